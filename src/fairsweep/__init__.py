@@ -1,0 +1,2 @@
+"""Fairsweep tells whether a risk model gives every group of people the help it needs."""
+

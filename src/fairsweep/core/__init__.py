@@ -1,0 +1,1 @@
+"""Counts, cutoffs, metrics, intervals and verdicts: numpy in, numpy out; no frames, no files, no clock."""

@@ -1,0 +1,174 @@
+"""Disparities: how a metric differs between a group and others. They are reported, not judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsweep.core.counts import ConfusionCounts, IntArray
+from fairsweep.core.intervals import FloatArray, Limits, gbe_ratio, koopman_ratio, newcombe_difference
+from fairsweep.core.metrics import DEFINED, METRIC, Metric
+
+Comparator = Literal["reference", "rest", "overall", "worst_pair"]
+ComparedBy = Literal["ratio", "difference"]
+
+COMPARATORS: tuple[Comparator, ...] = ("reference", "rest", "overall", "worst_pair")
+"""A named group, everybody but the group, everybody, and the two groups that are furthest apart.
+
+Everybody contains the group, so that a comparison with `overall` has no interval.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A metric of some groups against its value elsewhere; all arrays have the shape of the counts compared.
+
+    Attributes:
+        ratio: the group's value over the other; NaN where a value is undefined or the other is 0.
+        ratio_ci_low: lower 95 % limit, NaN where the ratio is or where the metric has no interval.
+        ratio_ci_high: upper 95 % limit, likewise.
+        difference: the group's value minus the other; NaN where one is undefined.
+        difference_ci_low: lower 95 % limit, NaN where the difference is or where the metric has no interval.
+        difference_ci_high: upper 95 % limit, likewise.
+        status: `defined`, or why there is no ratio: what is undefined about the group, else about the other,
+            else
+            the name of the zero that the ratio would be divided by.
+    """
+
+    ratio: FloatArray
+    ratio_ci_low: FloatArray
+    ratio_ci_high: FloatArray
+    difference: FloatArray
+    difference_ci_low: FloatArray
+    difference_ci_high: FloatArray
+    status: NDArray[np.object_]
+
+
+def compare(
+    metric: Metric, group: ConfusionCounts, other: ConfusionCounts, *, with_interval: bool = True
+) -> Comparison:
+    """Compare a metric of groups with its value elsewhere.
+
+    Ratios of proportions have Koopman's score interval and their differences Newcombe's; ratios of group
+    benefit equality a log interval, their differences none; metrics without an interval of their own have
+    none here.
+
+    Args:
+        metric: what is compared.
+        group: counts of the groups.
+        other: counts of what they are compared with, of a shape that broadcasts to the groups'.
+        with_interval: False where the two share people, as a group and everybody do: the intervals are of
+            independent rates.
+    """
+    value, group_status = metric.evaluate(group)
+    other_value, other_status = metric.evaluate(other)
+    status = np.where(group_status != DEFINED, group_status, other_status)
+    status = np.where((status == DEFINED) & (other_value == 0), metric.numerator.zero, status)
+    ratio = np.full(group.shape, np.nan)
+    np.divide(value, other_value, out=ratio, where=status == DEFINED)
+    difference = value - other_value
+    nothing = _unknown(group), _unknown(group)
+    ratio_limits, difference_limits = _limits(metric, group, other) if with_interval else nothing
+    ratio_low, ratio_high = (np.where(np.isnan(ratio), np.nan, limit) for limit in ratio_limits)
+    low, high = (np.where(np.isnan(difference), np.nan, limit) for limit in difference_limits)
+    return Comparison(ratio, ratio_low, ratio_high, difference, low, high, status)
+
+
+def worst_pair(metric: Metric, names: Sequence[str], groups: ConfusionCounts) -> tuple[int, int] | None:
+    """The two groups of an attribute whose ratio is smallest.
+
+    Args:
+        metric: what is compared.
+        names: the groups, which decide ties.
+        groups: their counts, shape `[groups]`.
+
+    Returns:
+        Where the group with the lowest value and the one with the highest stand; None where the metric is
+        defined for fewer than two groups.
+    """
+    value, status = metric.evaluate(groups)
+    known = [place for place in range(len(names)) if status[place] == DEFINED]
+    if len(known) < 2:
+        return None
+    lowest = min(known, key=lambda place: (value[place], names[place]))
+    highest = min(
+        (place for place in known if place != lowest), key=lambda place: (-value[place], names[place])
+    )
+    return lowest, highest
+
+
+def _unknown(counts: ConfusionCounts) -> Limits:
+    """Limits that the metric does not have."""
+    nothing = np.full(counts.shape, np.nan)
+    return nothing, nothing
+
+
+def _limits(metric: Metric, group: ConfusionCounts, other: ConfusionCounts) -> tuple[Limits, Limits]:
+    """The limits of the ratio and of the difference of two independent groups."""
+    if metric.interval == "proportion":
+        rates = (
+            metric.numerator.of(group),
+            metric.denominator.of(group),
+            metric.numerator.of(other),
+            metric.denominator.of(other),
+        )
+        return koopman_ratio(*rates), newcombe_difference(*rates)
+    if metric.interval == "paired_ratio":
+        return gbe_ratio(_paired(metric, group), _paired(metric, other)), _unknown(group)
+    return _unknown(group), _unknown(group)
+
+
+def _paired(metric: Metric, counts: ConfusionCounts) -> tuple[IntArray, IntArray, IntArray]:
+    """Who is above and below, above only, and below only, in a ratio of flagged to events."""
+    return counts.tp, metric.numerator.of(counts) - counts.tp, metric.denominator.of(counts) - counts.tp
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A named notion of fairness: which metrics have to be equal between groups, and how they are compared.
+
+    Attributes:
+        name: the field's name for it.
+        metrics: names of the metrics; all of them have to be equal.
+        compared_by: whether the literature states it as a ratio or as a difference.
+        source: where it was defined.
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+    compared_by: ComparedBy
+    source: str
+
+    def __post_init__(self) -> None:
+        """Check that every metric is one of the catalogue."""
+        unknown = [name for name in self.metrics if name not in METRIC]
+        if unknown:
+            raise ValueError(f"{self.name}: {unknown} are not metrics")
+
+
+_VERMA_RUBIN = "Verma and Rubin, Fairness definitions explained, 2018"
+_BERK = "Berk et al., Fairness in Criminal Justice Risk Assessments, 2018"
+_HARDT = "Hardt, Price and Srebro, Equality of Opportunity in Supervised Learning, 2016"
+_CHOULDECHOVA = "Chouldechova, Fair Prediction with Disparate Impact, 2017"
+
+CRITERIA: tuple[Criterion, ...] = (
+    Criterion("demographic_parity", ("selection_rate",), "difference", _VERMA_RUBIN),
+    Criterion("disparate_impact", ("selection_rate",), "ratio", "29 CFR 1607.4 (D), the four-fifths rule"),
+    Criterion("equal_opportunity", ("true_positive_rate",), "difference", _HARDT),
+    Criterion("predictive_equality", ("false_positive_rate",), "difference", _VERMA_RUBIN),
+    Criterion("predictive_parity", ("positive_predictive_value",), "difference", _CHOULDECHOVA),
+    Criterion("equalized_odds", ("true_positive_rate", "false_positive_rate"), "difference", _HARDT),
+    Criterion(
+        "conditional_use_accuracy_equality",
+        ("positive_predictive_value", "negative_predictive_value"),
+        "difference",
+        _BERK,
+    ),
+    Criterion("overall_accuracy_equality", ("accuracy",), "difference", _BERK),
+    Criterion("treatment_equality", ("treatment_equality",), "ratio", _BERK),
+)
+"""The criteria that the disparities answer; Group Benefit Equality itself is judged, in `verdicts`."""

@@ -1,0 +1,150 @@
+"""The score histogram: events and non-events per cell and bucket, the only state that an audit keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsweep.core.counts import ConfusionCounts, IntArray
+from fairsweep.core.cutoffs import CutoffGrid
+
+UNSCORED_BUCKET = -1
+Cell = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreHistogram:
+    """Events and non-events per cell and bucket, sparse, sorted by cell and bucket.
+
+    A cell is one value for each attribute; `cell` indexes `cells`, which is sorted. Bucket b holds the rows whose
+    score reaches exactly b cutoffs; bucket -1 holds the unscored. Histograms on equal grids and attributes form a
+    commutative monoid under `+`.
+
+    Attributes:
+        grid: the cutoffs that the buckets lie between.
+        attributes: the names of the attributes that a cell has values for; empty for everybody.
+        cells: the cells, sorted.
+        cell: int32, the cell of each entry.
+        bucket: int32, the bucket of each entry.
+        events: int64, rows with an event.
+        non_events: int64, rows without.
+    """
+
+    grid: CutoffGrid
+    attributes: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    cell: NDArray[np.int32]
+    bucket: NDArray[np.int32]
+    events: IntArray
+    non_events: IntArray
+
+    @classmethod
+    def merged(
+        cls,
+        grid: CutoffGrid,
+        attributes: tuple[str, ...],
+        cells: Sequence[Cell],
+        cell: NDArray[np.integer[Any]],
+        bucket: NDArray[np.integer[Any]],
+        events: IntArray,
+        non_events: IntArray,
+    ) -> ScoreHistogram:
+        """Sum entries of equal cell and bucket, given in any order.
+
+        Args:
+            grid: the cutoffs that the buckets lie between.
+            attributes: the names of the attributes that a cell has values for.
+            cells: cells in any order; equal ones become one.
+            cell: for each entry, which of `cells` it belongs to.
+            bucket: for each entry, its bucket.
+            events: for each entry, rows with an event.
+            non_events: for each entry, rows without.
+        """
+        levels = tuple(sorted(set(cells)))
+        place = {level: i for i, level in enumerate(levels)}
+        rank = np.fromiter((place[level] for level in cells), dtype=np.int64, count=len(cells))
+        width = len(grid) + 2
+        keys = rank[cell] * width + (bucket.astype(np.int64) - UNSCORED_BUCKET)
+        unique, inverse = np.unique(keys, return_inverse=True)
+        sums = [np.zeros(len(unique), dtype=np.int64) for _ in range(2)]
+        for total, measure in zip(sums, (events, non_events), strict=True):
+            np.add.at(total, inverse, measure)
+        kept_cell, kept_bucket = np.divmod(unique, width)
+        return cls(
+            grid, attributes, levels, kept_cell.astype(np.int32), (kept_bucket + UNSCORED_BUCKET).astype(np.int32), *sums
+        )
+
+    def __add__(self, other: ScoreHistogram) -> ScoreHistogram:
+        """Merge two histograms of disjoint rows.
+
+        Raises:
+            ValueError: when the grids or the attributes differ.
+        """
+        if self.grid.id != other.grid.id:
+            raise ValueError(
+                f"cannot merge histograms on different grids: {len(self.grid)} cutoffs ({self.grid.id}) and "
+                f"{len(other.grid)} cutoffs ({other.grid.id}); recount one of them on the other's grid"
+            )
+        if self.attributes != other.attributes:
+            raise ValueError(f"cannot merge histograms of {self.attributes} and {other.attributes}")
+        return ScoreHistogram.merged(
+            self.grid,
+            self.attributes,
+            self.cells + other.cells,
+            np.concatenate([self.cell, other.cell + len(self.cells)]),
+            np.concatenate([self.bucket, other.bucket]),
+            np.concatenate([self.events, other.events]),
+            np.concatenate([self.non_events, other.non_events]),
+        )
+
+    def by(self, attributes: tuple[str, ...]) -> ScoreHistogram:
+        """The histogram of coarser cells: the sum over all attributes not named.
+
+        Raises:
+            ValueError: when an attribute is not one of this histogram's.
+        """
+        places = [self.attributes.index(name) for name in attributes]
+        coarse = [tuple(cell[i] for i in places) for cell in self.cells]
+        return ScoreHistogram.merged(
+            self.grid, attributes, coarse, self.cell, self.bucket, self.events, self.non_events
+        )
+
+    def counts(self) -> ConfusionCounts:
+        """Confusion counts of every cell at every cutoff at once, `[cells, cutoffs]`.
+
+        Cutoff k flags the buckets above k, so that a suffix sum over the buckets gives tp and fp.
+        """
+        shape = (len(self.cells), len(self.grid) + 2)
+        place = (self.cell, self.bucket - UNSCORED_BUCKET)
+        events, non_events = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        events[place], non_events[place] = self.events, self.non_events
+        flagged = [np.cumsum(a[:, :1:-1], axis=1)[:, ::-1] for a in (events, non_events)]
+        return self._split(flagged, events[:, :1], non_events[:, :1])
+
+    def counts_at(self, cutoff_indices: Sequence[int]) -> ConfusionCounts:
+        """Confusion counts of every cell at a few cutoffs, `[cells, len(cutoff_indices)]`, without the full grid."""
+        flagged = [
+            np.stack([self._sum(measure, self.bucket > k) for k in cutoff_indices], axis=1)
+            if cutoff_indices
+            else np.zeros((len(self.cells), 0), dtype=np.int64)
+            for measure in (self.events, self.non_events)
+        ]
+        unscored = (self._sum(measure, self.bucket == UNSCORED_BUCKET) for measure in (self.events, self.non_events))
+        return self._split(flagged, *(a[:, np.newaxis] for a in unscored))
+
+    def _sum(self, measure: IntArray, where: NDArray[np.bool_]) -> IntArray:
+        """Sums of a measure per cell over some entries."""
+        total = np.zeros(len(self.cells), dtype=np.int64)
+        np.add.at(total, self.cell[where], measure[where])
+        return total
+
+    def _split(self, flagged: Sequence[IntArray], unscored_events: IntArray, unscored_non_events: IntArray) -> ConfusionCounts:
+        """Complete tp and fp, `[cells, cutoffs]`, to all counts; the unscored are in no bucket above -1."""
+        scored = self.bucket > UNSCORED_BUCKET
+        events, non_events = (self._sum(a, scored)[:, np.newaxis] for a in (self.events, self.non_events))
+        tp, fp = flagged
+        return ConfusionCounts.of(tp, fp, events - tp, non_events - fp, unscored_events, unscored_non_events)

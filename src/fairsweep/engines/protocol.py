@@ -1,0 +1,113 @@
+"""What every engine promises: inspect without reading a row, then count in one scan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from fairsweep.core.cutoffs import CutoffGrid
+from fairsweep.core.histogram import ScoreHistogram
+from fairsweep.intake import Intake
+
+ColumnType = Literal[
+    "text", "boolean", "integer", "decimal", "float", "double", "date", "timestamp", "timestamp_ntz", "other"
+]  # fmt: skip
+LabelClass = Literal["event", "non_event", "unknown"]
+
+
+class SourceColumn(NamedTuple):
+    """A column of the input: its name as users know it, and the kind of its values."""
+
+    name: str
+    type: ColumnType
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is known of an input before a row is read.
+
+    Attributes:
+        columns: the columns in their order; a repeated header has got its `.1`, `.2`.
+        input_name: what people call the input: a path or a table name.
+        input_version: what pins its content (METHODS of hashing are the engine's), or None where only the counted
+            rows can tell.
+    """
+
+    columns: tuple[SourceColumn, ...]
+    input_name: str
+    input_version: str | None
+
+
+class ModelKey(NamedTuple):
+    """One model of a table that may hold several."""
+
+    model_id: str
+    model_version: str
+
+
+class Tally(NamedTuple):
+    """Rows of one group and reason that were refused or unscored; everybody is attribute `overall`, group `all`."""
+
+    attribute: str
+    group_value: str
+    reason: str
+    label: LabelClass
+    n: int
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """All that the scan kept of one model.
+
+    Attributes:
+        histograms: one per grouping set, each of all used and unscored rows.
+        tallies: refused and unscored rows by attribute, group, reason and label.
+        rows_input: rows inside the window.
+        rows_used: rows with a usable score and label.
+        rows_unscored: rows with a label and no usable score.
+        rows_refused: rows refused by a reason.
+    """
+
+    histograms: tuple[ScoreHistogram, ...]
+    tallies: tuple[Tally, ...]
+    rows_input: int
+    rows_used: int
+    rows_unscored: int
+    rows_refused: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The materialised result of the one scan.
+
+    Attributes:
+        models: the state of each model found.
+        counting: which implementation counted: `catalyst` or `arrow`.
+        counting_reason: why that one.
+    """
+
+    models: Mapping[ModelKey, ModelState]
+    counting: str
+    counting_reason: str
+
+
+class Engine(Protocol):
+    """An executor of the scan."""
+
+    @property
+    def name(self) -> str:
+        """The word for it in `--engine` and `runs.engine`."""
+        ...
+
+    def inspect(self) -> Inspection:
+        """Schema and pinned version of the input; reads no row."""
+        ...
+
+    def count(self, intake: Intake, grid: CutoffGrid) -> Counted:
+        """The one scan."""
+        ...
+
+    def labels_seen(self, intake: Intake) -> Sequence[str]:
+        """Distinct labels, at most 21, for the audit that found no event; the only other read of the rows."""
+        ...

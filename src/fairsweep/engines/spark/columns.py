@@ -1,0 +1,134 @@
+"""Compile expressions to Spark Columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import pyspark.sql.functions as F  # noqa: N812  (the name that every Spark program uses)
+
+from fairsweep.expressions import (
+    DATE_PATTERN,
+    NUMBER_PATTERN,
+    AllOf,
+    AnyOf,
+    AsDate,
+    AsNumber,
+    AsText,
+    Case,
+    Compare,
+    Constant,
+    Expression,
+    Field,
+    IsIn,
+    IsNaN,
+    IsNull,
+    Malformed,
+    Not,
+)
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+    from fairsweep.engines.protocol import ColumnType
+
+MALFORMED_COLUMN = "malformed"
+
+
+def field_name(position: int) -> str:
+    """The name that column `position` has inside the scan, where users' names play no part."""
+    return f"c{position}"
+
+
+class Compiler:
+    """Compiles expressions over columns `c0, c1, ...` of known types."""
+
+    def __init__(self, types: Sequence[ColumnType], *, malformed: bool) -> None:
+        """Take the types of the columns, and whether the input marks malformed rows."""
+        self._types = types
+        self._malformed = malformed
+
+    def condition(self, expression: Expression) -> Column:
+        """A Column of type BOOLEAN that is never NULL."""
+        match expression:
+            case Malformed():
+                return F.col(MALFORMED_COLUMN).isNotNull() if self._malformed else F.lit(False)
+            case IsNull(value):
+                return self.value(value).isNull()
+            case IsNaN(AsNumber(field)):
+                floating = self._types[field.position] in {"float", "double"}
+                return F.coalesce(F.isnan(self.value(field)), F.lit(False)) if floating else F.lit(False)
+            case IsIn(value, choices):
+                return F.coalesce(self.value(value).isin(*choices), F.lit(False))
+            case Compare(value, operator, bound):
+                return F.coalesce(_compare(self.value(value), operator, bound), F.lit(False))
+            case Not(inner):
+                return ~self.condition(inner)
+            case AllOf(conditions):
+                return reduce(lambda a, b: a & b, map(self.condition, conditions)) if conditions else F.lit(True)
+            case AnyOf(conditions):
+                return reduce(lambda a, b: a | b, map(self.condition, conditions)) if conditions else F.lit(False)
+            case _:
+                raise TypeError(f"not a condition: {type(expression).__name__}")
+
+    def value(self, expression: Expression) -> Column:
+        """A Column of the expression's own type, NULL where there is no value."""
+        match expression:
+            case Field(position):
+                return F.col(field_name(position))
+            case Constant(text):
+                return F.lit(text)
+            case AsText(field):
+                return self._text(field)
+            case AsNumber(field):
+                return self._number(field)
+            case AsDate(field):
+                return self._date(field)
+            case Case(branches, otherwise):
+                result = self.value(otherwise)
+                for condition, value in reversed(branches):
+                    result = F.when(self.condition(condition), self.value(value)).otherwise(result)
+                return result
+            case _:
+                return self.condition(expression)
+
+    def _text(self, field: Field) -> Column:
+        column = F.col(field_name(field.position))
+        if self._types[field.position] == "text":
+            return F.nullif(F.trim(column), F.lit(""))
+        return column.cast("string")
+
+    def _number(self, field: Field) -> Column:
+        column = F.col(field_name(field.position))
+        if self._types[field.position] != "text":
+            return column.cast("double")
+        text = F.trim(column)
+        return F.when(text.rlike(rf"\A{NUMBER_PATTERN}\z"), text.try_cast("double"))
+
+    def _date(self, field: Field) -> Column:
+        column = F.col(field_name(field.position))
+        kind = self._types[field.position]
+        if kind == "date":
+            return column
+        if kind == "text":
+            text = F.trim(column)
+            column = F.when(text.rlike(rf"\A{DATE_PATTERN}\z"), text.try_cast("timestamp"))
+        # The session's time zone is UTC during the scan.
+        return column.cast("date")
+
+
+def _compare(value: Column, operator: str, bound: float | date) -> Column:
+    right = F.lit(bound)
+    match operator:
+        case "<":
+            return value < right
+        case "<=":
+            return value <= right
+        case ">":
+            return value > right
+        case ">=":
+            return value >= right
+        case _:
+            return value == right

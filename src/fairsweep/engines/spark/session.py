@@ -1,0 +1,91 @@
+"""Spark sessions that can read and write Delta tables, and settings that are put back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from fairsweep.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Settings of a session that is ours to start. A session that runs already keeps its own.
+SETTINGS: Mapping[str, str] = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",
+    # Text of a config is never expanded into SQL, and a path is never taken for a table.
+    "spark.sql.variable.substitute": "false",
+    "spark.sql.runSQLOnFiles": "false",
+    # The result tables' logs are small; fifty tasks to read one would take longer than the audit.
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    # A header that is read by position "does not conform": no warning helps there, and warnings can hold values.
+    "spark.log.level": "ERROR",
+}
+LOCAL_SETTINGS: Mapping[str, str] = {"spark.sql.shuffle.partitions": "4", "spark.driver.memory": "2g"}
+
+
+def start(master: str | None = None, remote: str | None = None) -> SparkSession:
+    """The running session, or a new one: on `remote` (Spark Connect), on `master`, or on this machine's cores.
+
+    Raises:
+        UsageError: when pyspark or Java is missing.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise UsageError(
+            Problem("engine spark", "not installed", "", 'install it with `pip install "fairsweep[spark]"`')
+        ) from error
+    if remote is not None:
+        return SparkSession.builder.remote(remote).getOrCreate()
+    running = SparkSession.getActiveSession()
+    if running is not None and master is None:
+        return running
+    builder = SparkSession.builder.appName("fairsweep")
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+        return builder.getOrCreate()
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    if master is None and not submitted:
+        master = "local[*]"
+    if master is not None:
+        builder = builder.master(master)
+    local = LOCAL_SETTINGS if master is not None and master.startswith("local") else {}
+    for key, value in {**SETTINGS, **local}.items():
+        builder = builder.config(key, value)
+    try:
+        return builder.getOrCreate()
+    except Exception as error:
+        if "JAVA_GATEWAY_EXITED" in str(error) or "Java gateway" in str(error):
+            raise UsageError(
+                Problem("Java", "not found, or it could not start", "Java 17 or newer", "install it and set JAVA_HOME")
+            ) from error
+        raise
+
+
+@contextmanager
+def settings(spark: SparkSession, wanted: Mapping[str, str]) -> Iterator[None]:
+    """Set what the session lets us set, and put it back afterwards (serverless compute refuses most settings)."""
+    before: dict[str, str | None] = {}
+    for key, value in wanted.items():
+        old = spark.conf.get(key, None)
+        try:
+            spark.conf.set(key, value)
+        except Exception as error:  # noqa: BLE001  (each kind of session refuses with a type of its own)
+            if "CANNOT_MODIFY_CONFIG" not in str(error) and "not available" not in str(error):
+                raise
+        else:
+            before[key] = old
+    try:
+        yield
+    finally:
+        for key, earlier in before.items():
+            if earlier is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, earlier)

@@ -1,0 +1,230 @@
+"""Where rows come from: each source tells its columns and what pins its content, and then gives one DataFrame."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import pyspark.sql.functions as F  # noqa: N812
+import pyspark.sql.types as T  # noqa: N812
+
+from fairsweep import inputs
+from fairsweep.engines.protocol import ColumnType, Inspection, SourceColumn
+from fairsweep.engines.spark.columns import MALFORMED_COLUMN, field_name
+from fairsweep.errors import Problem, UsageError, quoted
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+
+    from fairsweep.specs.sections import InputSpec
+
+# One text field per column and no inference: what a field means is the intake's to say.
+CSV_OPTIONS = {
+    "header": "true", "sep": ",", "quote": '"', "escape": '"', "encoding": "UTF-8", "multiLine": "false",
+    "mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED_COLUMN, "columnPruning": "false",
+    "enforceSchema": "true", "maxCharsPerColumn": "-1",
+}  # fmt: skip
+
+
+class Source(Protocol):
+    """Rows for the Spark engine."""
+
+    malformed: bool
+
+    def inspect(self) -> Inspection:
+        """Columns, name and pinned version; reads no row."""
+        ...
+
+    def rows(self) -> DataFrame:
+        """The rows, with columns `c0, c1, ...` in the order of the inspection, and `malformed` where it can be."""
+        ...
+
+
+def source_of(spark: SparkSession, spec: InputSpec) -> Source:
+    """The source that a config names."""
+    if spec.format == "csv":
+        return CsvSource(spark, spec.path or "")
+    if spec.format == "parquet":
+        return ParquetSource(spark, spec.path or "")
+    return DeltaSource(spark, spec.path, spec.table, spec.version)
+
+
+@dataclass
+class FrameSource:
+    """A DataFrame passed in Python; only its counted rows can tell its version."""
+
+    frame: DataFrame
+    name: str = "dataframe"
+    malformed = False
+
+    def inspect(self) -> Inspection:
+        """The schema of the frame."""
+        return Inspection(columns_of(self.frame.schema), self.name, None)
+
+    def rows(self) -> DataFrame:
+        """The frame, its columns renamed by position."""
+        return renamed(self.frame)
+
+
+@dataclass
+class CsvSource:
+    """Text files, every field as text."""
+
+    spark: SparkSession
+    path: str
+    malformed = True
+
+    def inspect(self) -> Inspection:
+        """The names of the header line; the version of the files."""
+        local = inputs.local_path(self.path)
+        names = inputs.common_header(inputs.local_files(local)) if local is not None else self._remote_header()
+        return Inspection(tuple(SourceColumn(name, "text") for name in names), self.path, _version(self.spark, self.path))
+
+    def _remote_header(self) -> tuple[str, ...]:
+        first = self.spark.read.text(self.path).head()
+        if first is None:
+            raise UsageError(Problem("input.path", quoted(self.path), "a file with a header line", "name another file"))
+        return inputs.distinct_names(next(csv.reader([first[0]])))
+
+    def rows(self) -> DataFrame:
+        """All fields as text; `malformed` holds the line of a row with too few or too many."""
+        width = len(self.inspect().columns)
+        fields = [T.StructField(field_name(i), T.StringType()) for i in range(width)]
+        schema = T.StructType([*fields, T.StructField(MALFORMED_COLUMN, T.StringType())])
+        return self.spark.read.options(**CSV_OPTIONS).schema(schema).csv(_located(self.path))
+
+
+@dataclass
+class ParquetSource:
+    """Parquet files."""
+
+    spark: SparkSession
+    path: str
+    malformed = False
+
+    def inspect(self) -> Inspection:
+        """The schema of the files, and their version."""
+        schema = self._frame().schema
+        return Inspection(columns_of(schema), self.path, _version(self.spark, self.path))
+
+    def _frame(self) -> DataFrame:
+        return self.spark.read.parquet(_located(self.path))
+
+    def rows(self) -> DataFrame:
+        """The rows, their columns renamed by position."""
+        return renamed(self._frame())
+
+
+class DeltaSource:
+    """A Delta table by path or name, pinned to a version; a view or other table by name, not pinned."""
+
+    malformed = False
+
+    def __init__(self, spark: SparkSession, path: str | None, table: str | None, version: int | None) -> None:
+        """Take either a path or a table name, and a version where the config pins one."""
+        self._spark, self._path, self._table = spark, path, table
+        self._version = version
+
+    def inspect(self) -> Inspection:
+        """The schema at the pinned version; without one in the config, the latest is pinned now."""
+        if self._version is None:
+            self._version = self._latest_version()
+        version = None if self._version is None else f"delta:{self._version}"
+        return Inspection(columns_of(self._frame().schema), self._path or self._table or "", version)
+
+    def _latest_version(self) -> int | None:
+        if self._path is not None:
+            local = inputs.local_path(self._path)
+            names = (
+                [file.name for file in (local / "_delta_log").glob("*")]
+                if local is not None
+                else _names(_listed(self._spark, f"{self._path.rstrip('/')}/_delta_log"))
+            )
+            versions = [int(name[:20]) for name in names if name[:20].isdigit() and name.endswith((".json", ".parquet"))]
+            return max(versions, default=None)
+        name = ".".join(f"`{part.replace('`', '``')}`" for part in (self._table or "").split("."))
+        try:
+            return int(self._spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").collect()[0]["version"])
+        except Exception as error:  # noqa: BLE001  (a view, or a table of another format: each has its own error class)
+            if "TABLE_OR_VIEW_NOT_FOUND" in str(error):
+                raise _not_found(self._table or "") from error
+            return None
+
+    def _frame(self) -> DataFrame:
+        reader: DataFrameReader = self._spark.read
+        if self._version is not None:
+            reader = reader.option("versionAsOf", self._version)
+        if self._path is not None:
+            return reader.format("delta").load(_located(self._path))
+        return reader.table(self._table or "")
+
+    def rows(self) -> DataFrame:
+        """The rows of the pinned version, their columns renamed by position."""
+        return renamed(self._frame())
+
+
+def renamed(frame: DataFrame) -> DataFrame:
+    """Columns by position, so that no name of a user's is ever resolved."""
+    return frame.toDF(*(field_name(i) for i in range(len(frame.columns))))
+
+
+def columns_of(schema: T.StructType) -> tuple[SourceColumn, ...]:
+    """Names and kinds of a schema's columns."""
+    return tuple(SourceColumn(field.name, _kind(field.dataType)) for field in schema.fields)
+
+
+def _kind(data_type: T.DataType) -> ColumnType:
+    match data_type:
+        case T.StringType() | T.CharType() | T.VarcharType():
+            return "text"
+        case T.BooleanType():
+            return "boolean"
+        case T.ByteType() | T.ShortType() | T.IntegerType() | T.LongType():
+            return "integer"
+        case T.DecimalType():
+            return "decimal" if data_type.scale else "integer"
+        case T.FloatType():
+            return "float"
+        case T.DoubleType():
+            return "double"
+        case T.DateType():
+            return "date"
+        case T.TimestampType():
+            return "timestamp"
+        case T.TimestampNTZType():
+            return "timestamp_ntz"
+        case _:
+            return "other"
+
+
+def _located(path: str) -> str:
+    """A path as Spark must be told it: a local one names its file system, which a cluster's default is not."""
+    local = inputs.local_path(path)
+    return path if local is None else local.resolve().as_uri()
+
+
+def _listed(spark: SparkSession, path: str) -> DataFrame:
+    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+    return reader.load(path).select("path", "modificationTime", "length")
+
+
+def _names(files: DataFrame) -> list[str]:
+    return [row["path"].rsplit("/", 1)[-1] for row in files.select("path").collect()]
+
+
+def _version(spark: SparkSession, path: str) -> str:
+    """What pins files: a hash of sorted relative paths, sizes and modification times in milliseconds."""
+    local = inputs.local_path(path)
+    if local is not None:
+        return inputs.files_version(local)
+    millis = F.unix_millis("modificationTime").alias("millis")
+    files = [(row[0], row[1], row[2]) for row in _listed(spark, path).select("path", "length", millis).collect()]
+    root = path.rstrip("/").rsplit("/", 1)[0]
+    lines = sorted(f"{name.split(root, 1)[-1]}\t{size}\t{when}\n" for name, size, when in files)
+    return f"files:{hashlib.sha256(''.join(lines).encode()).hexdigest()[:32]}"
+
+
+def _not_found(name: str) -> UsageError:
+    return UsageError(Problem("input.table", quoted(name), "a table or view of this session", "check its catalog and schema"))

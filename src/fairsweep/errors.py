@@ -1,0 +1,91 @@
+"""One tree of errors: each has an exit code, and each problem says where, what, what is allowed and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command or job ends with. 2 to 4 are not worth retrying."""
+
+    DONE = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    DATA_REFUSED = 3
+    GATE = 4
+    STORAGE = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: its place, the value found there, what is allowed, and the next step.
+
+    Values from a config may be shown; values of single rows never are.
+    """
+
+    place: str
+    value: str
+    allowed: str
+    next_step: str
+
+    def __str__(self) -> str:
+        found = f" is {self.value}" if self.value else ""
+        allowed = f"; allowed: {self.allowed}" if self.allowed else ""
+        next_step = f"; {self.next_step}" if self.next_step else ""
+        return f"{self.place}{found}{allowed}{next_step}"
+
+
+class FairsweepError(Exception):
+    """A known error, shown without a traceback."""
+
+    exit_code: ExitCode = ExitCode.UNEXPECTED
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        """Take every problem found, so that they can be mended at once."""
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(FairsweepError):
+    """The command line, the config or the input's schema is wrong."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DataRefusedError(FairsweepError):
+    """The rows themselves cannot be audited."""
+
+    exit_code = ExitCode.DATA_REFUSED
+
+
+class StorageError(FairsweepError):
+    """Results could not be written or read back, after retries."""
+
+    exit_code = ExitCode.STORAGE
+
+
+def quoted(value: object) -> str:
+    """Show a value from a config as a person would quote it, shortened.
+
+    >>> quoted("gendre")
+    '`gendre`'
+    """
+    text = str(value)
+    return f"`{text if len(text) <= 80 else text[:77] + '...'}`"
+
+
+def did_you_mean(value: str, allowed: Sequence[str]) -> str:
+    """Suggest the closest allowed word, or list what there is.
+
+    >>> did_you_mean("gendre", ["gender", "race"])
+    'did you mean `gender`?'
+    """
+    lowered = {name.lower(): name for name in allowed}
+    close = get_close_matches(value.lower(), list(lowered), n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{lowered[close[0]]}`?"
+    shown = ", ".join(f"`{name}`" for name in list(allowed)[:20])
+    return f"choose one of {shown}" + (", ..." if len(allowed) > 20 else "") if shown else "remove it"

@@ -1,0 +1,267 @@
+"""Inputs that lie in files within reach: which files, which columns, which version. No row is read."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from fairsweep.engines.protocol import ColumnType, SourceColumn
+from fairsweep.errors import DataRefusedError, Problem, UsageError, quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from fairsweep.specs.sections import InputSpec
+
+LONGEST_HEADER = 1_000_000
+_BLOCK = 1 << 16
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def local_path(path: str) -> Path | None:
+    """The path on this machine's file systems, or None where only Spark can look."""
+    if path.startswith("file:"):
+        return Path(re.sub("^file:(//[^/]*)?", "", path))
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path):
+        return None
+    local = Path(path)
+    # Databricks volumes look like local folders, but not on every kind of compute.
+    return None if path.startswith("/Volumes/") and not local.exists() else local
+
+
+def local_files(path: Path) -> list[Path]:
+    """The data files at a path, sorted: the file, or all in the folder but those named `_*` or `.*`.
+
+    Raises:
+        UsageError: where there is nothing, or no data file.
+    """
+    try:
+        if path.is_file():
+            return [path]
+        if not path.is_dir():
+            step = "check the path; a relative one starts at the config's folder, one from --set at yours"
+            raise UsageError(Problem(f"input.path {quoted(path)}", "not there", "a file or a folder", step))
+        files = sorted(
+            file for file in path.rglob("*") if _is_data(file.relative_to(path)) and file.is_file()
+        )
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if not files:
+        step = "put files in it; names that begin with _ or . are passed over"
+        raise UsageError(Problem(f"input.path {quoted(path)}", "a folder without data files", "files", step))
+    return files
+
+
+def _is_data(relative: Path) -> bool:
+    return not any(part.startswith(("_", ".")) for part in relative.parts)
+
+
+def files_version(path: Path) -> str:
+    """What pins the content of files: sha256 of sorted relative paths, sizes and times in milliseconds."""
+    digest = hashlib.sha256()
+    for file in local_files(path):
+        relative = file.name if file == path else file.relative_to(path).as_posix()
+        facts = file.stat()
+        digest.update(f"{relative}\0{facts.st_size}\0{facts.st_mtime_ns // 1_000_000}\n".encode())
+    return digest.hexdigest()
+
+
+def peek(source: InputSpec) -> tuple[SourceColumn, ...] | None:
+    """The columns of an input, or None where only Spark can tell.
+
+    Raises:
+        UsageError: where the input is not there or cannot be read.
+        DataRefusedError: where it holds nothing, not even a header.
+    """
+    path = local_path(source.path) if source.path is not None else None
+    if path is None:
+        return None
+    if source.format == "delta":
+        return _delta_columns(path, source.version)
+    files = local_files(path)
+    if any("=" in part for part in files[0].relative_to(path).parts[:-1]):
+        return None  # Spark makes further columns of the folders' names.
+    if source.format == "parquet":
+        return _parquet_columns(files[0])
+    return tuple(SourceColumn(name, "text") for name in common_header(files))
+
+
+def csv_header(path: Path) -> tuple[str, ...]:
+    """The column names of a CSV file: UTF-8, comma, doubled quotes; blank first lines are passed over.
+
+    A repeated name keeps its name the first time, later ones get `.1`, `.2`; an empty one becomes
+    `column_<place>`.
+
+    Raises:
+        UsageError: where the header cannot be read.
+        DataRefusedError: where the file holds no header.
+    """
+    with _reading(path) as stream:
+        lines = _lines(path, stream)
+        try:
+            line = next((line for line in lines if line.strip()), None)
+        except UnicodeDecodeError:
+            raise _wrong_header(path, "not UTF-8", "UTF-8 text", "save it as UTF-8") from None
+    if line is None:
+        step = "check what wrote it"
+        raise DataRefusedError(
+            Problem(f"input.path {quoted(path)}", "empty: no header and no rows", "", step)
+        )
+    if "\0" in line:
+        raise _wrong_header(path, "not text", "CSV, plain or .gz", "check input.format")
+    try:
+        names = next(csv.reader([line], strict=True))
+    except csv.Error:
+        raise _wrong_header(path, "broken quotes", "doubled quotes", "mend the first line") from None
+    return distinct_names([name.strip(" ") for name in names])
+
+
+def distinct_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Names that differ; a suffix never takes the name that another column has of its own."""
+    own = [name or f"column_{place}" for place, name in enumerate(names, start=1)]
+    taken: set[str] = set()
+    result = []
+    for name in own:
+        unique, repeat = name, 0
+        while unique in taken or (repeat and unique in own):
+            repeat += 1
+            unique = f"{name}.{repeat}"
+        taken.add(unique)
+        result.append(unique)
+    return tuple(result)
+
+
+def common_header(files: Sequence[Path]) -> tuple[str, ...]:
+    """The header that all files share; empty files, which some writers leave behind, have none."""
+    first: tuple[Path, tuple[str, ...]] | None = None
+    empty: DataRefusedError | None = None
+    for file in files:
+        try:
+            header = csv_header(file)
+        except DataRefusedError as error:
+            empty = error
+            continue
+        if first is None:
+            first = (file, header)
+        elif header != first[1]:
+            different = next(
+                (n for n, o in zip(header, first[1], strict=False) if n != o), f"{len(header)} columns"
+            )
+            found = f"another header than {quoted(first[0].name)}, beginning with {quoted(different)}"
+            raise _wrong_header(file, found, "the same header in every file", "audit the folders one by one")
+    if first is None:
+        raise empty or DataRefusedError(())
+    return first[1]
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[BinaryIO]:
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path) as packed:
+                yield packed  # type: ignore[misc]
+        else:
+            with path.open("rb") as plain:
+                yield plain
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, error) from None
+
+
+def _lines(path: Path, stream: BinaryIO) -> Iterator[str]:
+    """The first lines as text; however long the file, little more than the header is read."""
+    held, read = stream.read(_BLOCK).removeprefix(_BYTE_ORDER_MARK), 0
+    while True:
+        found = re.search(rb"[\r\n]", held)
+        if found:
+            yield held[: found.start()].decode()
+            held = held[found.end() :]
+            continue
+        read += len(held)
+        more = stream.read(_BLOCK)
+        if not more:
+            yield held.decode()
+            return
+        if read > LONGEST_HEADER:
+            found_text = f"a first line of more than {LONGEST_HEADER:,} bytes"
+            raise _wrong_header(path, found_text, "CSV with a header", "check input.format")
+        held += more
+
+
+def _parquet_columns(file: Path) -> tuple[SourceColumn, ...]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return _arrow_columns(pq.read_schema(file))
+    except (OSError, pa.ArrowException):
+        step = "check input.format; name a folder that holds only Parquet files"
+        raise UsageError(
+            Problem(f"input.path {quoted(file)}", "not a Parquet file", "Parquet", step)
+        ) from None
+
+
+def _delta_columns(path: Path, version: int | None) -> tuple[SourceColumn, ...] | None:
+    place = f"input.path {quoted(path)}"
+    if not path.is_dir():
+        step = "check the path; a Delta table is a folder"
+        raise UsageError(Problem(place, "not there", "the folder of a Delta table", step))
+    if not (path / "_delta_log").is_dir():
+        step = "write format: parquet for plain files, or name the folder that holds _delta_log"
+        raise UsageError(Problem(place, "a folder without _delta_log", "the folder of a Delta table", step))
+    try:
+        import pyarrow as pa
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+    except ImportError:
+        return None
+    try:
+        return _arrow_columns(
+            pa.schema(DeltaTable(path, version=version, without_files=True).schema().to_arrow())
+        )
+    except DeltaError:
+        return None  # A version that is gone, or a feature that only Spark can read: Spark's answer counts.
+
+
+def _arrow_columns(schema: pa.Schema) -> tuple[SourceColumn, ...]:
+    return tuple(SourceColumn(field.name, column_type(field.type)) for field in schema)
+
+
+def column_type(kind: pa.DataType) -> ColumnType:
+    """The kind of values that an Arrow type holds."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return column_type(kind.value_type)
+    if types.is_timestamp(kind):
+        return "timestamp" if kind.tz else "timestamp_ntz"
+    if kind.bit_width == 64 and types.is_unsigned_integer(kind) if types.is_primitive(kind) else False:
+        return "decimal"  # as in Spark, whose integers are signed
+    names: tuple[tuple[ColumnType, tuple[str, ...]], ...] = (
+        ("text", ("is_string", "is_large_string", "is_string_view")),
+        ("boolean", ("is_boolean",)),
+        ("integer", ("is_integer",)),
+        ("decimal", ("is_decimal",)),
+        ("float", ("is_float32",)),
+        ("double", ("is_float64",)),
+        ("date", ("is_date",)),
+    )
+    return next((name for name, tests in names if any(getattr(types, test)(kind) for test in tests)), "other")
+
+
+def _wrong_header(path: Path, found: str, allowed: str, step: str) -> UsageError:
+    return UsageError(Problem(f"input.path {quoted(path)}", found, allowed, step))
+
+
+def _unreadable(path: Path, error: Exception) -> UsageError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else "a broken file"
+    step = "check its permissions and that it is whole"
+    return UsageError(
+        Problem(f"input.path {quoted(path)}", f"not readable ({reason})", "a readable file", step)
+    )

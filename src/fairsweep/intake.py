@@ -1,0 +1,214 @@
+"""What becomes of a row: used, unscored or refused, by one ordered list of rules that every engine compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+from fairsweep.expressions import (
+    AllOf,
+    AnyOf,
+    AsDate,
+    AsNumber,
+    AsText,
+    Case,
+    Compare,
+    Constant,
+    Expression,
+    Field,
+    IsIn,
+    IsNaN,
+    IsNull,
+    Malformed,
+    Not,
+)
+
+if TYPE_CHECKING:
+    from fairsweep.specs.audit import AttributeSpec, AuditSpec
+
+UNKNOWN = "unknown"
+FIRST_DAY, NO_END = date(1970, 1, 1), date(9999, 12, 31)
+
+# A row is refused for the first of these that holds.
+REFUSAL_REASONS = (
+    "malformed_row", "label_missing", "label_undeclared", "scored_on_missing", "group_out_of_range", "group_not_a_number",
+)  # fmt: skip
+# A row with a known label and one of these is unscored: kept beside the counts, because nobody flagged it.
+UNSCORED_REASONS = ("score_missing", "score_nan", "score_infinite", "score_not_a_number")
+# Refusals that leave the group of a row in the dark, so that no group can be blamed for them.
+GROUPLESS_REASONS = ("malformed_row", "group_out_of_range", "group_not_a_number")
+
+
+class Rule(NamedTuple):
+    """A reason, and the condition under which it holds."""
+
+    reason: str
+    condition: Expression
+
+
+@dataclass(frozen=True)
+class Window:
+    """`[start, end)` in days of UTC."""
+
+    start: date = FIRST_DAY
+    end: date = NO_END
+
+    @property
+    def everything(self) -> bool:
+        """True where no window was asked for."""
+        return self.start == FIRST_DAY and self.end == NO_END
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Every question that the scan asks of a row.
+
+    Attributes:
+        inside: whether a row is input at all: rows outside the window are not.
+        model_id: text, NULL where blank; None where the config names one model.
+        model_version: likewise.
+        is_event: whether the label, known to be there, is an event.
+        label_known: whether a label can be trusted: no event and no non-event is counted without it.
+        rules: refusals first, then what makes a row unscored, each in the order in which it is tried.
+        score: the score as a DOUBLE, finite wherever no rule holds.
+        groups: for each single attribute its name and the group of a row, never NULL.
+        label: the label as text, for the one message that has to name labels.
+    """
+
+    inside: Expression
+    model_id: Expression | None
+    model_version: Expression | None
+    is_event: Expression
+    label_known: Expression
+    rules: tuple[Rule, ...]
+    score: AsNumber
+    groups: tuple[tuple[str, Expression], ...]
+    groupings: tuple[tuple[str, ...], ...]
+    label: Expression
+
+    @property
+    def refusals(self) -> int:
+        """How many of the rules refuse a row; the others make it unscored."""
+        return sum(rule.reason in REFUSAL_REASONS for rule in self.rules)
+
+
+def build(spec: AuditSpec, names: Sequence[str], window: Window) -> Intake:
+    """The intake of a checked spec over columns of the given names, in their order."""
+    position = {name: i for i, name in reversed(list(enumerate(names)))}
+    columns = spec.columns
+    label = Field(position[columns.label])
+    score = Field(position[columns.score])
+    groups = [(attribute, Field(position[attribute.column])) for attribute in spec.base_attributes]
+    label_missing = AnyOf((IsNull(AsText(label)), IsNaN(AsNumber(label))))
+    is_event = _matches(label, spec.event_labels)
+    rules = [Rule("malformed_row", Malformed()), Rule("label_missing", label_missing)]
+    undeclared: tuple[Expression, ...] = ()
+    if spec.non_event_labels is not None:
+        undeclared = (Not(AnyOf((is_event, _matches(label, spec.non_event_labels)))),)
+        rules.append(Rule("label_undeclared", undeclared[0]))
+    inside: Expression = AllOf(())
+    if not window.everything:
+        day = AsDate(Field(position[columns.scored_on or ""]))
+        rules.append(Rule("scored_on_missing", IsNull(day)))
+        within = AllOf((Compare(day, ">=", window.start), Compare(day, "<", window.end)))
+        inside = AnyOf((Malformed(), IsNull(day), within))
+    rules += _group_rules(groups)
+    rules += _score_rules(score)
+    return Intake(
+        inside=inside,
+        model_id=_text(columns.model_id, position),
+        model_version=_text(columns.model_version, position),
+        is_event=is_event,
+        label_known=Not(AnyOf((Malformed(), label_missing, *undeclared))),
+        rules=tuple(rules),
+        score=AsNumber(score),
+        groups=tuple((attribute.name, _group(attribute, field)) for attribute, field in groups),
+        groupings=tuple(grouping.attributes for grouping in spec.groupings),
+        label=AsText(label),
+    )
+
+
+def _text(name: str | None, position: Mapping[str, int]) -> Expression | None:
+    return None if name is None else AsText(Field(position[name]))
+
+
+def _matches(field: Field, labels: Sequence[str | int | float | bool]) -> Expression:
+    """A label given as a number compares as a number, any other as text."""
+    numbers = tuple(float(v) for v in labels if isinstance(v, int | float) and not isinstance(v, bool))
+    texts = tuple(str(v).lower() if isinstance(v, bool) else v for v in labels if isinstance(v, str | bool))
+    found: list[Expression] = []
+    if numbers:
+        found.append(IsIn(AsNumber(field), numbers))
+    if texts:
+        found.append(IsIn(AsText(field), texts))
+    return AnyOf(tuple(found))
+
+
+def _score_rules(field: Field) -> list[Rule]:
+    text, number = AsText(field), AsNumber(field)
+    infinite = AnyOf((Compare(number, "=", inf), Compare(number, "=", -inf)))
+    return [
+        Rule("score_missing", IsNull(text)),
+        Rule("score_nan", IsNaN(number)),
+        Rule("score_infinite", infinite),
+        Rule("score_not_a_number", IsNull(number)),
+    ]
+
+
+def _missing(attribute: AttributeSpec, field: Field) -> Expression:
+    """NULL, blank, or declared to mean missing."""
+    text = AsText(field)
+    found: list[Expression] = [IsNull(text)]
+    if attribute.missing:
+        found.append(IsIn(text, attribute.missing))
+        numbers = tuple(float(value) for value in attribute.missing if _is_number(value))
+        if attribute.breaks is not None and numbers:
+            found.append(IsIn(AsNumber(field), numbers))
+    return AnyOf(tuple(found))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _group_rules(groups: Sequence[tuple[AttributeSpec, Field]]) -> list[Rule]:
+    outside: list[Expression] = []
+    no_number: list[Expression] = []
+    for attribute, field in groups:
+        if attribute.breaks is None:
+            continue
+        number, recorded = AsNumber(field), Not(_missing(attribute, field))
+        not_a_number = AllOf((recorded, AnyOf((IsNull(number), IsNaN(number)))))
+        no_number.append(not_a_number)
+        if attribute.range is not None:
+            low, high = attribute.range
+            beyond = AnyOf((Compare(number, "<", float(low)), Compare(number, ">", float(high))))
+            outside.append(AllOf((recorded, Not(not_a_number), beyond)))
+    rules = [("group_out_of_range", outside), ("group_not_a_number", no_number)]
+    return [Rule(reason, AnyOf(tuple(found))) for reason, found in rules if found]
+
+
+def _group(attribute: AttributeSpec, field: Field) -> Expression:
+    """The group of a row; `unknown` wherever it is not recorded or cannot be told."""
+    unknown = Constant(UNKNOWN)
+    misread = _missing(attribute, field)
+    if attribute.breaks is None:
+        return Case(((AnyOf((Malformed(), misread)), unknown),), AsText(field))
+    number = AsNumber(field)
+    lost: list[Expression] = [Malformed(), misread, IsNull(number), IsNaN(number)]
+    if attribute.range is not None:
+        low, high = attribute.range
+        lost += [Compare(number, "<", float(low)), Compare(number, ">", float(high))]
+    labels = attribute.labels()
+    bands: list[tuple[Expression, Expression]] = [
+        (Compare(number, "<", float(bound)), Constant(name))
+        for bound, name in zip(attribute.breaks, labels, strict=False)
+    ]
+    return Case(((AnyOf(tuple(lost)), unknown), *bands), Constant(labels[-1]))

@@ -1,0 +1,1 @@
+"""Checked configs: YAML in, one frozen spec or every problem out."""

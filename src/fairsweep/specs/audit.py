@@ -1,0 +1,113 @@
+"""The checked config of an audit. Every field has been checked once it exists; no code asks again."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from fairsweep.core.cutoffs import CutoffGrid
+from fairsweep.specs.agreement import Parts, disagreements
+from fairsweep.specs.attributes import (
+    AttributeItem,
+    AttributeSpec,
+    Grouping,
+    IntersectionSpec,
+    base_attributes,
+    groupings,
+)
+from fairsweep.specs.cutoffs import CutoffsSpec, OperatingPointSpec
+from fairsweep.specs.faults import WrongValueError
+from fairsweep.specs.scalars import Label, listed, one_of
+from fairsweep.specs.sections import (
+    ColumnsSpec,
+    InputSpec,
+    LimitsSpec,
+    ModelSpec,
+    PrivacySpec,
+    Section,
+    SparkSpec,
+    VerdictSpec,
+)
+
+__all__ = ["AttributeSpec", "AuditSpec", "Grouping", "IntersectionSpec"]
+
+# They steer how a run counts, never what it finds, so they are no part of its fingerprint.
+_STEERING_LIMITS = {"joint_state_rows", "driver_state_rows", "maximum_state_rows"}
+
+
+class AuditSpec(Section):
+    """What to audit: the model, its input, whom to compare, at which cutoffs, and how to judge.
+
+    Attributes:
+        model: the one model of the input; None where `columns.model_id` tells several apart.
+        flag_is: whether being flagged brings `help` or is a `sanction`.
+        input: where the rows are; None only for frames that are passed in Python.
+        columns: which column is what.
+        event_labels: labels of events.
+        non_event_labels: labels of non-events; None where every other label is one.
+        attributes: whom to compare.
+        cutoffs: where scores may be cut.
+        operating_points: the cutoffs that groups are judged at.
+        verdict: floor and level of the judgement.
+        privacy: whether small counts may be shown.
+        limits: when a run is refused, and how much state it may hold.
+        spark: how Spark counts.
+    """
+
+    model: ModelSpec | None = None
+    flag_is: Annotated[Literal["help", "sanction"], one_of("help", "sanction")]
+    input: InputSpec | None = None
+    columns: ColumnsSpec
+    event_labels: Annotated[tuple[Label, ...], listed(at_least=1)] = (1,)
+    non_event_labels: Annotated[tuple[Label, ...], listed(at_least=1)] | None = None
+    attributes: Annotated[tuple[AttributeItem, ...], listed(at_least=1)]
+    cutoffs: CutoffsSpec
+    operating_points: Annotated[tuple[OperatingPointSpec, ...], listed(at_least=1)]
+    verdict: VerdictSpec = Field(default_factory=VerdictSpec)
+    privacy: PrivacySpec
+    limits: LimitsSpec = Field(default_factory=LimitsSpec)
+    spark: SparkSpec = Field(default_factory=SparkSpec)
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> AuditSpec:
+        faults = disagreements(Parts(**{name: getattr(self, name) for name in Parts.names()}))
+        if faults:
+            raise WrongValueError(*faults)
+        return self
+
+    @property
+    def base_attributes(self) -> tuple[AttributeSpec, ...]:
+        """All single attributes in config order, with those that only an intersection uses."""
+        return base_attributes(self.attributes)
+
+    @property
+    def groupings(self) -> tuple[Grouping, ...]:
+        """What is reported, in config order; everybody is implied."""
+        return groupings(self.attributes)
+
+    def grid(self) -> CutoffGrid:
+        """The cutoffs as doubles; every `fixed` cutoff has joined them."""
+        fixed = [point.at for point in self.operating_points if point.at is not None]
+        return self.cutoffs.grid().joined(map(float, fixed))
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The config with its defaults, as plain data that `load_mapping` takes back."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def config_json(self) -> str:
+        """The whole config with its defaults as canonical JSON."""
+        return _canonical(self.as_mapping())
+
+    def fingerprint_json(self) -> str:
+        """The part of the config that results depend on, as canonical JSON: equal audits give equal text."""
+        mapping = self.as_mapping()
+        mapping.pop("spark")
+        mapping.get("input", {}).pop("path", None)
+        mapping["limits"] = {key: v for key, v in mapping["limits"].items() if key not in _STEERING_LIMITS}
+        return _canonical(mapping)
+
+
+def _canonical(mapping: dict[str, Any]) -> str:
+    return json.dumps(mapping, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,181 @@
+"""Load a config: YAML or plain data in, a checked spec or every problem out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from fairsweep.errors import Problem, UsageError
+from fairsweep.specs import documents
+from fairsweep.specs.agreement import Parts, disagreements
+from fairsweep.specs.attributes import AttributeItem, AttributeSpec, IntersectionSpec
+from fairsweep.specs.audit import AuditSpec
+from fairsweep.specs.cutoffs import CutoffsSpec, OperatingPointSpec
+from fairsweep.specs.faults import Fault, Places, translated
+from fairsweep.specs.overrides import apply, resolved
+from fairsweep.specs.sections import (
+    ColumnsSpec,
+    InputSpec,
+    LimitsSpec,
+    ModelSpec,
+    PrivacySpec,
+    SparkSpec,
+    VerdictSpec,
+)
+
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "": AuditSpec,
+    "model": ModelSpec,
+    "input": InputSpec,
+    "columns": ColumnsSpec,
+    "attributes": AttributeSpec,
+    "cutoffs": CutoffsSpec,
+    "operating_points": OperatingPointSpec,
+    "verdict": VerdictSpec,
+    "privacy": PrivacySpec,
+    "limits": LimitsSpec,
+    "spark": SparkSpec,
+}
+_HINTS = {
+    "flag_is": "write `flag_is: help` where a flag brings help, `flag_is: sanction` where it does harm",
+    "columns": "write `columns: {score: ..., label: ...}`",
+    "columns.score": "name the column of the scores",
+    "columns.label": "name the column that tells what happened",
+    "attributes": "name the columns whose groups are compared, as in `attributes: [race, sex]`",
+    "attributes.name": "give the attribute a name",
+    "cutoffs": "write `cutoffs: {start: 0, stop: 1, count: 1001}`, or `{values: [1, 2, 3]}`",
+    "operating_points": "write `operating_points: [{name: paper, rule: population_gbe, target: 1.0}]`",
+    "privacy": "write `privacy: {minimum_cell_size: 0}` once small counts may be stored and shown",
+    "privacy.minimum_cell_size": "write 0 once small counts may be stored and shown",
+    "model.version": 'write `version: "1"`',
+    "input.format": "write csv, parquet, delta or table",
+    "operating_points.rule": "write fixed, population_gbe or alert_rate",
+}
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> AuditSpec:
+    """Load a config file.
+
+    Args:
+        path: the file; a relative `input.path` in it is taken from its folder.
+        overrides: `--set` texts, `key=value`.
+
+    Raises:
+        UsageError: with every problem found.
+    """
+    return parse(_content(Path(path)), source=str(path), folder=Path(path).parent, overrides=overrides)
+
+
+def parse(content: bytes | str, *, source: str, folder: Path, overrides: Sequence[str] = ()) -> AuditSpec:
+    """Load a config from its text.
+
+    Args:
+        content: the YAML.
+        source: what people call it.
+        folder: where a relative `input.path` starts.
+        overrides: `--set` texts, `key=value`.
+
+    Raises:
+        UsageError: with every problem found.
+    """
+    document = documents.read(content, source)
+    tree = document.value if document.value is not None else {}
+    if not isinstance(tree, dict):
+        raise UsageError(Problem(source, "not a mapping", "`key: value` lines", "begin with `flag_is: help`"))
+    changed = apply(tree, overrides)
+    places = Places(source, document.lines, changed)
+    faults = list(document.faults)
+    if tree.get("input") is None:
+        step = "write `input: {format: csv, path: scores.csv}`"
+        faults.append(Fault(("input",), "missing", "a format, and a path or a table", step))
+    spec = _checked(tree, places, faults)
+    if spec.input is None or spec.input.path is None:
+        return spec
+    absolute = resolved(spec.input.path, folder)
+    return spec.model_copy(update={"input": spec.input.model_copy(update={"path": absolute})})
+
+
+def load_mapping(config: Mapping[str, Any], source: str = "config") -> AuditSpec:
+    """Check a config that is plain data already; the input may be left out.
+
+    Args:
+        config: keys and values as in a config file.
+        source: what people call it, for errors.
+
+    Raises:
+        UsageError: with every problem found.
+    """
+    return _checked(dict(config), Places(source, {}), [])
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise UsageError(Problem(str(path), "a folder", "a config file", "name the file in it"))
+        if not path.is_file():
+            step = "check the path, or make a config with `fairsweep init FILE --flag-is help`"
+            raise UsageError(Problem(str(path), "not there", "a config file", step))
+        with path.open("rb") as file:
+            return file.read(documents.LARGEST_DOCUMENT + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
+        found = f"not readable ({reason})"
+        raise UsageError(Problem(str(path), found, "a readable file", "check its permissions")) from None
+
+
+def _checked(tree: dict[str, Any], places: Places, faults: list[Fault]) -> AuditSpec:
+    try:
+        spec = AuditSpec.model_validate(tree)
+    except ValidationError as error:
+        found = translated(error, SECTIONS, _HINTS)
+        # Pydantic looks at how sections agree only when each is right; people want all problems at once.
+        known = set(found)
+        found += [fault for fault in disagreements(_parts(tree)) if fault not in known]
+        raise UsageError([places.problem(fault) for fault in _in_order(faults + found, tree)]) from None
+    if faults:
+        raise UsageError([places.problem(fault) for fault in faults])
+    return spec
+
+
+def _in_order(faults: list[Fault], tree: Mapping[str, Any]) -> list[Fault]:
+    """Faults in the order of the file, what is missing last."""
+    order = {key: position for position, key in enumerate(tree)}
+    return sorted(faults, key=lambda fault: order.get(str(fault.path[0]) if fault.path else "", len(order)))
+
+
+def _parts(tree: Mapping[str, Any]) -> Parts:
+    """The sections that are right in themselves."""
+    return Parts(
+        model=_valid(_field("model"), tree.get("model")),
+        columns=_valid(_field("columns"), tree.get("columns")),
+        event_labels=_valid(_field("event_labels"), tree.get("event_labels", [1])),
+        non_event_labels=_valid(_field("non_event_labels"), tree.get("non_event_labels")),
+        attributes=[_valid(_ATTRIBUTE, item) for item in _items(tree, "attributes")],
+        operating_points=[_valid(_OPERATING_POINT, item) for item in _items(tree, "operating_points")],
+        model_given=tree.get("model") is not None,
+    )
+
+
+_ATTRIBUTE: TypeAdapter[AttributeSpec | IntersectionSpec] = TypeAdapter(AttributeItem)
+_OPERATING_POINT: TypeAdapter[OperatingPointSpec] = TypeAdapter(OperatingPointSpec)
+
+
+def _field(name: str) -> TypeAdapter[Any]:
+    field = AuditSpec.model_fields[name]
+    kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return TypeAdapter(kind)
+
+
+def _items(tree: Mapping[str, Any], key: str) -> Sequence[Any]:
+    items = tree.get(key)
+    return items if isinstance(items, list | tuple) else ()
+
+
+def _valid(adapter: TypeAdapter[Any], value: object) -> Any:  # noqa: ANN401  (a section of any kind, or None)
+    try:
+        return adapter.validate_python(value) if value is not None else None
+    except ValidationError:
+        return None

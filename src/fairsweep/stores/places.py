@@ -1,0 +1,114 @@
+"""Where result tables lie in Spark: a folder, or a schema of a catalog; names and statements, no session."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairsweep.errors import Problem, UsageError, quoted
+from fairsweep.schema import sql_name, sql_text
+from fairsweep.tables import TABLES
+from fairsweep.views import VIEWS
+
+_IDENTIFIER = re.compile(r"[\w-]{1,255}")
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A schema that holds the result tables.
+
+    Attributes:
+        parts: its name: a schema, or a catalog and a schema.
+        folder: where the tables lie when they are external; None when the catalog manages them.
+    """
+
+    parts: tuple[str, ...]
+    folder: str | None = None
+
+    @classmethod
+    def warehouse(cls, folder: str | Path) -> Place:
+        """A folder with a table in each subfolder, bound in the session under a name made from its path.
+
+        Args:
+            folder: a path, made absolute here, or a URI as it is.
+
+        Raises:
+            UsageError: when the path is empty or has control characters.
+        """
+        text = str(folder)
+        if not text or _CONTROL.search(text):
+            raise UsageError(Problem("--warehouse", quoted(text), "the path of a folder", "give its path"))
+        # However a folder is spelled, its tables are bound once.
+        absolute = text.rstrip("/") if _SCHEME.match(text) else str(Path(text).resolve())
+        name = hashlib.sha256(absolute.encode()).hexdigest()[:16]
+        return cls((f"fairsweep_{name}",), absolute)
+
+    @classmethod
+    def catalog(cls, schema: str, catalog: str | None = None) -> Place:
+        """A schema of a catalog, or of the session's own where none is named.
+
+        Raises:
+            UsageError: when a name is not made of letters, digits, `_` and `-`.
+        """
+        problems = [
+            Problem(flag, quoted(name), "letters, digits, _ and -", "name an existing one, or one to create")
+            for flag, name in (("--catalog", catalog), ("--schema", schema))
+            if name is not None and not _IDENTIFIER.fullmatch(name)
+        ]
+        if problems:
+            raise UsageError(problems)
+        return cls((schema,) if catalog is None else (catalog, schema))
+
+    @property
+    def text(self) -> str:
+        """What people call it."""
+        return self.folder if self.folder is not None else ".".join(self.parts)
+
+    @property
+    def schema(self) -> str:
+        """The quoted name of the schema."""
+        return sql_name(*self.parts)
+
+    def name(self, table: str) -> str:
+        """The quoted name of a table or view."""
+        return sql_name(*self.parts, table)
+
+    def location(self, table: str) -> str | None:
+        """Where an external table lies."""
+        return None if self.folder is None else f"{self.folder}/{table}"
+
+    @property
+    def create_schema(self) -> str:
+        """The statement that creates the schema unless it exists."""
+        location = "" if self.folder is None else f" LOCATION {sql_text(self.folder)}"
+        return f"CREATE SCHEMA IF NOT EXISTS {self.schema}{location}"
+
+    def create_table(self, table: str) -> str:
+        """The statement that creates a table unless it exists, and binds it where it lies in a folder."""
+        return TABLES[table].ddl(self.name(table), self.location(table))
+
+    def bind_table(self, table: str) -> str:
+        """The statement that binds a table of a folder as it is."""
+        location = sql_text(self.location(table) or "")
+        return f"CREATE TABLE IF NOT EXISTS {self.name(table)} USING delta LOCATION {location}"
+
+    def create_view(self, view: str) -> str:
+        """The statement that creates a view or brings it up to date."""
+        comment = sql_text(VIEWS[view].comment)
+        return (
+            f"CREATE OR REPLACE VIEW {self.name(view)} COMMENT {comment} AS\n{VIEWS[view].render(self.name)}"
+        )
+
+    @property
+    def ddl(self) -> str:
+        """Every statement that creates the schema, the tables and the views."""
+        statements = [
+            self.create_schema,
+            *(self.create_table(table) for table in TABLES),
+            *(self.create_view(view) for view in VIEWS),
+        ]
+        return ";\n\n".join(statements) + ";\n"

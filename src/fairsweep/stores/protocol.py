@@ -1,0 +1,110 @@
+"""What every store promises, and what each kind of storage has to offer for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+RunRecord = dict[str, Any]
+"""One row of `runs`, by column; a NULL may be left out. Publishing fills `is_current` and `checksums`."""
+
+Outcome = Literal["published", "already_done", "recorded"]
+"""`published` now; `already_done` by an earlier attempt or another runner; `recorded` without results."""
+
+
+class WriteConflictError(Exception):
+    """Another writer committed first; nothing was written, and trying again may succeed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run to publish.
+
+    Attributes:
+        record: its row of `runs`.
+        results: its rows of each result table, in that table's Arrow schema; a table left out has no rows.
+            Empty unless the run succeeded.
+    """
+
+    record: RunRecord
+    results: Mapping[str, pa.Table] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The run id."""
+        return str(self.record["run_id"])
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether there are results to publish."""
+        return bool(self.record["status"] == "succeeded")
+
+
+class Primitives(Protocol):
+    """The few operations of a storage that publishing is built from. Run ids have been checked."""
+
+    @property
+    def place(self) -> str:
+        """What people call it: a folder or a schema."""
+        ...
+
+    def ensure(self) -> None:
+        """Create the tables that do not exist; safe when several do it at once.
+
+        Raises:
+            StorageError: when a table cannot be created, or is of another schema version.
+        """
+        ...
+
+    def replace(self, table: str, run_ids: Sequence[str], rows: pa.Table) -> None:
+        """In one commit: remove every row of these runs from a result table and add the given ones.
+
+        Raises:
+            WriteConflictError: when another writer was first.
+            StorageError: when it cannot be written.
+        """
+        ...
+
+    def read(self, table: str, run_ids: Sequence[str]) -> pa.Table:
+        """Every row of these runs as it is stored, published or not, in the table's Arrow schema.
+
+        Raises:
+            StorageError: when it cannot be read.
+        """
+        ...
+
+    def commit(self, changes: pa.Table) -> None:
+        """In one commit on `runs`: apply `publishing.changes`; it fails if `runs` has changed meanwhile.
+
+        Raises:
+            WriteConflictError: when another writer was first.
+            StorageError: when it cannot be written.
+        """
+        ...
+
+
+class Store(Primitives, Protocol):
+    """A place for results, where they become visible all at once or not at all."""
+
+    def publish(self, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
+        """Publish runs together; see `publishing.publish`."""
+        ...
+
+    def confirm(self, records: Sequence[RunRecord]) -> None:
+        """Verify runs that succeeded earlier and make them current again; see `publishing.confirm`."""
+        ...
+
+    def verify(self, run_ids: Sequence[str]) -> None:
+        """Compare what is stored with what the run records say; see `publishing.verify`."""
+        ...
+
+    def find_runs(self, batch_id: str) -> list[RunRecord]:
+        """The run records of a batch."""
+        ...
+
+    def current(self, table: str) -> pa.Table:
+        """The rows of current runs; of `runs`, their records."""
+        ...

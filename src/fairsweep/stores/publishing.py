@@ -1,0 +1,306 @@
+"""The write order, once for every storage: result tables, read-back, then one commit that publishes.
+
+Readers see a run because `runs.is_current` says so. Result tables are written first, under run ids that
+nobody reads yet, so that a process that dies anywhere leaves what readers see as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+from weakref import WeakValueDictionary
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fairsweep.checksums import checksum
+from fairsweep.errors import Problem, StorageError
+from fairsweep.schema import conform
+from fairsweep.stores.failpoints import failpoint
+from fairsweep.stores.protocol import Outcome, Primitives, Run, RunRecord, WriteConflictError
+from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+
+ATTEMPTS = 10
+RUN_ID = re.compile(r"[0-9a-f]{16,64}")
+WINDOW_KEY = ("verb", "model_id", "model_version", "window_start", "window_end")
+SUPERSEDES = "supersedes"
+CHANGES_SCHEMA: pa.Schema = TABLES[RUNS].arrow_schema.append(pa.field(SUPERSEDES, pa.bool_(), nullable=False))
+
+# How `commit` applies the changes to `runs`, in the SQL of every storage that can merge.
+MATCHES = (
+    f"(NOT change.{SUPERSEDES} AND runs.run_id = change.run_id) OR (change.{SUPERSEDES} AND runs.is_current "
+    "AND runs.run_id <> change.run_id AND " + " AND ".join(f"runs.{k} = change.{k}" for k in WINDOW_KEY) + ")"
+)
+CLEARS = f"change.{SUPERSEDES}"
+REPLACES = f"NOT change.{SUPERSEDES} AND (change.status = 'succeeded' OR runs.status <> 'succeeded')"
+INSERTS = f"NOT change.{SUPERSEDES}"
+
+Result = TypeVar("Result")
+Checksums = dict[str, list[int | str]]
+_log = logging.getLogger(__name__)
+_turns: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
+_turns_guard = threading.Lock()
+
+
+def changes(records: Sequence[RunRecord]) -> pa.Table:
+    """What one commit does to `runs`: each record as a row, and a row that clears what it supersedes.
+
+    Args:
+        records: complete run records; those with `is_current` supersede the current run of their window.
+    """
+    rows = [{**record, SUPERSEDES: False} for record in records]
+    rows += [{**record, SUPERSEDES: True} for record in records if record["is_current"]]
+    return pa.Table.from_pylist(rows, schema=CHANGES_SCHEMA)
+
+
+def publish(storage: Primitives, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
+    """Publish runs together: afterwards readers see all that succeeded, or what they saw before.
+
+    A run that failed or was refused leaves its record, which never replaces one that succeeded. A run
+    that has succeeded before is verified instead, and made current again if another superseded it.
+
+    Args:
+        storage: where.
+        runs: runs of one batch, each of another model or window.
+        force: write runs that succeeded before once more.
+
+    Returns:
+        What happened to each run id.
+
+    Raises:
+        StorageError: when something cannot be written or read back as it was meant, or conflicts do not end.
+    """
+    _check(runs)
+    with _taking_turns(storage, [run.id for run in runs]):
+        storage.ensure()
+        failpoint("tables_ensured")
+        asked = [run for run in runs if run.succeeded]
+        done = {} if force else _succeeded(storage, [run.id for run in asked])
+        _compare(storage, done)
+        todo = {run.id: run for run in asked if run.id not in done}
+        expected = {run.id: _checksums(run) for run in todo.values()}
+        if todo and not _write(storage, list(todo.values()), force=force):
+            done |= _succeeded(storage, list(todo))
+            _compare(storage, {run_id: done[run_id] for run_id in todo})
+            todo = {}
+        elif todo:
+            failpoint("tables_written")
+            _expect(storage, expected)
+            failpoint("read_back")
+        records = [
+            {**run.record, "is_current": True, "checksums": json.dumps(expected[run.id], sort_keys=True)}
+            for run in todo.values()
+        ]
+        others = [{**run.record, "is_current": False, "checksums": None} for run in runs if not run.succeeded]
+        done |= _commit(storage, records, others, done, force=force)
+        failpoint("committed")
+    return {run.id: "recorded" if not run.succeeded else _outcome(run.id, done) for run in runs}
+
+
+def confirm(storage: Primitives, records: Sequence[RunRecord]) -> None:
+    """Verify runs that succeeded earlier, and make those current again that another has superseded.
+
+    Raises:
+        StorageError: when what is stored is not what the records say, or conflicts do not end.
+    """
+    done = {str(record["run_id"]): record for record in records if record["status"] == "succeeded"}
+    with _taking_turns(storage, list(done)):
+        storage.ensure()
+        _compare(storage, done)
+        _commit(storage, [], [], done, force=False)
+
+
+def verify(storage: Primitives, run_ids: Sequence[str]) -> None:
+    """Compare rows and checksums of what is stored with what the run records say.
+
+    Raises:
+        StorageError: naming every run and table that differs, or run ids without a successful run.
+    """
+    _check_ids(run_ids)
+    found = _succeeded(storage, run_ids)
+    unknown = [run_id for run_id in run_ids if run_id not in found]
+    if unknown:
+        raise StorageError(
+            Problem(f"run {run_id}", "unknown here, or has not succeeded", "", "run it again")
+            for run_id in unknown
+        )
+    _compare(storage, found)
+
+
+def _check(runs: Sequence[Run]) -> None:
+    """What can only be wrong by a fault of the program."""
+    _check_ids([run.id for run in runs])
+    windows = [tuple(run.record[name] for name in WINDOW_KEY) for run in runs]
+    if len(set(windows)) != len(runs) or len({run.id for run in runs}) != len(runs):
+        raise ValueError("the runs of a batch must have different ids, and different models or windows")
+    for run in runs:
+        unknown = sorted(set(run.results) - set(RESULT_TABLES))
+        if unknown or (run.results and not run.succeeded):
+            raise ValueError(f"run {run.id} cannot publish {unknown or 'results, since it did not succeed'}")
+
+
+def _check_ids(run_ids: Sequence[str]) -> None:
+    for run_id in run_ids:
+        if not RUN_ID.fullmatch(run_id):
+            raise ValueError("a run id is 16 to 64 hexadecimal digits")
+
+
+def _succeeded(storage: Primitives, run_ids: Sequence[str]) -> dict[str, RunRecord]:
+    if not run_ids:
+        return {}
+    records: list[RunRecord] = storage.read(RUNS, run_ids).to_pylist()
+    return {str(record["run_id"]): record for record in records if record["status"] == "succeeded"}
+
+
+def _outcome(run_id: str, done: Mapping[str, RunRecord]) -> Outcome:
+    return "already_done" if run_id in done else "published"
+
+
+def _rows(run: Run, table: str) -> pa.Table:
+    rows = run.results.get(table)
+    return TABLES[table].arrow_schema.empty_table() if rows is None else conform(TABLES[table], rows)
+
+
+def _checksums(run: Run) -> Checksums:
+    for table, rows in run.results.items():
+        if pc.any(pc.not_equal(rows.column("run_id"), run.id)).as_py():
+            raise ValueError(f"{table} has rows of another run than {run.id}")
+    return {table: list(checksum(_rows(run, table))) for table in RESULT_TABLES}
+
+
+def _at_once(action: Callable[[str], Result]) -> dict[str, Result]:
+    """Do it for every result table in a thread of its own: storages spend most of the time waiting."""
+    with ThreadPoolExecutor(len(RESULT_TABLES), thread_name_prefix="fairsweep-store") as pool:
+        return dict(zip(RESULT_TABLES, pool.map(action, RESULT_TABLES), strict=True))
+
+
+def _write(storage: Primitives, runs: Sequence[Run], *, force: bool) -> bool:
+    """Write every result table; False when another runner has published these runs meanwhile."""
+    run_ids = [run.id for run in runs]
+
+    def settled() -> bool:
+        return not force and len(_succeeded(storage, run_ids)) == len(run_ids)
+
+    def write(table: str) -> bool:
+        rows = pa.concat_tables([_rows(run, table) for run in runs])
+        written = _persistently(table, lambda: storage.replace(table, run_ids, rows), settled)
+        failpoint(f"{table}_written")
+        return written
+
+    return all(_at_once(write).values())
+
+
+def _persistently(place: str, action: Callable[[], None], settled: Callable[[], bool]) -> bool:
+    """Try a commit until it succeeds; False when a conflict showed that another runner has settled it."""
+    for attempt in range(ATTEMPTS):
+        try:
+            action()
+        except WriteConflictError:
+            _log.info("%s: another writer was first (attempt %d of %d)", place, attempt + 1, ATTEMPTS)
+            if settled():
+                return False
+            # Writers that met once would meet again without a pause of random length.
+            time.sleep(min(0.1 * 2**attempt, 3.0) * random.uniform(0.5, 1.5))  # noqa: S311
+        else:
+            return True
+    raise StorageError(
+        Problem(
+            place,
+            f"contested by other writers, {ATTEMPTS} times in a row",
+            "",
+            "run again when fewer runs publish at once",
+        )
+    )
+
+
+def _stored(storage: Primitives, run_ids: Sequence[str]) -> dict[str, Checksums]:
+    """Rows and checksums as they are stored, by run and table."""
+
+    def read(table: str) -> dict[str, list[int | str]]:
+        rows = storage.read(table, run_ids)
+        ids = rows.column("run_id")
+        return {run_id: list(checksum(rows.filter(pc.equal(ids, run_id)))) for run_id in run_ids}
+
+    found = _at_once(read)
+    return {run_id: {table: found[table][run_id] for table in RESULT_TABLES} for run_id in run_ids}
+
+
+def _expect(storage: Primitives, expected: Mapping[str, Checksums]) -> None:
+    """Raise unless exactly the expected rows are stored."""
+    if not expected:
+        return
+    stored = _stored(storage, list(expected))
+    problems = [
+        Problem(
+            f"{table} of run {run_id}",
+            f"not as it was written: {rows[0]} rows, {expected[run_id].get(table, [0])[0]} expected",
+            "",
+            "run again with --force",
+        )
+        for run_id, tables in stored.items()
+        for table, rows in tables.items()
+        if rows != expected[run_id].get(table)
+    ]
+    if problems:
+        raise StorageError(problems)
+
+
+def _compare(storage: Primitives, records: Mapping[str, RunRecord]) -> None:
+    """Raise unless the stored results are those that the records tell of."""
+    _expect(storage, {run_id: json.loads(record["checksums"]) for run_id, record in records.items()})
+
+
+def _commit(
+    storage: Primitives,
+    records: Sequence[RunRecord],
+    others: Sequence[RunRecord],
+    done: Mapping[str, RunRecord],
+    *,
+    force: bool,
+) -> dict[str, RunRecord]:
+    """The one commit on `runs`.
+
+    Args:
+        storage: where.
+        records: runs whose results have been written.
+        others: runs without results.
+        done: runs that have succeeded before; superseded ones become current again.
+        force: `records` replace those of earlier successes.
+
+    Returns:
+        The records of runs that another runner had published by then, which were verified instead.
+    """
+    overtaken: dict[str, RunRecord] = {}
+
+    def attempt() -> None:
+        found = {} if force else _succeeded(storage, [str(record["run_id"]) for record in records])
+        _compare(storage, {run_id: found[run_id] for run_id in found.keys() - overtaken.keys()})
+        overtaken.update(found)
+        latest = {**_succeeded(storage, list(done)), **found}
+        written = [record for record in records if record["run_id"] not in found]
+        revived = [{**record, "is_current": True} for record in latest.values() if not record["is_current"]]
+        if written or revived or others:
+            failpoint("before_commit")
+            storage.commit(changes([*written, *revived, *others]))
+
+    _persistently(RUNS, attempt, settled=lambda: False)
+    return overtaken
+
+
+@contextmanager
+def _taking_turns(storage: Primitives, run_ids: Sequence[str]) -> Iterator[None]:
+    """Threads of one process that publish the same run wait for each other, and find it done."""
+    with ExitStack() as stack:
+        for run_id in sorted(run_ids):  # in one order, so that no two threads wait for each other
+            with _turns_guard:
+                turn = _turns.setdefault((storage.place, run_id), threading.Lock())
+            stack.enter_context(turn)
+        yield

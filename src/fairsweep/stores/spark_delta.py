@@ -1,0 +1,251 @@
+"""Results as Delta tables written by Spark: on one machine, a cluster, Spark Connect or Databricks."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from fairsweep.errors import Problem, StorageError
+from fairsweep.schema import SCHEMA_VERSION, SCHEMA_VERSION_PROPERTY, conform
+from fairsweep.stores import publishing
+from fairsweep.stores.places import Place
+from fairsweep.stores.protocol import Outcome, Run, RunRecord, WriteConflictError
+from fairsweep.tables import RUNS, TABLES
+from fairsweep.views import VIEWS, current_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+FILE_BYTES = 128 << 20
+# What a value takes in Parquet, at most about: names repeat, counts are small, shares have every bit.
+_BYTES_PER_VALUE = {"DOUBLE": 8, "BIGINT": 3, "INT": 2, "ARRAY<STRING>": 1}
+_CREATE_ATTEMPTS = 5
+
+_CONFLICT = re.compile(
+    r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|"
+    r"(Concurrent(Append|DeleteRead|DeleteDelete|Transaction|Write|Modification)|MetadataChanged|ProtocolChanged)"
+    r"Exception"
+)
+_EXISTS = re.compile(r"TABLE_OR_VIEW_ALREADY_EXISTS|TableAlreadyExistsException|FileAlreadyExistsException")
+_OTHER_DEFINITION = re.compile(r"DELTA_CREATE_TABLE_(SCHEME_MISMATCH|WITH_DIFFERENT_\w+)")
+_CODE = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
+
+
+class SparkDeltaStore:
+    """Result tables in a folder or in a schema of a catalog, through a Spark session."""
+
+    def __init__(self, spark: SparkSession, place: Place) -> None:
+        self._spark = spark
+        self._place = place
+        self._ensured = False
+        self._ensuring = threading.Lock()
+
+    @property
+    def place(self) -> str:
+        """The folder or schema."""
+        return self._place.text
+
+    @property
+    def ddl(self) -> str:
+        """Every statement that creates the schema, the tables and the views."""
+        return self._place.ddl
+
+    def ensure(self) -> None:
+        """Create or bind the tables, once for this object; safe when several do it at once.
+
+        Raises:
+            StorageError: when a table cannot be created, or is of another schema version.
+        """
+        with self._ensuring:
+            if self._ensured:
+                return
+            if not self._in_catalog():
+                self._create_schema()
+                with ThreadPoolExecutor(len(TABLES), thread_name_prefix="fairsweep-store") as pool:
+                    list(pool.map(self._create_table, TABLES))
+                if self._place.folder is None:
+                    self._create_views()
+            self._ensured = True
+
+    def create_tables(self) -> None:
+        """Create the tables that do not exist, and in a catalog the views, which are brought up to date."""
+        self.ensure()
+        if self._place.folder is None:
+            self._create_views()
+
+    def replace(self, table: str, run_ids: Sequence[str], rows: pa.Table) -> None:
+        """In one commit: remove every row of these runs and add the given ones."""
+        from pyspark.sql import functions as F
+
+        with _told(f"table {table}"):
+            frame = self._spark.createDataFrame(rows).coalesce(_files(table, rows.num_rows))
+            # A Column and not `replaceWhere`, which takes SQL text.
+            frame.writeTo(self._place.name(table)).overwrite(F.col("run_id").isin(list(run_ids)))
+
+    def read(self, table: str, run_ids: Sequence[str]) -> pa.Table:
+        """Every row of these runs as it is stored."""
+        return self._where(table, "run_id", run_ids)
+
+    def commit(self, changes: pa.Table) -> None:
+        """In one commit on `runs`: apply the changes.
+
+        The table is not partitioned and its isolation Serializable, so that a commit by anyone else
+        since this one's snapshot is a conflict.
+        """
+        from pyspark.sql import functions as F
+
+        with _told("table runs"):
+            source = self._spark.createDataFrame(changes).coalesce(1).alias("change")
+            merge = source.mergeInto(self._place.name(RUNS), F.expr(publishing.MATCHES))
+            merge = merge.whenMatched(F.expr(publishing.CLEARS)).update({"is_current": F.lit(False)})
+            merge = merge.whenMatched(F.expr(publishing.REPLACES)).updateAll()
+            merge.whenNotMatched(F.expr(publishing.INSERTS)).insertAll().merge()
+
+    def publish(self, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
+        """Publish runs together; see `publishing.publish`."""
+        return publishing.publish(self, runs, force=force)
+
+    def confirm(self, records: Sequence[RunRecord]) -> None:
+        """Verify runs that succeeded earlier and make them current again; see `publishing.confirm`."""
+        publishing.confirm(self, records)
+
+    def verify(self, run_ids: Sequence[str]) -> None:
+        """Compare what is stored with what the run records say; see `publishing.verify`."""
+        self.ensure()
+        publishing.verify(self, run_ids)
+
+    def find_runs(self, batch_id: str) -> list[RunRecord]:
+        """The run records of a batch."""
+        self.ensure()
+        records: list[RunRecord] = self._where(RUNS, "batch_id", [batch_id]).to_pylist()
+        return records
+
+    def current(self, table: str) -> pa.Table:
+        """The rows of current runs; of `runs`, their records."""
+        self.ensure()
+        if table == RUNS:
+            return self._where(RUNS, "is_current", [True])
+        with _told(f"table {table}"):
+            rows = self._spark.sql(current_rows(table, self._place.name)).toArrow()
+            return conform(TABLES[table], rows)
+
+    def register_sql_views(self) -> None:
+        """Bind plain names in the session: tables mean rows of current runs, `runs` all; and the views."""
+        self.ensure()
+        texts = {table: current_rows(table, self._place.name) for table in TABLES}
+        texts |= {name: view.render(self._place.name) for name, view in VIEWS.items()}
+        with _told(self.place):
+            for name, text in texts.items():
+                self._spark.sql(text).createOrReplaceTempView(name)
+
+    def sql(self, query: str) -> DataFrame:
+        """A query of the user's own over the plain names that `register_sql_views` has bound."""
+        return self._spark.sql(query)
+
+    def _where(self, table: str, column: str, values: Sequence[str | bool]) -> pa.Table:
+        from pyspark.sql import functions as F
+
+        with _told(f"table {table}"):
+            rows = self._spark.read.table(self._place.name(table)).where(F.col(column).isin(list(values)))
+            return conform(TABLES[table], rows.select(*TABLES[table].column_names).toArrow())
+
+    def _in_catalog(self) -> bool:
+        """Whether every table and view is in the catalog, of a version that this program writes."""
+        if self._place.folder is not None:
+            return False
+        try:
+            shown = self._spark.sql(f"SHOW TABLES IN {self._place.schema}").select("tableName").collect()
+        except Exception as error:
+            if "SCHEMA_NOT_FOUND" in str(error):
+                return False
+            raise StorageError(_problem(self.place, error)) from error
+        if not {*TABLES, *VIEWS} <= {row[0] for row in shown}:
+            return False
+        self._check_version(RUNS)
+        return True
+
+    def _create_schema(self) -> None:
+        try:
+            self._spark.sql(self._place.create_schema)
+        except Exception as error:
+            # Whoever may not create schemas may still write into one that exists.
+            if not self._spark.catalog.databaseExists(self._place.schema):
+                raise StorageError(_problem(self.place, error)) from error
+
+    def _create_table(self, table: str) -> None:
+        """Create a table, or bind the one in the folder; whoever loses the race to create it binds it."""
+        for attempt in range(_CREATE_ATTEMPTS):
+            try:
+                self._spark.sql(self._place.create_table(table))
+            except Exception as error:
+                if self._place.folder is not None and _OTHER_DEFINITION.search(str(error)):
+                    self._bind_table(table)
+                    return
+                raced = _CONFLICT.search(str(error)) or _EXISTS.search(str(error))
+                if not raced or attempt == _CREATE_ATTEMPTS - 1:
+                    raise StorageError(_problem(f"table {table}", error)) from error
+            else:
+                return
+
+    def _bind_table(self, table: str) -> None:
+        """Bind a table that differs from ours, as one with later columns or an owner's properties does."""
+        with _told(f"table {table}"):
+            self._spark.sql(self._place.bind_table(table))
+        self._check_version(table)
+
+    def _check_version(self, table: str) -> None:
+        with _told(f"table {table}"):
+            shown = self._spark.sql(f"SHOW TBLPROPERTIES {self._place.name(table)}").collect()
+        version = {row["key"]: row["value"] for row in shown}.get(SCHEMA_VERSION_PROPERTY, "")
+        if not version.isdigit() or int(version) > SCHEMA_VERSION:
+            found = f"of schema version {version}" if version else "not a table of Fairsweep"
+            raise StorageError(
+                Problem(
+                    f"{self.place}: table {table}",
+                    found,
+                    f"schema version {SCHEMA_VERSION}",
+                    "use another warehouse, or a newer Fairsweep",
+                )
+            )
+
+    def _create_views(self) -> None:
+        with _told(self.place):
+            for view in VIEWS:
+                self._spark.sql(self._place.create_view(view))
+
+
+def _files(table: str, rows: int) -> int:
+    """How many files hold so many rows in about 128 MB each; one wherever they fit."""
+    width = sum(_BYTES_PER_VALUE.get(column.type, 0) for column in TABLES[table].columns)
+    return max(1, -(-rows * width // FILE_BYTES))
+
+
+@contextmanager
+def _told(place: str) -> Iterator[None]:
+    """Turn what Spark raises into our own errors: a conflict to retry, or a code without values."""
+    try:
+        yield
+    except Exception as error:
+        if _CONFLICT.search(str(error)):
+            raise WriteConflictError(place) from error
+        raise StorageError(_problem(place, error)) from error
+
+
+def _problem(place: str, error: Exception) -> Problem:
+    text = str(error)
+    condition: Callable[[], str | None] = getattr(error, "getCondition", lambda: None)
+    found = _CODE.search(text)
+    code = condition() or (found.group(1) if found else type(error).__name__)
+    full = "No space left on device" in text
+    return Problem(
+        place,
+        f"no space left ({code})" if full else f"not readable or writable ({code})",
+        "",
+        "make room and run again" if full else "run again with -v to see the whole error",
+    )

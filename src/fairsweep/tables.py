@@ -1,0 +1,337 @@
+"""Every result table, once: its columns, types, comments and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fairsweep.core.disparities import COMPARATORS
+from fairsweep.core.metrics import DEFINED, EMPTY, METRICS, SUPPRESSED, UNDEFINED_STATUSES, Metric
+from fairsweep.core.operating_points import NO_CUTOFF
+from fairsweep.core.verdicts import VERDICT_ORDER
+from fairsweep.schema import Check, Column, Table
+
+RUN_STATUSES = ("succeeded", "failed", "refused")
+SWEEP_STATUSES = (DEFINED, EMPTY, SUPPRESSED)
+VALUE_STATUSES = (*SWEEP_STATUSES, *UNDEFINED_STATUSES, NO_CUTOFF)
+VERDICTS = tuple(sorted({verdict for order in VERDICT_ORDER.values() for verdict in order}))
+_LARGEST_DOUBLE = "1.7976931348623157E308"
+
+
+def _listed(column: str, values: Sequence[str], *, nullable: bool = False) -> Check:
+    allowed = ", ".join(f"'{value}'" for value in values)
+    return Check(
+        f"{column}_listed", (f"{column} IS NULL OR " if nullable else "") + f"{column} IN ({allowed})"
+    )
+
+
+def _ranges(name: str, columns: Sequence[str], low: str, high: str | None = None) -> Check:
+    """One check for many columns: every check is analysed and compiled anew for every write."""
+    upper = f" AND {{0}} <= {high}" if high is not None else ""
+    each = f"({{0}} IS NULL OR ({{0}} >= {low}{upper}))"
+    return Check(name, " AND ".join(each.format(column) for column in columns))
+
+
+def _counts(*columns: str) -> Check:
+    return _ranges("counts_range", columns, "0")
+
+
+def _shares(*columns: str) -> Check:
+    return _ranges("shares_range", columns, "0", "1")
+
+
+def _ratios(*columns: str) -> Check:
+    # Spark holds NaN to be greater than every number, so that the upper bound keeps it out as well.
+    return _ranges("ratios_range", columns, "0", _LARGEST_DOUBLE)
+
+
+def _ordered(low: str, high: str) -> Check:
+    return Check(f"{low}_ordered", f"{low} IS NULL OR {high} IS NULL OR {low} <= {high}")
+
+
+def _is_share(metric: Metric) -> bool:
+    """Whether the numerator is part of the denominator."""
+    return all(n <= d for n, d in zip(metric.numerator[1:], metric.denominator[1:], strict=True))
+
+
+def _required(name: str, kind: str, comment: str) -> Column:
+    return Column(name, kind, False, comment)
+
+
+def _optional(name: str, kind: str, comment: str) -> Column:
+    return Column(name, kind, True, comment)
+
+
+_MODEL_AND_WINDOW = (
+    _required("model_id", "STRING", "the model whose scores were audited"),
+    _required("model_version", "STRING", "its version"),
+    _required("window_start", "DATE", "first day of the scores, UTC; 1970-01-01 without a window"),
+    _required("window_end", "DATE", "the day after the last, UTC; 9999-12-31 without a window"),
+)
+_KEYS = (_required("run_id", "STRING", "the run that wrote the row; see runs"), *_MODEL_AND_WINDOW)
+_GROUP = (
+    _required(
+        "attribute", "STRING", "the attribute; overall for everybody; intersections are joined by ' x '"
+    ),
+    _required("group_value", "STRING", "the group: a value of the attribute; all for everybody"),
+)
+_OPERATING_POINT = _required("operating_point", "STRING", "what was judged at; see operating_points")
+_METRIC = _required("metric", "STRING", "the metric's name, as the columns of threshold_sweep")
+_WINDOW_CHECK = Check("window_ordered", "window_start < window_end")
+_STATUS = _required("status", "STRING", "defined, or why there is no value; never a stand-in number")
+
+_RUNS = Table(
+    "runs",
+    "One run of a verb on one model and window; is_current marks the one that readers see",
+    ("run_id",),
+    (
+        _required("run_id", "STRING", "hash of verb, model, window, input, config and semantics"),
+        _required("batch_id", "STRING", "runs of several models from one scan share it"),
+        _required("verb", "STRING", "what was run: audit"),
+        *_MODEL_AND_WINDOW,
+        _required("status", "STRING", "succeeded, failed or refused"),
+        _required("is_current", "BOOLEAN", "readers see this run; one per verb, model and window"),
+        _required("config_fingerprint", "STRING", "hash of the checked config that decides results"),
+        _optional("config_json", "STRING", "the whole checked config with defaults filled"),
+        _required("fairsweep_version", "STRING", "version of the program"),
+        _required("schema_version", "INT", "version of these tables"),
+        _required("semantics_version", "INT", "raised whenever the same input gives other results"),
+        _optional("engine", "STRING", "spark or local"),
+        _optional("counting", "STRING", "how the scan counted: catalyst or arrow"),
+        _optional("counting_reason", "STRING", "why that way"),
+        _optional("full_sweep", "BOOLEAN", "false where some attribute has operating points only"),
+        _optional("input_name", "STRING", "path or table that was read"),
+        _optional("input_version", "STRING", "what pins its content"),
+        _optional("rows_input", "BIGINT", "rows inside the window"),
+        _optional("rows_used", "BIGINT", "rows with a usable score and label"),
+        _optional("rows_unscored", "BIGINT", "rows with a label and no usable score"),
+        _optional("rows_refused", "BIGINT", "rows refused for a reason; see refused_counts"),
+        _optional("checksums", "STRING", "JSON: table name -> rows and checksum of what this run wrote"),
+        _required("started_at", "TIMESTAMP", "when the run began, UTC"),
+        _required("finished_at", "TIMESTAMP", "when its results were ready to publish, UTC"),
+        _optional("error", "STRING", "why it failed or was refused"),
+    ),
+    (
+        _WINDOW_CHECK,
+        _listed("status", RUN_STATUSES),
+        Check("current_succeeded", "NOT is_current OR status = 'succeeded'"),
+        Check(
+            "succeeded_complete",
+            "status <> 'succeeded' OR (checksums IS NOT NULL AND rows_input IS NOT NULL "
+            "AND rows_used IS NOT NULL AND rows_unscored IS NOT NULL AND rows_refused IS NOT NULL)",
+        ),
+        _counts("rows_input", "rows_used", "rows_unscored", "rows_refused"),
+        Check(
+            "rows_sum",
+            "rows_input IS NULL OR rows_used IS NULL OR rows_unscored IS NULL OR rows_refused IS NULL "
+            "OR rows_input = rows_used + rows_unscored + rows_refused",
+        ),
+    ),
+    # Not partitioned: any two commits then conflict, so that the later sees what the earlier made current.
+    partitioned=False,
+    properties=(("delta.isolationLevel", "Serializable"), ("delta.dataSkippingNumIndexedCols", "9")),
+)
+
+_REFUSED_COUNTS = Table(
+    "refused_counts",
+    "Rows refused or unscored, by attribute, group, reason and label",
+    ("run_id", "attribute", "group_value", "reason", "label"),
+    (
+        *_KEYS,
+        *_GROUP,
+        _required("reason", "STRING", "the first reason that holds"),
+        _required("label", "STRING", "event, non_event or unknown; never the raw value"),
+        _required("n", "BIGINT", "rows"),
+    ),
+    (_WINDOW_CHECK, _listed("label", ("event", "non_event", "unknown")), _counts("n")),
+)
+
+_SCORE_HISTOGRAMS = Table(
+    "score_histograms",
+    "Events and non-events per grouping set, cell and bucket: the state that everything else is derived from",
+    ("run_id", "grouping_set", "cell_id", "bucket"),
+    (
+        *_KEYS,
+        _required("grouping_set", "STRING", "the grouping columns that cells have values for; see cells"),
+        _required("cell_id", "INT", "rank of the sorted cell; see cells"),
+        _required("bucket", "INT", "the number of cutoffs that the score reaches; -1 for the unscored"),
+        _required("grid_id", "STRING", "fingerprint of the cutoffs; histograms merge only where it is equal"),
+        _required("events", "BIGINT", "rows with the event"),
+        _required("non_events", "BIGINT", "rows without"),
+    ),
+    (
+        _WINDOW_CHECK,
+        _counts("cell_id", "events", "non_events"),
+        Check("bucket_range", "bucket >= -1"),
+    ),
+)
+
+_CELLS = Table(
+    "cells",
+    "The cells of score_histograms: one value for each grouping column",
+    ("run_id", "grouping_set", "cell_id"),
+    (
+        *_KEYS,
+        _required("grouping_set", "STRING", "as in score_histograms"),
+        _required("cell_id", "INT", "as in score_histograms"),
+        _required("attributes", "ARRAY<STRING>", "the attributes of the grouping set"),
+        _required("group_values", "ARRAY<STRING>", "the cell's value of each"),
+    ),
+    (_WINDOW_CHECK, _counts("cell_id")),
+)
+
+_COUNTS = ("n", "tp", "fp", "fn", "tn", "unscored_events", "unscored_non_events")
+_THRESHOLD_SWEEP = Table(
+    "threshold_sweep",
+    "Confusion counts and metrics of every group at every cutoff",
+    ("run_id", "attribute", "group_value", "cutoff_index"),
+    (
+        *_KEYS,
+        *_GROUP,
+        _required("cutoff_index", "INT", "place of the cutoff on the grid, from 0"),
+        _required("cutoff", "DOUBLE", "score >= cutoff is flagged; the value that was compared"),
+        _optional("n", "BIGINT", "rows with a usable score and label: tp + fp + fn + tn"),
+        _optional("tp", "BIGINT", "flagged, and had the event"),
+        _optional("fp", "BIGINT", "flagged, and had no event"),
+        _optional("fn", "BIGINT", "not flagged, and had the event"),
+        _optional("tn", "BIGINT", "not flagged, and had no event"),
+        _optional("unscored_events", "BIGINT", "no usable score, and had the event; not in n"),
+        _optional("unscored_non_events", "BIGINT", "no usable score, and had no event; not in n"),
+        *(_optional(metric.name, "DOUBLE", f"{metric.meaning}; NULL where undefined") for metric in METRICS),
+        _optional("gbe_ci_low", "DOUBLE", "lower 95 % limit of group_benefit_equality (Bonett and Price)"),
+        _optional("gbe_ci_high", "DOUBLE", "upper 95 % limit of group_benefit_equality (Bonett and Price)"),
+        _required("status", "STRING", "of the counts: defined, empty or suppressed"),
+        _required("operating_points", "ARRAY<STRING>", "the operating points that have this cutoff"),
+    ),
+    (
+        _WINDOW_CHECK,
+        _listed("status", SWEEP_STATUSES),
+        _counts("cutoff_index", *_COUNTS),
+        # Counts may be NULL only where they are suppressed: for every other row a NULL violates the sum.
+        Check("counts_sum", "status = 'suppressed' OR n = tp + fp + fn + tn"),
+        _shares(*(metric.name for metric in METRICS if _is_share(metric))),
+        _ratios(*(metric.name for metric in METRICS if not _is_share(metric)), "gbe_ci_low", "gbe_ci_high"),
+        _ordered("gbe_ci_low", "gbe_ci_high"),
+    ),
+)
+
+_GROUP_METRICS = Table(
+    "group_metrics",
+    "Every metric of every group at every operating point; group_benefit_equality carries the verdict",
+    ("run_id", "operating_point", "attribute", "group_value", "metric"),
+    (
+        *_KEYS,
+        _OPERATING_POINT,
+        *_GROUP,
+        _METRIC,
+        _optional("numerator", "BIGINT", "what is counted"),
+        _optional("denominator", "BIGINT", "out of how many"),
+        _optional("value", "DOUBLE", "numerator over denominator"),
+        _optional("ci_low", "DOUBLE", "lower 95 % limit"),
+        _optional("ci_high", "DOUBLE", "upper 95 % limit"),
+        _STATUS,
+        _optional("judged_value", "DOUBLE", "what the floor is held against: value, or over everybody's"),
+        _optional("verdict_basis", "STRING", "absolute where everybody's value is near 1, else relative"),
+        _optional("p_below", "DOUBLE", "one-sided p of at least the bound; small proves below"),
+        _optional("p_above", "DOUBLE", "one-sided p of at most the bound; small proves above"),
+        _optional("p_adjusted", "DOUBLE", "the p that decides a breach, adjusted for the family"),
+        _optional("alpha", "DOUBLE", "one-sided level of the verdict"),
+        _optional("family", "STRING", "the comparisons that the p was adjusted for, and how"),
+        _optional("family_size", "INT", "how many they are"),
+        _optional("below_floor", "BOOLEAN", "judged_value < floor; NULL for a sanction"),
+        _optional("above_ceiling", "BOOLEAN", "judged_value > 1 / floor; NULL for a help"),
+        _optional("verdict", "STRING", "breach, ..., not_assessed; of group_benefit_equality only"),
+        _optional("high_note", "STRING", "whether a high value goes with another group's being low"),
+        _optional("flag_balance", "BIGINT", "people flagged minus people with the event"),
+    ),
+    (
+        _WINDOW_CHECK,
+        _listed("status", VALUE_STATUSES),
+        Check("value_defined", "(status = 'defined') = (value IS NOT NULL)"),
+        _counts("numerator", "denominator", "family_size"),
+        _ratios("value", "ci_low", "ci_high", "judged_value"),
+        _ordered("ci_low", "ci_high"),
+        _shares("p_below", "p_above", "p_adjusted", "alpha"),
+        _listed("verdict_basis", ("absolute", "relative"), nullable=True),
+        _listed("verdict", VERDICTS, nullable=True),
+        _listed("high_note", ("high_acceptable", "high_while_others_low"), nullable=True),
+    ),
+)
+
+_DISPARITIES = Table(
+    "disparities",
+    "How a metric of a group differs from a reference, the rest, everybody, or in the worst pair",
+    ("run_id", "operating_point", "attribute", "group_value", "metric", "comparator"),
+    (
+        *_KEYS,
+        _OPERATING_POINT,
+        *_GROUP,
+        _METRIC,
+        _required("comparator", "STRING", "reference, rest, overall or worst_pair"),
+        _optional("compared_group", "STRING", "the other group; NULL where none could be chosen"),
+        _optional("ratio", "DOUBLE", "the group's value over the other's"),
+        _optional("ratio_ci_low", "DOUBLE", "lower 95 % limit"),
+        _optional("ratio_ci_high", "DOUBLE", "upper 95 % limit"),
+        _optional("difference", "DOUBLE", "the group's value minus the other's"),
+        _optional("difference_ci_low", "DOUBLE", "lower 95 % limit"),
+        _optional("difference_ci_high", "DOUBLE", "upper 95 % limit"),
+        _STATUS._replace(comment="defined, or why there is no ratio"),
+    ),
+    (
+        _WINDOW_CHECK,
+        _listed("comparator", COMPARATORS),
+        _listed("status", VALUE_STATUSES),
+        Check("ratio_defined", "(status = 'defined') = (ratio IS NOT NULL)"),
+        _ratios("ratio", "ratio_ci_low", "ratio_ci_high"),
+        _ordered("ratio_ci_low", "ratio_ci_high"),
+        _ranges(
+            "differences_range",
+            ("difference", "difference_ci_low", "difference_ci_high"),
+            f"-{_LARGEST_DOUBLE}",
+            _LARGEST_DOUBLE,
+        ),
+        _ordered("difference_ci_low", "difference_ci_high"),
+    ),
+)
+
+_OPERATING_POINTS = Table(
+    "operating_points",
+    "The cutoff that each operating point has, and how it was found",
+    ("run_id", "operating_point"),
+    (
+        *_KEYS,
+        _required("operating_point", "STRING", "its name in the config"),
+        _required("rule", "STRING", "how the cutoff was chosen"),
+        _required("target", "DOUBLE", "what the rule aims at: a cutoff, a value or a share"),
+        _optional("cutoff_index", "INT", "its place on the grid; NULL where none satisfies the rule"),
+        _optional("cutoff", "DOUBLE", "the cutoff"),
+        _optional("achieved", "DOUBLE", "what the rule got at that cutoff"),
+        _optional("cutoff_below", "DOUBLE", "the neighbour below on the grid"),
+        _optional("cutoff_above", "DOUBLE", "the neighbour above on the grid"),
+        _required("cutoff_origin", "STRING", "tuned_here where found on the judged data, or prespecified"),
+        _optional("population_gbe", "DOUBLE", "group benefit equality of everybody at the cutoff"),
+        _required("status", "STRING", "defined, or why there is no cutoff"),
+    ),
+    (
+        _WINDOW_CHECK,
+        _listed("status", VALUE_STATUSES),
+        _listed("cutoff_origin", ("tuned_here", "prespecified")),
+        Check("cutoff_defined", "(status = 'defined') = (cutoff IS NOT NULL)"),
+        _counts("cutoff_index"),
+        _ratios("population_gbe"),
+    ),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        _RUNS, _REFUSED_COUNTS, _SCORE_HISTOGRAMS, _CELLS, _THRESHOLD_SWEEP, _GROUP_METRICS, _DISPARITIES,
+        _OPERATING_POINTS,
+    )
+}  # fmt: skip
+RUNS = "runs"
+RESULT_TABLES: tuple[str, ...] = tuple(name for name in TABLES if name != RUNS)
+
+
+def markdown() -> str:
+    """The docs of all tables."""
+    return "\n".join(table.markdown for table in TABLES.values())

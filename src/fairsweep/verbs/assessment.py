@@ -1,0 +1,359 @@
+"""From the state of one model to its result tables: sweep, operating points, verdicts, disparities. No formula here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fairsweep.core import intervals, verdicts
+from fairsweep.core.counts import ConfusionCounts
+from fairsweep.core.histogram import ScoreHistogram
+from fairsweep.core.metrics import DEFINED, EMPTY, GBE, METRICS, Metric
+from fairsweep.core.operating_points import ChosenCutoff, OperatingPoint, choose
+from fairsweep.groups import ALL, OVERALL, attribute_name, group_name
+from fairsweep.verbs.comparing import Members, compared
+from fairsweep.verbs.tabulating import Columns, Parts, table_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from fairsweep.engines.protocol import ModelState
+    from fairsweep.specs.audit import AuditSpec, Grouping
+
+@dataclass(frozen=True, eq=False)
+class Attribute:
+    """One reported attribute: the names of its groups, sorted, and its histogram, whose cells are those groups.
+
+    Attributes:
+        name: `overall`, a single attribute, or an intersection.
+        groups: group names; declared values that no row has come last in no cell, with counts of zero.
+        histogram: of the present groups, in the order of `present`.
+        present: which of `groups` the cells of the histogram are.
+        reference: the group that others are compared with.
+        single: whether it is one attribute rather than everybody or an intersection.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    histogram: ScoreHistogram
+    present: np.ndarray[Any, np.dtype[np.int64]]
+    reference: str | None
+    single: bool
+
+    def spread(self, counts: ConfusionCounts) -> ConfusionCounts:
+        """Counts of the present groups as counts of all groups: the absent ones have zeros."""
+        width = counts.shape[1]
+        arrays = []
+        for array in counts.arrays:
+            whole = np.zeros((len(self.groups), width), dtype=np.int64)
+            whole[self.present] = array
+            arrays.append(whole)
+        return ConfusionCounts(*arrays)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Everything that one model's state says, as rows of the result tables.
+
+    Attributes:
+        spec: the checked config.
+        state: what the scan kept.
+    """
+
+    spec: AuditSpec
+    state: ModelState
+
+    @cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """Everybody first, then the attributes in config order."""
+        everybody = _attribute((), self.state.histograms, declared=(), reference=None)
+        return (everybody, *(self._reported(grouping) for grouping in self.spec.groupings))
+
+    def _reported(self, grouping: Grouping) -> Attribute:
+        declared: tuple[str, ...] = ()
+        reference = None
+        if len(grouping.attributes) == 1:
+            attribute = next(a for a in self.spec.base_attributes if a.name == grouping.attributes[0])
+            declared, reference = attribute.values or (), attribute.reference
+            if attribute.breaks is not None and reference is not None:
+                declared = (reference,)
+        return _attribute(grouping.attributes, self.state.histograms, declared=declared, reference=reference)
+
+    @cached_property
+    def population(self) -> ConfusionCounts:
+        """Everybody at every cutoff, `[cutoffs]`."""
+        everybody = self.attributes[0]
+        return everybody.spread(everybody.histogram.counts())[0]
+
+    @cached_property
+    def chosen(self) -> tuple[ChosenCutoff, ...]:
+        """The cutoffs of the operating points, in config order."""
+        grid = self.state.histograms[0].grid
+        return tuple(
+            choose(OperatingPoint(point.name, point.rule, point.parameter), grid, self.population)
+            for point in self.spec.operating_points
+        )
+
+    @property
+    def full_sweep(self) -> bool:
+        """Whether every attribute has the whole grid in `threshold_sweep`."""
+        return all(self._is_full(attribute) for attribute in self.attributes)
+
+    def _is_full(self, attribute: Attribute) -> bool:
+        return len(attribute.groups) <= self.spec.limits.full_sweep_groups
+
+    def warnings(self) -> list[str]:
+        """What a person should know beside the figures."""
+        found = []
+        declared = {a.name: a.values for a in self.spec.base_attributes if a.values is not None}
+        for attribute in self.attributes:
+            values = declared.get(attribute.name)
+            extra = [group for group in attribute.groups if values is not None and group not in (*values, "unknown")]
+            if attribute.single and extra:
+                found.append(
+                    f"{attribute.name}: {len(extra)} group(s) not in its declared values: {', '.join(extra[:10])}"
+                )
+        return found
+
+    @property
+    def has_events(self) -> bool:
+        """Whether any scored row had the event."""
+        return bool(self.population.events[0])
+
+    def rows_by_group(self) -> dict[tuple[str, str], int]:
+        """Used and unscored rows of every group, by attribute and group."""
+        found = {}
+        for attribute in self.attributes:
+            counts = attribute.spread(attribute.histogram.counts_at([0]))[:, 0]
+            rows = counts.n + counts.unscored_events + counts.unscored_non_events
+            found |= {(attribute.name, group): int(n) for group, n in zip(attribute.groups, rows, strict=True)}
+        return found
+
+    def absent_references(self) -> list[tuple[str, str]]:
+        """Attributes whose reference no row has and no list declares."""
+        return [
+            (attribute.name, attribute.reference)
+            for attribute in self.attributes
+            if attribute.reference is not None and attribute.reference not in attribute.groups
+        ]
+
+    def tables(self, keys: Mapping[str, object]) -> dict[str, pa.Table]:
+        """Every result table, its rows sorted by key.
+
+        Args:
+            keys: the columns that all rows share: run, model and window.
+        """
+        built = {
+            "refused_counts": self._refused_counts(),
+            "score_histograms": self._score_histograms(),
+            "cells": self._cells(),
+            "threshold_sweep": self._threshold_sweep(),
+            "group_metrics": self._group_metrics(),
+            "disparities": self._disparities(),
+            "operating_points": self._operating_points(),
+        }
+        return {name: table_of(name, parts, keys) for name, parts in built.items()}
+
+    def _refused_counts(self) -> Parts:
+        names = ("attribute", "group_value", "reason", "label", "n")
+        return [{name: [getattr(tally, name) for tally in self.state.tallies] for name in names}]
+
+    def _score_histograms(self) -> Parts:
+        parts: Parts = []
+        for histogram in sorted(self.state.histograms, key=lambda h: attribute_name(h.attributes)):
+            size = len(histogram.cell)
+            parts.append(
+                {
+                    "grouping_set": [attribute_name(histogram.attributes)] * size,
+                    "grid_id": [histogram.grid.id] * size,
+                    "cell_id": histogram.cell,
+                    "bucket": histogram.bucket,
+                    "events": histogram.events,
+                    "non_events": histogram.non_events,
+                }
+            )
+        return parts
+
+    def _cells(self) -> Parts:
+        cells = [
+            (attribute_name(histogram.attributes), cell_id, list(histogram.attributes), list(cell))
+            for histogram in sorted(self.state.histograms, key=lambda h: attribute_name(h.attributes))
+            for cell_id, cell in enumerate(histogram.cells)
+        ]
+        names = ("grouping_set", "cell_id", "attributes", "group_values")
+        return [{name: [cell[i] for cell in cells] for i, name in enumerate(names)}]
+
+    def _threshold_sweep(self) -> Parts:
+        grid = self.state.histograms[0].grid
+        points: dict[int, list[str]] = {}
+        for chosen in self.chosen:
+            if chosen.cutoff_index is not None:
+                points.setdefault(chosen.cutoff_index, []).append(chosen.name)
+        everywhere = list(range(len(grid)))
+        parts: Parts = []
+        for attribute in self.attributes:
+            indices = everywhere if self._is_full(attribute) else sorted(points)
+            histogram = attribute.histogram
+            counts = histogram.counts() if indices is everywhere else histogram.counts_at(indices)
+            parts.append(_sweep_rows(attribute, attribute.spread(counts), indices, grid.values, points))
+        return parts
+
+    @cached_property
+    def _judged(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[ConfusionCounts, ...]]:
+        """Attribute and group of every group, and their counts at each operating point, `[groups]`."""
+        indices = sorted({chosen.cutoff_index for chosen in self.chosen if chosen.cutoff_index is not None})
+        each = [attribute.spread(attribute.histogram.counts_at(indices)) for attribute in self.attributes]
+        names = [attribute.name for attribute in self.attributes for _ in attribute.groups]
+        groups = [group for attribute in self.attributes for group in attribute.groups]
+        everything = ConfusionCounts(*(np.concatenate(a) for a in zip(*(c.arrays for c in each), strict=True)))
+        at = tuple(
+            everything[:, indices.index(chosen.cutoff_index)]
+            if chosen.cutoff_index is not None
+            else ConfusionCounts.of(*np.zeros((6, len(groups)), dtype=np.int64))
+            for chosen in self.chosen
+        )
+        return tuple(names), tuple(groups), at
+
+    @cached_property
+    def _families(self) -> list[verdicts.Family]:
+        return [
+            verdicts.OVERALL
+            if attribute.name == OVERALL
+            else verdicts.Family.of_attribute(attribute.name)
+            if attribute.single
+            else verdicts.INTERSECTIONS
+            for attribute in self.attributes
+            for _ in attribute.groups
+        ]
+
+    def _group_metrics(self) -> Parts:
+        names, groups, counts_at = self._judged
+        rule = verdicts.Rule(self.spec.flag_is, self.spec.verdict.floor, self.spec.verdict.alpha)
+        parts: Parts = []
+        for chosen, counts in zip(self.chosen, counts_at, strict=True):
+            judged = verdicts.judge(counts, counts[0], self._families, rule)
+            for metric in METRICS:
+                columns = _metric_columns(metric, counts)
+                if chosen.cutoff_index is None:
+                    columns |= {"numerator": None, "denominator": None, "value": None, "status": [chosen.status] * len(groups)}
+                columns |= {
+                    "operating_point": [chosen.name] * len(groups),
+                    "attribute": names,
+                    "group_value": groups,
+                    "metric": [metric.name] * len(groups),
+                }
+                if metric is GBE:
+                    columns |= _verdict_columns(judged, rule, balance=chosen.cutoff_index is not None)
+                parts.append(columns)
+        return parts
+
+    def _disparities(self) -> Parts:
+        names, groups, counts_at = self._judged
+        members = Members(names, groups, {a.name: a.reference for a in self.attributes if a.reference is not None})
+        parts: Parts = []
+        for chosen, counts in zip(self.chosen, counts_at, strict=True):
+            if chosen.cutoff_index is not None:
+                for metric in METRICS:
+                    parts += compared(chosen.name, metric, members, counts)
+        return parts
+
+    def _operating_points(self) -> Parts:
+        fields = {
+            "operating_point": "name", "rule": "rule", "target": "target", "cutoff_index": "cutoff_index",
+            "cutoff": "cutoff", "achieved": "achieved", "cutoff_below": "cutoff_below", "cutoff_above": "cutoff_above",
+            "cutoff_origin": "origin", "population_gbe": "population_gbe", "status": "status",
+        }  # fmt: skip
+        return [{column: [getattr(chosen, field) for chosen in self.chosen] for column, field in fields.items()}]
+
+
+def _attribute(
+    attributes: tuple[str, ...],
+    histograms: Sequence[ScoreHistogram],
+    *,
+    declared: tuple[str, ...],
+    reference: str | None,
+) -> Attribute:
+    finest = next(h for h in histograms if set(attributes) <= set(h.attributes))
+    histogram = finest.by(attributes)
+    present = [group_name(cell) for cell in histogram.cells]
+    if not attributes and not present:
+        present, declared = [], (ALL,)
+    groups = tuple(sorted({*present, *declared}))
+    place = {group: i for i, group in enumerate(groups)}
+    return Attribute(
+        name=attribute_name(attributes),
+        groups=groups,
+        histogram=histogram,
+        present=np.array([place[group] for group in present], dtype=np.int64),
+        reference=reference,
+        single=len(attributes) == 1,
+    )
+
+
+def _sweep_rows(
+    attribute: Attribute,
+    counts: ConfusionCounts,
+    indices: Sequence[int],
+    cutoffs: np.ndarray[Any, np.dtype[np.float64]],
+    points: Mapping[int, list[str]],
+) -> Columns:
+    """Rows of `threshold_sweep`: every group of an attribute at some cutoffs.
+
+    Args:
+        attribute: whose groups the counts are of.
+        counts: shape `[groups, len(indices)]`.
+        indices: places of the cutoffs on the grid.
+        cutoffs: the values of the whole grid.
+        points: for a place, the operating points that have it.
+    """
+    import pyarrow as pa
+
+    size = len(attribute.groups)
+    flat = counts.reshape(-1)
+    low, high = intervals.bonett_price(flat.tp, flat.fp, flat.fn)
+    named = pa.array([points.get(k, []) for k in indices], type=pa.list_(pa.string()))
+    return {
+        "attribute": [attribute.name] * (size * len(indices)),
+        "group_value": pa.array(attribute.groups, pa.string()).take(pa.array(np.repeat(np.arange(size), len(indices)))),
+        "cutoff_index": np.tile(np.array(indices, dtype=np.int32), size),
+        "cutoff": np.tile(cutoffs[list(indices)], size),
+        "n": flat.n,
+        **{name: getattr(flat, name) for name in ("tp", "fp", "fn", "tn", "unscored_events", "unscored_non_events")},
+        **{metric.name: metric.evaluate(flat)[0] for metric in METRICS},
+        "gbe_ci_low": low,
+        "gbe_ci_high": high,
+        "status": np.where(flat.n > 0, DEFINED, EMPTY).astype(object),
+        "operating_points": named.take(pa.array(np.tile(np.arange(len(indices)), size))),
+    }
+
+
+def _metric_columns(metric: Metric, counts: ConfusionCounts) -> Columns:
+    """A metric of some groups, with its interval where it has one."""
+    value, status = metric.evaluate(counts)
+    numerator, denominator = metric.numerator.of(counts), metric.denominator.of(counts)
+    columns: Columns = {"numerator": numerator, "denominator": denominator, "value": value, "status": status}
+    if metric.interval == "proportion":
+        limits = intervals.wilson(numerator, denominator)
+    elif metric.interval == "paired_ratio":
+        limits = intervals.bonett_price(counts.tp, numerator - counts.tp, denominator - counts.tp)
+    else:
+        return columns
+    return columns | {"ci_low": limits[0], "ci_high": limits[1]}
+
+
+def _verdict_columns(judged: verdicts.Verdicts, rule: verdicts.Rule, *, balance: bool) -> Columns:
+    size = len(judged.verdict)
+    columns: Columns = {
+        name: getattr(judged, name)
+        for name in (
+            "judged_value", "verdict_basis", "p_below", "p_above", "p_adjusted", "family", "family_size", "below_floor",
+            "above_ceiling", "verdict",
+        )
+    }  # fmt: skip
+    columns["alpha"] = [rule.alpha] * size
+    columns["flag_balance"] = judged.flag_balance if balance else None
+    return columns

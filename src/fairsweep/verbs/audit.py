@@ -1,0 +1,259 @@
+"""The audit: inspect, count once, choose the cutoffs, sweep, judge, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairsweep.engines.protocol import Counted, Engine, Inspection, ModelKey
+from fairsweep.errors import DataRefusedError, FairsweepError, Problem, quoted
+from fairsweep.intake import Window, build
+from fairsweep.specs.checking import check_columns
+from fairsweep.stores.protocol import Run, RunRecord, Store
+from fairsweep.tables import RUNS, TABLES
+from fairsweep.verbs import refusing
+from fairsweep.verbs.assessment import Assessment
+from fairsweep.verbs.records import Batch, counted_columns, one_line, state_version
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from fairsweep.specs.audit import AuditSpec
+
+VERB = "audit"
+UNNAMED = "unknown"
+MOST_LABELS_SHOWN = 20
+
+
+def _quiet(_: str) -> None:
+    """Progress that nobody watches."""
+
+
+def now() -> datetime:
+    """The clock, which results never depend on."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """Where to run and where to publish; what to audit is the config's."""
+
+    engine: str = "auto"
+    warehouse: str | None = None
+    catalog: str | None = None
+    schema: str | None = None
+    master: str | None = None
+    remote: str | None = None
+    window_start: date | None = None
+    window_end: date | None = None
+    overrides: tuple[str, ...] = ()
+    force: bool = False
+    progress: Callable[[str], None] = _quiet
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """One model after counting.
+
+    Attributes:
+        key: the model; `unknown` where the rows do not name one.
+        assessment: its results; None where it has no rows.
+        problems: why it is refused; empty where it is published.
+        warnings: what a person should know beside the figures.
+    """
+
+    key: ModelKey
+    assessment: Assessment | None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AuditOutcome:
+    """What an audit left behind.
+
+    Attributes:
+        tables: every result table and `runs`, the rows of the accepted models.
+        state: `published` now, or `already_done` before.
+        refused: the records of refused models.
+        warehouse: where the tables are, as people call it.
+        warnings: what a person should know beside the figures.
+    """
+
+    tables: Mapping[str, pa.Table]
+    state: str
+    refused: tuple[RunRecord, ...] = ()
+    warehouse: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+
+def audit_config(config: str | Path, options: AuditOptions) -> AuditOutcome:
+    """Run the audit of a config file and publish its results.
+
+    Raises:
+        UsageError: where config, flags or the input's columns are wrong; before Spark starts where possible.
+        DataRefusedError: where the input has no rows.
+        StorageError: where results cannot be written or read back.
+    """
+    from fairsweep.verbs.check import check
+
+    checked = check(config, options.overrides, _day(options.window_start), _day(options.window_end))
+    options.progress("Starting Spark")
+    from fairsweep.verbs.connecting import connect, place_of
+
+    place = place_of(options)
+    engine, store = connect(checked.spec, place, options)
+    return audit(checked.spec, checked.window, engine, store, options)
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options: AuditOptions) -> AuditOutcome:
+    """Inspect, count, assess and publish; a job that was published before is verified instead."""
+    started_at = now()
+    options.progress("Looking at the input")
+    inspection = engine.inspect()
+    check_columns(spec, inspection)
+    batch = None
+    if inspection.input_version is not None:
+        batch = Batch(VERB, spec, window, inspection.input_name, inspection.input_version, engine.name, started_at)
+        earlier = _done_before(batch, store, options)
+        if earlier is not None:
+            return earlier
+    counted = count(spec, window, engine, inspection, options.progress)
+    if batch is None:
+        version = state_version(counted)
+        batch = Batch(VERB, spec, window, inspection.input_name, version, engine.name, started_at)
+        earlier = _done_before(batch, store, options)
+        if earlier is not None:
+            return earlier
+    options.progress("Judging")
+    return _published(batch, counted, assess(spec, window, engine, inspection, counted), store, options)
+
+
+def count(
+    spec: AuditSpec, window: Window, engine: Engine, inspection: Inspection, progress: Callable[[str], None]
+) -> Counted:
+    """The one scan."""
+    intake = build(spec, [column.name for column in inspection.columns], window)
+    grid = spec.grid()
+    if _score_type(spec, inspection) == "float":
+        grid = grid.as_float()
+    progress(f"Counting {inspection.input_name}: {len(grid):,} cutoffs at once")
+    return engine.count(intake, grid)
+
+
+def _score_type(spec: AuditSpec, inspection: Inspection) -> str:
+    return next(column.type for column in inspection.columns if column.name == spec.columns.score)
+
+
+def assess(
+    spec: AuditSpec, window: Window, engine: Engine, inspection: Inspection, counted: Counted
+) -> list[Assessed]:
+    """Each model's results, or why it is refused.
+
+    Raises:
+        DataRefusedError: where the input has no rows at all.
+    """
+    empty = refusing.no_rows(inspection.input_name, window=not window.everything)
+    if not counted.models:
+        raise DataRefusedError(empty)
+    labels: Sequence[str] | None = None
+    found = []
+    for given, state in counted.models.items():
+        key = ModelKey(spec.model.id, spec.model.version) if spec.model is not None else given
+        assessment = Assessment(spec, state)
+        warnings = assessment.warnings()
+        if not assessment.has_events:
+            if labels is None:
+                labels = engine.labels_seen(build(spec, [column.name for column in inspection.columns], window))
+            warnings.append(_no_event(spec, labels))
+        problems = refusing.problems(key, assessment)
+        named = ModelKey(*(part or UNNAMED for part in key))
+        found.append(Assessed(named, assessment, tuple(problems), tuple(warnings)))
+    return found
+
+
+def _no_event(spec: AuditSpec, labels: Sequence[str]) -> str:
+    """Which labels there were, unless they are so many that they may be something else than labels."""
+    wanted = ", ".join(quoted(label) for label in spec.event_labels)
+    if len(labels) > MOST_LABELS_SHOWN:
+        seen = f"more than {MOST_LABELS_SHOWN} different labels; is {quoted(spec.columns.label)} the label?"
+    else:
+        seen = "labels seen: " + (", ".join(quoted(label) for label in labels) or "none")
+    return f"no event was found: event_labels is {wanted}; {seen}"
+
+
+def _done_before(batch: Batch, store: Store, options: AuditOptions) -> AuditOutcome | None:
+    """The results of the same batch, verified and made current again; None where it has to be run."""
+    if options.force:
+        return None
+    records = store.find_runs(batch.id)
+    if not records or any(record["status"] != "succeeded" for record in records):
+        return None
+    options.progress("Verifying what was published before")
+    store.confirm(records)
+    ids = [str(record["run_id"]) for record in records]
+    tables = {name: store.read(name, ids) for name in TABLES}
+    return AuditOutcome(tables, "already_done", warehouse=store.place)
+
+
+def _published(
+    batch: Batch, counted: Counted, models: Sequence[Assessed], store: Store, options: AuditOptions
+) -> AuditOutcome:
+    runs = [_run(batch, counted, model) for model in models]
+    options.progress("Publishing")
+    try:
+        outcomes = store.publish(runs, force=options.force)
+    except FairsweepError as error:
+        _leave_a_trace(batch, models, store, error)
+        raise
+    accepted = [run for run in runs if run.succeeded]
+    tables = results(accepted)
+    if accepted:
+        tables[RUNS] = store.read(RUNS, [run.id for run in accepted])
+    done = accepted and all(outcomes[run.id] == "already_done" for run in accepted)
+    return AuditOutcome(
+        tables,
+        "already_done" if done else "published",
+        tuple(run.record for run in runs if not run.succeeded),
+        store.place,
+        tuple(warning for model in models if not model.problems for warning in model.warnings),
+    )
+
+
+def _run(batch: Batch, counted: Counted, model: Assessed) -> Run:
+    """A model's record, with its results where it is accepted."""
+    assert model.assessment is not None  # noqa: S101  (a model without rows is refused before)
+    record = batch.record(model.key, now()) | counted_columns(model.assessment.state, counted)
+    if model.problems:
+        return Run(record | {"status": "refused", "error": one_line(model.problems)})
+    tables = model.assessment.tables(batch.keys(model.key))
+    return Run(record | {"status": "succeeded", "full_sweep": model.assessment.full_sweep, "finished_at": now()}, tables)
+
+
+def _leave_a_trace(batch: Batch, models: Sequence[Assessed], store: Store, error: FairsweepError) -> None:
+    """A failed run leaves its own record, where the store still takes one."""
+    failed = [
+        Run(batch.record(model.key, now()) | {"status": "failed", "error": one_line(error.problems)}) for model in models
+    ]
+    try:
+        store.publish(failed)
+    except FairsweepError:
+        # The store takes nothing: the error that is about to be shown says so.
+        return
+
+
+def results(runs: Sequence[Run]) -> dict[str, pa.Table]:
+    """The result tables of several runs below one another, in the order of the runs."""
+    import pyarrow as pa
+
+    return {
+        name: pa.concat_tables([table.arrow_schema.empty_table(), *(run.results[name] for run in runs if name in run.results)])
+        for name, table in TABLES.items()
+    }

@@ -1,0 +1,99 @@
+"""Rows of `disparities`: each group against a reference, the rest and everybody, and the worst pair of an attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fairsweep.core.counts import ConfusionCounts
+from fairsweep.core.disparities import Comparison, compare, worst_pair
+from fairsweep.groups import ALL, OVERALL
+
+if TYPE_CHECKING:
+    from fairsweep.core.metrics import Metric
+    from fairsweep.verbs.tabulating import Columns, Parts
+
+THE_REST = "the rest"
+_FIGURES = ("ratio", "ratio_ci_low", "ratio_ci_high", "difference", "difference_ci_low", "difference_ci_high", "status")
+
+
+@dataclass(frozen=True)
+class Members:
+    """Which attribute and group each entry of the counts is; the first entry is everybody.
+
+    Attributes:
+        attributes: the attribute of each entry.
+        groups: the group of each entry.
+        references: the reference of an attribute, where it has one.
+    """
+
+    attributes: Sequence[str]
+    groups: Sequence[str]
+    references: Mapping[str, str]
+
+    @cached_property
+    def places(self) -> list[int]:
+        """The entries that are groups."""
+        return [i for i, attribute in enumerate(self.attributes) if attribute != OVERALL]
+
+    @cached_property
+    def of_attribute(self) -> dict[str, list[int]]:
+        """The entries of each attribute."""
+        found: dict[str, list[int]] = {}
+        for i in self.places:
+            found.setdefault(self.attributes[i], []).append(i)
+        return found
+
+    @cached_property
+    def with_reference(self) -> list[tuple[int, int]]:
+        """Each group beside the reference of its attribute."""
+        pairs = []
+        for attribute, places in self.of_attribute.items():
+            standard = [i for i in places if self.groups[i] == self.references.get(attribute)]
+            pairs += [(i, standard[0]) for i in places if standard and i != standard[0]]
+        return pairs
+
+
+def compared(operating_point: str, metric: Metric, members: Members, counts: ConfusionCounts) -> Parts:
+    """One metric at one operating point, with every comparator.
+
+    Args:
+        operating_point: its name.
+        metric: what is compared.
+        members: who the entries of the counts are.
+        counts: shape `[entries]`.
+    """
+    groups = counts[members.places]
+    everybody = ConfusionCounts(*(np.broadcast_to(a[0], groups.shape) for a in counts.arrays))
+    worst = []
+    for places in members.of_attribute.values():
+        pair = worst_pair(metric, [members.groups[i] for i in places], counts[places])
+        worst += [(places[pair[0]], places[pair[1]])] if pair is not None else []
+    same = {"operating_point": operating_point, "metric": metric.name}
+    rest, overall = [THE_REST] * len(members.places), [ALL] * len(members.places)
+    parts = [
+        _rows(members, members.places, "rest", rest, compare(metric, groups, everybody - groups)),
+        _rows(members, members.places, "overall", overall, compare(metric, groups, everybody, with_interval=False)),
+    ]
+    for comparator, pairs in (("reference", members.with_reference), ("worst_pair", worst)):
+        if pairs:
+            first, second = [i for i, _ in pairs], [j for _, j in pairs]
+            against = compare(metric, counts[first], counts[second])
+            parts.append(_rows(members, first, comparator, [members.groups[j] for j in second], against))
+    return [part | {name: [value] * len(part["status"]) for name, value in same.items()} for part in parts]
+
+
+def _rows(
+    members: Members, places: Sequence[int], comparator: str, compared_groups: Sequence[str], figures: Comparison
+) -> Columns:
+    return {
+        "attribute": [members.attributes[i] for i in places],
+        "group_value": [members.groups[i] for i in places],
+        "comparator": [comparator] * len(places),
+        "compared_group": list(compared_groups),
+        **{name: getattr(figures, name) for name in _FIGURES},
+    }

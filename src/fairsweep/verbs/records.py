@@ -1,0 +1,130 @@
+"""Run records: what a run is called, and what `runs` says of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fairsweep.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from fairsweep.engines.protocol import Counted, ModelKey, ModelState
+    from fairsweep.intake import Window
+    from fairsweep.specs.audit import AuditSpec
+    from fairsweep.stores.protocol import RunRecord
+
+# Raised whenever the same input and config give other results than before.
+SEMANTICS_VERSION = 1
+
+
+def program_version() -> str:
+    """The installed version, or `unknown` where the package runs from a zip without its metadata."""
+    try:
+        return version("fairsweep")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def state_version(counted: Counted) -> str:
+    """The version of an input that only its counted rows can tell: a hash of the whole state."""
+    digest = hashlib.sha256()
+    for key, state in counted.models.items():
+        digest.update(repr((key, state.rows_input, state.tallies)).encode())
+        # Any one grouping set would do for sums; all of them together tell which sets were kept, which is no part.
+        finest = max(state.histograms, key=lambda histogram: len(histogram.attributes))
+        digest.update(repr((finest.grid.id, finest.attributes, finest.cells)).encode())
+        for array in (finest.cell, finest.bucket, finest.events, finest.non_events):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return f"state:{digest.hexdigest()[:32]}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One job over one input: what its runs share.
+
+    Attributes:
+        verb: what is run.
+        spec: the checked config.
+        window: the days asked for.
+        input_name: the path or table.
+        input_version: what pins its content.
+        engine: who counts.
+        started_at: when it began, UTC.
+    """
+
+    verb: str
+    spec: AuditSpec
+    window: Window
+    input_name: str
+    input_version: str
+    engine: str
+    started_at: datetime
+
+    @property
+    def id(self) -> str:
+        """The same job over the same input has the same id, whoever runs it and whenever."""
+        return _hashed(
+            self.verb, self.window.start, self.window.end, self.input_version, self.spec.fingerprint_json(),
+            SEMANTICS_VERSION,
+        )  # fmt: skip
+
+    def run_id(self, key: ModelKey) -> str:
+        """The run of one model."""
+        return _hashed(self.id, *key)
+
+    def keys(self, key: ModelKey) -> Mapping[str, object]:
+        """The columns that every row of a run has."""
+        return {
+            "run_id": self.run_id(key),
+            "model_id": key.model_id,
+            "model_version": key.model_version,
+            "window_start": self.window.start,
+            "window_end": self.window.end,
+        }
+
+    def record(self, key: ModelKey, finished_at: datetime) -> RunRecord:
+        """The run record of one model, as far as the batch knows it."""
+        return {
+            **self.keys(key),
+            "batch_id": self.id,
+            "verb": self.verb,
+            "config_fingerprint": _hashed(self.spec.fingerprint_json()),
+            "config_json": self.spec.config_json(),
+            "fairsweep_version": program_version(),
+            "schema_version": SCHEMA_VERSION,
+            "semantics_version": SEMANTICS_VERSION,
+            "engine": self.engine,
+            "input_name": self.input_name,
+            "input_version": self.input_version,
+            "started_at": self.started_at,
+            "finished_at": finished_at,
+        }
+
+
+def counted_columns(state: ModelState, counted: Counted) -> RunRecord:
+    """What the scan adds to a run record."""
+    return {
+        "counting": counted.counting,
+        "counting_reason": counted.counting_reason,
+        "rows_input": state.rows_input,
+        "rows_used": state.rows_used,
+        "rows_unscored": state.rows_unscored,
+        "rows_refused": state.rows_refused,
+    }
+
+
+def _hashed(*parts: object) -> str:
+    text = json.dumps([str(part) for part in parts])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def one_line(problems: Sequence[object]) -> str:
+    """Problems as the one text of a record."""
+    return "; ".join(str(problem) for problem in problems)

@@ -1,0 +1,91 @@
+"""When the rows of a model are too bad, or too few, to be audited."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from fairsweep.errors import Problem, quoted
+from fairsweep.groups import ALL, OVERALL
+from fairsweep.intake import GROUPLESS_REASONS, REFUSAL_REASONS
+from fairsweep.specs.scalars import IDENTIFIER_PATTERN
+
+if TYPE_CHECKING:
+    from fairsweep.engines.protocol import ModelKey, ModelState
+    from fairsweep.verbs.assessment import Assessment
+
+# In a smaller group one bad row would already be a tenth.
+SMALLEST_LIMITED_GROUP = 100
+
+
+def problems(key: ModelKey, assessment: Assessment) -> list[Problem]:
+    """Everything that refuses the run of one model; empty where it may be published."""
+    found = [*_model_problems(key), *_reference_problems(assessment)]
+    limits = assessment.spec.limits
+    state = assessment.state
+    share = state.rows_refused / state.rows_input
+    if share > limits.maximum_refused_share:
+        reasons = _by_reason(state)
+        found.append(
+            Problem(
+                "input", f"{state.rows_refused:,} of {state.rows_input:,} rows refused ({share:.1%}: {reasons})",
+                f"at most {limits.maximum_refused_share:.1%}",
+                "mend those rows, or raise limits.maximum_refused_share if they may be left out",
+            )
+        )  # fmt: skip
+    return found + _group_problems(assessment)
+
+
+def no_rows(input_name: str, *, window: bool) -> Problem:
+    """An input without a row to count."""
+    where = " inside the window" if window else ""
+    return Problem(f"input {quoted(input_name)}", f"has no rows{where}", "", "name another input or window")
+
+
+def _model_problems(key: ModelKey) -> list[Problem]:
+    columns = zip(("columns.model_id", "columns.model_version"), key, strict=True)
+    return [
+        Problem(place, "NULL, blank, or not an id", "1 to 128 letters, digits, . _ : -", "name the model of those rows")
+        for place, value in columns
+        if not IDENTIFIER_PATTERN.fullmatch(value)
+    ]
+
+
+def _reference_problems(assessment: Assessment) -> list[Problem]:
+    return [
+        Problem(
+            f"the reference of {attribute}", f"{quoted(reference)}, which no row has",
+            "a group of the input or of `values`", "name another reference",
+        )
+        for attribute, reference in assessment.absent_references()
+    ]  # fmt: skip
+
+
+def _by_reason(state: ModelState) -> str:
+    n: dict[str, int] = defaultdict(int)
+    for tally in state.tallies:
+        if tally.attribute == OVERALL and tally.group_value == ALL and tally.reason in REFUSAL_REASONS:
+            n[tally.reason] += tally.n
+    return ", ".join(f"{reason} {rows:,}" for reason, rows in n.items())
+
+
+def _group_problems(assessment: Assessment) -> list[Problem]:
+    """Groups that lose too many of their rows; rows whose group nobody can tell are nobody's loss."""
+    refused: dict[tuple[str, str], int] = defaultdict(int)
+    for tally in assessment.state.tallies:
+        if tally.reason in REFUSAL_REASONS and tally.reason not in GROUPLESS_REASONS:
+            refused[tally.attribute, tally.group_value] += tally.n
+    kept = assessment.rows_by_group()
+    limit = assessment.spec.limits.maximum_refused_share_per_group
+    found = []
+    for (attribute, group), n in refused.items():
+        rows = n + kept.get((attribute, group), 0)
+        if attribute != OVERALL and rows >= SMALLEST_LIMITED_GROUP and n / rows > limit:
+            found.append(
+                Problem(
+                    f"{attribute}: {quoted(group)}", f"{n:,} of {rows:,} rows refused ({n / rows:.1%})",
+                    f"at most {limit:.1%} of a group",
+                    "mend those rows, or raise limits.maximum_refused_share_per_group if they may be left out",
+                )
+            )  # fmt: skip
+    return found

@@ -1,0 +1,34 @@
+"""Fixtures that several kinds of tests share: one Spark session, the optional folder of real inputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """One local Delta session for the whole run."""
+    from fairsweep.engines.spark.session import start
+
+    session = start(master="local[2]")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real inputs; tests that need it are skipped, and say so, where it is absent."""
+    folder = Path(os.environ.get("FAIRSWEEP_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real inputs are absent: no folder {folder}; set FAIRSWEEP_DATA to run this test")
+    return folder

@@ -1,0 +1,169 @@
+"""Small made-up runs whose tables satisfy every schema and check: for tests of storing, not of auditing."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from fairsweep.core.counts import ConfusionCounts
+from fairsweep.core.metrics import DEFINED, GBE, METRIC, METRICS
+from fairsweep.schema import SCHEMA_VERSION
+from fairsweep.stores.protocol import Run
+from fairsweep.tables import TABLES
+
+GROUPS = (
+    ("overall", "all"),
+    ("race", 'O\'Brien "x" ${HOME}'),
+    ("race", "`ünknown` \\ x"),
+    ("sex", "female"),
+    ("sex", "male"),
+)
+CUTOFFS = (0.25, 0.5, 0.75)
+POINT = "deployed"
+Rows = list[dict[str, Any]]
+
+
+def made_up_run(
+    rows: str = "A",
+    *,
+    model: str = "falls",
+    window: tuple[date, date] = (date(1970, 1, 1), date(9999, 12, 31)),
+    status: str = "succeeded",
+    batch: str = "b" * 16,
+    finished: int = 0,
+) -> Run:
+    """A run on some input, which `rows` stands for: other rows give other counts and another run id."""
+    seed = hashlib.sha256(f"{model}|{window}|{rows}".encode())
+    keys = {
+        "run_id": seed.hexdigest()[:32],
+        "model_id": model,
+        "model_version": "1.10",
+        "window_start": window[0],
+        "window_end": window[1],
+    }
+    counts = np.random.default_rng(int.from_bytes(seed.digest()[:8], "big")).integers(
+        1, 500, (4, len(GROUPS), 3)
+    )
+    counts[0, 2], counts[2, 2] = 0, 0  # a group without events
+    started = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC) + timedelta(minutes=finished)
+    record = keys | {
+        "batch_id": batch,
+        "verb": "audit",
+        "status": status,
+        "config_fingerprint": "c" * 16,
+        "config_json": '{"name": "O\'Brien ${HOME}"}',
+        "fairsweep_version": "0.0.0",
+        "schema_version": SCHEMA_VERSION,
+        "semantics_version": 1,
+        "rows_input": 100,
+        "rows_used": 90,
+        "rows_unscored": 8,
+        "rows_refused": 2,
+        "started_at": started,
+        "finished_at": started + timedelta(seconds=1),
+        "error": None if status == "succeeded" else "too many rows were refused",
+    }
+    return Run(record, _results(keys, counts) if status == "succeeded" else {})
+
+
+def _results(keys: dict[str, Any], counts: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, pa.Table]:
+    sweep, metrics, disparities = _sweep(counts), _metrics(counts), _disparities(counts)
+    cells: Rows = [
+        {
+            "grouping_set": "race x sex",
+            "cell_id": i,
+            "attributes": ["race", "sex"],
+            "group_values": [value, "male"],
+        }
+        for i, (_, value) in enumerate(GROUPS)
+    ]
+    histograms: Rows = [
+        {
+            "grouping_set": "race x sex", "cell_id": i, "bucket": bucket, "grid_id": "9" * 16,
+            "events": int(counts[0, i, 0]), "non_events": int(counts[1, i, 0]),
+        }
+        for i in range(len(GROUPS))
+        for bucket in range(-1, 4)
+    ]  # fmt: skip
+    points: Rows = [
+        {
+            "operating_point": POINT, "rule": "fixed", "target": 0.5, "cutoff_index": 1, "cutoff": 0.5,
+            "achieved": 0.5, "cutoff_below": 0.25, "cutoff_above": 0.75, "cutoff_origin": "prespecified",
+            "population_gbe": 1.0, "status": "defined",
+        }
+    ]  # fmt: skip
+    rows = {
+        "refused_counts": [
+            {"attribute": "sex", "group_value": "male", "reason": "score_nan", "label": "event", "n": 2}
+        ],
+        "score_histograms": histograms,
+        "cells": cells,
+        "threshold_sweep": sweep,
+        "group_metrics": metrics,
+        "disparities": disparities,
+        "operating_points": points,
+    }
+    return {name: TABLES[name].rows([keys | row for row in table]) for name, table in rows.items()}
+
+
+def _confusion(counts: np.ndarray[Any, np.dtype[np.int64]], group: int, cutoff: int) -> ConfusionCounts:
+    return ConfusionCounts.of(*counts[:, group, cutoff])
+
+
+def _sweep(counts: np.ndarray[Any, np.dtype[np.int64]]) -> Rows:
+    rows: Rows = []
+    for group, (attribute, value) in enumerate(GROUPS):
+        for index, cutoff in enumerate(CUTOFFS):
+            tp, fp, fn, tn = (int(count) for count in counts[:, group, index])
+            row: dict[str, Any] = {
+                "attribute": attribute, "group_value": value, "cutoff_index": index, "cutoff": cutoff,
+                "n": tp + fp + fn + tn, "tp": tp, "fp": fp, "fn": fn, "tn": tn, "unscored_events": 0, "unscored_non_events": 0,
+                "status": "defined", "operating_points": [POINT] if index == 1 else [],
+            }  # fmt: skip
+            for metric in METRICS:
+                figure, status = metric.evaluate(_confusion(counts, group, index))
+                row[metric.name] = float(figure) if status == DEFINED else None
+            rows.append(row)
+    return rows
+
+
+def _metrics(counts: np.ndarray[Any, np.dtype[np.int64]]) -> Rows:
+    rows: Rows = []
+    for group, (attribute, value) in enumerate(GROUPS):
+        confusion = _confusion(counts, group, 1)
+        for metric in METRICS:
+            figure, status = metric.evaluate(confusion)
+            row = {
+                "operating_point": POINT, "attribute": attribute, "group_value": value, "metric": metric.name,
+                "numerator": int(metric.numerator.of(confusion)), "status": str(status),
+                "denominator": int(metric.denominator.of(confusion)),
+                "value": float(figure) if status == DEFINED else None,
+            }  # fmt: skip
+            if metric is GBE:
+                row["verdict"] = _verdict(row["value"])
+            rows.append(row)
+    return rows
+
+
+def _verdict(value: Any) -> str:
+    if value is None:
+        return "not_assessed"
+    return "breach" if value < 0.8 else "above_floor"
+
+
+def _disparities(counts: np.ndarray[Any, np.dtype[np.int64]]) -> Rows:
+    rows: Rows = []
+    for name in ("selection_rate", "true_positive_rate", "false_positive_rate", "treatment_equality"):
+        ours, theirs = (float(METRIC[name].evaluate(_confusion(counts, group, 1))[0]) for group in (4, 3))
+        rows.append(
+            {
+                "operating_point": POINT, "attribute": "sex", "group_value": "male", "metric": name,
+                "comparator": "reference", "compared_group": "female", "ratio": ours / theirs,
+                "difference": ours - theirs, "status": "defined",
+            }
+        )  # fmt: skip
+    return rows
