@@ -90,9 +90,7 @@ def _integer_bits(column: pa.Array) -> UInt64:
 
 
 def _double_bits(column: pa.Array) -> UInt64:
-    numbers = (
-        column.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False) + 0.0
-    )  # -0.0 becomes 0.0
+    numbers = column.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False) + 0.0  # -0.0 becomes 0.0
     bits: UInt64 = numbers.view(np.uint64)
     return np.where(np.isnan(numbers), _NAN, bits)
 

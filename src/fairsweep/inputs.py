@@ -48,9 +48,7 @@ def local_files(path: Path) -> list[Path]:
         if not path.is_dir():
             step = "check the path; a relative one starts at the config's folder, one from --set at yours"
             raise UsageError(Problem(f"input.path {quoted(path)}", "not there", "a file or a folder", step))
-        files = sorted(
-            file for file in path.rglob("*") if _is_data(file.relative_to(path)) and file.is_file()
-        )
+        files = sorted(file for file in path.rglob("*") if _is_data(file.relative_to(path)) and file.is_file())
     except OSError as error:
         raise _unreadable(path, error) from None
     if not files:
@@ -103,17 +101,21 @@ def csv_header(path: Path) -> tuple[str, ...]:
         UsageError: where the header cannot be read.
         DataRefusedError: where the file holds no header.
     """
+    header = _header(path)
+    if header is None:
+        raise _without_header(path)
+    return header
+
+
+def _header(path: Path) -> tuple[str, ...] | None:
+    """The column names, or None where the file holds nothing."""
     with _reading(path) as stream:
-        lines = _lines(path, stream)
         try:
-            line = next((line for line in lines if line.strip()), None)
+            line = next((line for line in _lines(path, stream) if line.strip()), None)
         except UnicodeDecodeError:
             raise _wrong_header(path, "not UTF-8", "UTF-8 text", "save it as UTF-8") from None
     if line is None:
-        step = "check what wrote it"
-        raise DataRefusedError(
-            Problem(f"input.path {quoted(path)}", "empty: no header and no rows", "", step)
-        )
+        return None
     if "\0" in line:
         raise _wrong_header(path, "not text", "CSV, plain or .gz", "check input.format")
     try:
@@ -140,25 +142,17 @@ def distinct_names(names: Sequence[str]) -> tuple[str, ...]:
 
 def common_header(files: Sequence[Path]) -> tuple[str, ...]:
     """The header that all files share; empty files, which some writers leave behind, have none."""
-    first: tuple[Path, tuple[str, ...]] | None = None
-    empty: DataRefusedError | None = None
-    for file in files:
-        try:
-            header = csv_header(file)
-        except DataRefusedError as error:
-            empty = error
-            continue
-        if first is None:
-            first = (file, header)
-        elif header != first[1]:
-            different = next(
-                (n for n, o in zip(header, first[1], strict=False) if n != o), f"{len(header)} columns"
-            )
-            found = f"another header than {quoted(first[0].name)}, beginning with {quoted(different)}"
-            raise _wrong_header(file, found, "the same header in every file", "audit the folders one by one")
-    if first is None:
-        raise empty or DataRefusedError(())
-    return first[1]
+    headers = [(file, header) for file in files if (header := _header(file)) is not None]
+    if not headers:
+        raise _without_header(files[0])
+    first_file, first = headers[0]
+    for file, header in headers[1:]:
+        if header != first:
+            different = next((n for n, o in zip(header, first, strict=False) if n != o), None)
+            where = f"at {quoted(different)}" if different else f"with {len(header)} columns"
+            found = f"another header than {quoted(first_file.name)}, {where}"
+            raise _wrong_header(file, found, "the same header in every file", "audit the files one by one")
+    return first
 
 
 @contextmanager
@@ -202,9 +196,7 @@ def _parquet_columns(file: Path) -> tuple[SourceColumn, ...]:
         return _arrow_columns(pq.read_schema(file))
     except (OSError, pa.ArrowException):
         step = "check input.format; name a folder that holds only Parquet files"
-        raise UsageError(
-            Problem(f"input.path {quoted(file)}", "not a Parquet file", "Parquet", step)
-        ) from None
+        raise UsageError(Problem(f"input.path {quoted(file)}", "not a Parquet file", "Parquet", step)) from None
 
 
 def _delta_columns(path: Path, version: int | None) -> tuple[SourceColumn, ...] | None:
@@ -222,11 +214,15 @@ def _delta_columns(path: Path, version: int | None) -> tuple[SourceColumn, ...] 
     except ImportError:
         return None
     try:
-        return _arrow_columns(
-            pa.schema(DeltaTable(path, version=version, without_files=True).schema().to_arrow())
-        )
+        table = DeltaTable(path)
+        if version is not None and version > table.version():
+            allowed = f"0 to {table.version()}"
+            raise UsageError(Problem("input.version", f"{version}", allowed, "name a version that exists"))
+        if version is not None:
+            table.load_as_version(version)
+        return _arrow_columns(pa.schema(table.schema().to_arrow()))
     except DeltaError:
-        return None  # A version that is gone, or a feature that only Spark can read: Spark's answer counts.
+        return None  # A version that was removed, or a feature that only Spark can read: Spark's answer counts.
 
 
 def _arrow_columns(schema: pa.Schema) -> tuple[SourceColumn, ...]:
@@ -241,18 +237,24 @@ def column_type(kind: pa.DataType) -> ColumnType:
         return column_type(kind.value_type)
     if types.is_timestamp(kind):
         return "timestamp" if kind.tz else "timestamp_ntz"
-    if kind.bit_width == 64 and types.is_unsigned_integer(kind) if types.is_primitive(kind) else False:
-        return "decimal"  # as in Spark, whose integers are signed
+    if types.is_uint64(kind):
+        return "integer"  # in Spark a decimal without a fraction, as its integers are signed
+    if types.is_decimal(kind):
+        return "decimal" if kind.scale else "integer"
     names: tuple[tuple[ColumnType, tuple[str, ...]], ...] = (
         ("text", ("is_string", "is_large_string", "is_string_view")),
         ("boolean", ("is_boolean",)),
         ("integer", ("is_integer",)),
-        ("decimal", ("is_decimal",)),
         ("float", ("is_float32",)),
         ("double", ("is_float64",)),
         ("date", ("is_date",)),
     )
     return next((name for name, tests in names if any(getattr(types, test)(kind) for test in tests)), "other")
+
+
+def _without_header(path: Path) -> DataRefusedError:
+    place = f"input.path {quoted(path)}"
+    return DataRefusedError(Problem(place, "empty: no header and no rows", "", "check what wrote it"))
 
 
 def _wrong_header(path: Path, found: str, allowed: str, step: str) -> UsageError:
@@ -262,6 +264,4 @@ def _wrong_header(path: Path, found: str, allowed: str, step: str) -> UsageError
 def _unreadable(path: Path, error: Exception) -> UsageError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else "a broken file"
     step = "check its permissions and that it is whole"
-    return UsageError(
-        Problem(f"input.path {quoted(path)}", f"not readable ({reason})", "a readable file", step)
-    )
+    return UsageError(Problem(f"input.path {quoted(path)}", f"not readable ({reason})", "a readable file", step))

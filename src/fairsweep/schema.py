@@ -147,10 +147,7 @@ class Table:
             "",
             "| column | type | NULL | meaning |",
             "|---|---|---|---|",
-            *(
-                f"| `{c.name}` | {c.type} | {'yes' if c.nullable else 'no'} | {c.comment} |"
-                for c in self.columns
-            ),
+            *(f"| `{c.name}` | {c.type} | {'yes' if c.nullable else 'no'} | {c.comment} |" for c in self.columns),
             "",
             "Checked on every row:",
             "",

@@ -19,9 +19,7 @@ _LARGEST_DOUBLE = "1.7976931348623157E308"
 
 def _listed(column: str, values: Sequence[str], *, nullable: bool = False) -> Check:
     allowed = ", ".join(f"'{value}'" for value in values)
-    return Check(
-        f"{column}_listed", (f"{column} IS NULL OR " if nullable else "") + f"{column} IN ({allowed})"
-    )
+    return Check(f"{column}_listed", (f"{column} IS NULL OR " if nullable else "") + f"{column} IN ({allowed})")
 
 
 def _ranges(name: str, columns: Sequence[str], low: str, high: str | None = None) -> Check:
@@ -69,9 +67,7 @@ _MODEL_AND_WINDOW = (
 )
 _KEYS = (_required("run_id", "STRING", "the run that wrote the row; see runs"), *_MODEL_AND_WINDOW)
 _GROUP = (
-    _required(
-        "attribute", "STRING", "the attribute; overall for everybody; intersections are joined by ' x '"
-    ),
+    _required("attribute", "STRING", "the attribute; overall for everybody; intersections are joined by ' x '"),
     _required("group_value", "STRING", "the group: a value of the attribute; all for everybody"),
 )
 _OPERATING_POINT = _required("operating_point", "STRING", "what was judged at; see operating_points")

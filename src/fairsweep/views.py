@@ -165,9 +165,7 @@ VIEWS: dict[str, View] = {
             "Every metric of every group at every operating point",
             _at_operating_points("group_metrics"),
         ),
-        View(
-            "v_disparities", "How groups differ at every operating point", _at_operating_points("disparities")
-        ),
+        View("v_disparities", "How groups differ at every operating point", _at_operating_points("disparities")),
         View("v_criteria", "The disparities that each named criterion of fairness looks at", _criteria()),
         View("v_open_breaches", "Groups with a proven breach", _judged(f" AND g.verdict = '{BREACH}'")),
         View(

@@ -1,4 +1,4 @@
-"""Every wrong config ends in problems that say where, what, what is allowed and what to do; never in a traceback."""
+"""Every wrong config ends in problems that say where, what, what is allowed and what to do."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ operating_points:
   - {name: deployed, rule: fixed, at: 0.071}
 privacy: {minimum_cell_size: 0}
 """
+EVENLY = "{start: 0, stop: 1, count: 1001}"
 # What is replaced in the right config (the first occurrence) | by what | the place | words of the problem
 WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("flag_is: help", "flag_is: hlep", "flag_is (line 2)", "did you mean `help`?"),
@@ -72,7 +73,8 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("attributes:", "event_labels: [1, 1.0]\nattributes:", "event_labels[1] (line 5)", "again"),
     ("attributes:", "event_labels: [.nan]\nattributes:", "event_labels[0] (line 5)", "a finite number"),
     ("attributes:", "event_labels: ['']\nattributes:", "event_labels[0] (line 5)", "blank text"),
-    ("attributes:", "non_event_labels: [0, '1']\nattributes:", "non_event_labels[1] (line 5)", "also in event_labels"),
+    ("attributes:", "non_event_labels: [0, '1']\nattributes:", "non_event_labels[1] (line 5)",
+     "also in event_labels"),
     ("- race\n", "- overall\n", "attributes[0].name (line 6)", "stands for everybody"),
     ("- race\n", "- race x age\n", "attributes[0].name (line 6)", "a name without ` x `"),
     ("- race\n", "- 5\n", "attributes[0] (line 6)", "the number 5"),
@@ -81,7 +83,8 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("- race\n", "- risk\n", "attributes[0].from (line 6)", "which columns.score reads already"),
     ("- race\n", "- {name: race, form: r}\n", "attributes[0].form (line 6)", "did you mean `from`?"),
     ("- race\n", "- {from: r}\n", "attributes[0].name (line 6)", "missing"),
-    ("- race\n", "- {name: race, from: age, breaks: [18, 65, 75, 85]}\n", "attributes[2].from (line 8)", "`race`"),
+    ("- race\n", "- {name: race, from: age, breaks: [18, 65, 75, 85]}\n", "attributes[2].from (line 8)",
+     "`race`"),
     ("reference: female", "reference: femal", "attributes[1].reference (line 7)", "did you mean `female`?"),
     ("reference: female", "reference: '?'", "attributes[1].reference (line 7)", "also in missing"),
     ("[female, male]", "[female, female]", "attributes[1].values[1] (line 7)", "again"),
@@ -102,24 +105,26 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("- [race, sex]", "- [race, race]", "attributes[3][1] (line 9)", "again"),
     ("- [race, sex]", "- [race, fell]", "attributes[3][1] (line 9)", "which columns.label reads already"),
     ("- [race, sex]", "- [race, sex]\n  - [sex, race]", "attributes[4] (line 10)", "each intersection once"),
-    ("{start: 0, stop: 1, count: 1001}", "{values: [0.5, 0.3]}", "cutoffs.values[1] (line 10)", "sort them"),
-    ("{start: 0, stop: 1, count: 1001}", "{values: [0.5, 0.50]}", "cutoffs.values[1] (line 10)", "remove the repeated"),
-    ("{start: 0, stop: 1, count: 1001}", "{values: [0.5, .inf]}", "cutoffs.values[1] (line 10)", "a finite number"),
-    ("{start: 0, stop: 1, count: 1001}", "{values: [.nan]}", "cutoffs.values[0] (line 10)", "a finite number"),
-    ("{start: 0, stop: 1, count: 1001}", "{values: []}", "cutoffs.values (line 10)", "an empty list"),
-    ("{start: 0, stop: 1, count: 1001}", "{values: ['0.5']}", "cutoffs.values[0] (line 10)", "without quotes"),
-    ("{start: 0, stop: 1, count: 1001}", "{}", "cutoffs (line 10)", "start, stop and count, or values"),
-    ("{start: 0, stop: 1, count: 1001}", "{values: [1], count: 3}", "cutoffs (line 10)", "values beside count"),
+    (EVENLY, "{values: [0.5, 0.3]}", "cutoffs.values[1] (line 10)", "sort them"),
+    (EVENLY, "{values: [0.5, 0.50]}", "cutoffs.values[1] (line 10)", "remove the repeated"),
+    (EVENLY, "{values: [0.5, .inf]}", "cutoffs.values[1] (line 10)", "a finite number"),
+    (EVENLY, "{values: [.nan]}", "cutoffs.values[0] (line 10)", "a finite number"),
+    (EVENLY, "{values: []}", "cutoffs.values (line 10)", "an empty list"),
+    (EVENLY, "{values: ['0.5']}", "cutoffs.values[0] (line 10)", "without quotes"),
+    (EVENLY, "{}", "cutoffs (line 10)", "start, stop and count, or values"),
+    (EVENLY, "{values: [1], count: 3}", "cutoffs (line 10)", "values beside count"),
     ("count: 1001", "count: 0", "cutoffs.count (line 10)", "from 1 to 100,001"),
     ("count: 1001", "count: 1e3", "cutoffs.count (line 10)", "write 1000"),
     (", count: 1001", "", "cutoffs.count (line 10)", "missing"),
     ("stop: 1,", "stop: -1,", "cutoffs.stop (line 10)", "a stop above the start"),
     ("stop: 1,", "stop: 1e999,", "cutoffs.stop (line 10)", "a finite number"),
     ("stop: 1,", "stop: 0.1234567890123456789,", "cutoffs.stop (line 10)", "15 significant digits"),
-    ("start: 0, stop: 1,", "start: 1, stop: 1.000000000000001,", "cutoffs.count (line 10)", "doubles tell apart"),
+    ("start: 0, stop: 1,", "start: 1, stop: 1.000000000000001,", "cutoffs.count (line 10)",
+     "doubles tell apart"),
     ("name: paper", "name: deployed", "operating_points[1].name (line 13)", "again"),
     ("name: paper", "name: a b", "operating_points[0].name (line 12)", "1 to 64"),
-    ("population_gbe, target: 1.0", "population_gbe", "operating_points[0].target (line 12)", "`target: 1.0`"),
+    ("population_gbe, target: 1.0", "population_gbe", "operating_points[0].target (line 12)",
+     "`target: 1.0`"),
     ("target: 1.0", "target: 0", "operating_points[0].target (line 12)", "a number above 0"),
     ("target: 1.0", "target: 1, at: 1", "operating_points[0].at (line 12)", "with `target` only"),
     ("at: 0.071", "rate: 0.03", "operating_points[1].at (line 13)", "missing"),
@@ -130,8 +135,10 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("privacy:", "verdict: {floor: 1}\nprivacy:", "verdict.floor (line 14)", "below 1"),
     ("privacy:", "verdict: {alpha: 0.5}\nprivacy:", "verdict.alpha (line 14)", "below 0.5"),
     ("privacy:", "verdict: {floor: '0.8'}\nprivacy:", "verdict.floor (line 14)", "without quotes"),
-    ("privacy:", "limits: {maximum_refused_share: 5}\nprivacy:", "limits.maximum_refused_share (line 14)", "0 to 1"),
-    ("privacy:", "limits: {joint_state_rows: 0}\nprivacy:", "limits.joint_state_rows (line 14)", "at least 1"),
+    ("privacy:", "limits: {maximum_refused_share: 5}\nprivacy:", "limits.maximum_refused_share (line 14)",
+     "0 to 1"),
+    ("privacy:", "limits: {joint_state_rows: 0}\nprivacy:", "limits.joint_state_rows (line 14)",
+     "at least 1"),
     ("privacy:", "spark: {counting: fast}\nprivacy:", "spark.counting (line 14)", "auto, catalyst, arrow"),
 )  # fmt: skip
 

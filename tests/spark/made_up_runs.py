@@ -121,8 +121,8 @@ def _sweep(counts: np.ndarray[Any, np.dtype[np.int64]]) -> Rows:
             tp, fp, fn, tn = (int(count) for count in counts[:, group, index])
             row: dict[str, Any] = {
                 "attribute": attribute, "group_value": value, "cutoff_index": index, "cutoff": cutoff,
-                "n": tp + fp + fn + tn, "tp": tp, "fp": fp, "fn": fn, "tn": tn, "unscored_events": 0, "unscored_non_events": 0,
-                "status": "defined", "operating_points": [POINT] if index == 1 else [],
+                "n": tp + fp + fn + tn, "tp": tp, "fp": fp, "fn": fn, "tn": tn, "unscored_events": 0,
+                "unscored_non_events": 0, "status": "defined", "operating_points": [POINT][: index % 2],
             }  # fmt: skip
             for metric in METRICS:
                 figure, status = metric.evaluate(_confusion(counts, group, index))

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pytest
 
 from fairsweep.errors import DataRefusedError, Problem, StorageError, UsageError
@@ -133,8 +134,9 @@ def test_wrong_command_lines_say_what_was_probably_meant(run: Run, argv: list[st
 
 
 def test_flags_reach_the_verb_in_both_spellings(run: Run, verb: Verb) -> None:
-    run(*CONFIG, "--engine", "spark", "--catalog=c", "--schema", "s", "--master=local[2]", "--force",
-        "--window-start=2026-01-01", "--window-end", "2026-02-01", "--set", "verdict.alpha=0.01", "--set=a=b")  # fmt: skip
+    where = ["--engine", "spark", "--catalog=c", "--schema", "s", "--master=local[2]"]
+    window = ["--window-start=2026-01-01", "--window-end", "2026-02-01"]
+    run(*CONFIG, *where, *window, "--force", "--set", "verdict.alpha=0.01", "--set=a=b")
     given = verb.options
     assert (given.engine, given.catalog, given.schema, given.warehouse) == ("spark", "c", "s", None)
     assert (given.window_start, given.window_end) == (date(2026, 1, 1), date(2026, 2, 1))
@@ -286,6 +288,26 @@ def test_check_shows_every_problem_of_a_config(run: Run, tmp_path: Path) -> None
     assert "did you mean `flag_is`?" in told.err
     assert "did you mean `label`?" in told.err
     assert "Traceback" not in told.err
+
+
+def test_query_prints_its_rows_in_their_own_order(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def query(sql: str, options: AuditOptions) -> pa.Table:
+        asked.append((sql, options.warehouse))
+        return pa.table({"group_value": ["b", "a"], "n": [1, 200]})
+
+    monkeypatch.setattr("fairsweep.verbs.tables.query", query)
+    told = run("sql", "SELECT 1", "--warehouse", "w")
+    assert asked == [("SELECT 1", "w")]
+    assert told.out.splitlines() == [
+        "group_value    n",
+        "b              1",
+        "a            200",
+        'Next: fairsweep sql "SELECT * FROM v_run_health" --warehouse w',
+    ]
+    rows = json.loads(run("sql", "SELECT 1", "--json").out)["result"]
+    assert rows == [{"group_value": "b", "n": 1}, {"group_value": "a", "n": 200}]
 
 
 def test_ddl_is_a_script_that_ends_with_a_comment(run: Run, tmp_path: Path) -> None:

@@ -34,12 +34,17 @@ def table(**columns: list[object]) -> pa.Table:
     )
 
 
+NOTHING_NAMED = Wishes()
+
+
 def proposed(
-    folder: Path, data: pa.Table, *, kind: str = "parquet", wishes: Wishes = Wishes()
-) -> tuple[AuditSpec, str]:  # noqa: B008, E501
+    folder: Path, data: pa.Table, *, kind: str = "parquet", wishes: Wishes = NOTHING_NAMED
+) -> tuple[AuditSpec, str]:
     path = folder / f"falls data.{kind}"
     if kind == "csv":
         data.to_pandas().to_csv(path, index=False)
+    elif kind == "delta":
+        pytest.importorskip("deltalake").write_deltalake(path, data)
     else:
         pq.write_table(data, path)
     summary = init(path, "help", folder / "audit.yaml", wishes=wishes, force=True)
@@ -47,7 +52,7 @@ def proposed(
     return load(summary.config), summary.config.read_text()
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "delta"])
 def test_a_proposal_names_the_columns_and_passes_check(tmp_path: Path, kind: str) -> None:
     spec, text = proposed(tmp_path, table(), kind=kind)
     assert (spec.columns.score, spec.columns.label) == ("risk_score", "fell_30_days")

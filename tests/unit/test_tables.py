@@ -146,7 +146,7 @@ def failed(table: Table, rows: pa.Table) -> list[str]:
     return [
         check.name
         for check in table.checks
-        if connection.sql(f"SELECT 1 FROM t WHERE ({check.sql}) IS NOT TRUE").fetchone()
+        if rows_of(connection, f"SELECT 1 FROM t WHERE ({check.sql}) IS NOT TRUE")
     ]
 
 

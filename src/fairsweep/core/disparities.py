@@ -95,9 +95,7 @@ def worst_pair(metric: Metric, names: Sequence[str], groups: ConfusionCounts) ->
     if len(known) < 2:
         return None
     lowest = min(known, key=lambda place: (value[place], names[place]))
-    highest = min(
-        (place for place in known if place != lowest), key=lambda place: (-value[place], names[place])
-    )
+    highest = min((place for place in known if place != lowest), key=lambda place: (-value[place], names[place]))
     return lowest, highest
 
 

@@ -75,7 +75,12 @@ class ScoreHistogram:
             np.add.at(total, inverse, measure)
         kept_cell, kept_bucket = np.divmod(unique, width)
         return cls(
-            grid, attributes, levels, kept_cell.astype(np.int32), (kept_bucket + UNSCORED_BUCKET).astype(np.int32), *sums
+            grid,
+            attributes,
+            levels,
+            kept_cell.astype(np.int32),
+            (kept_bucket + UNSCORED_BUCKET).astype(np.int32),
+            *sums,
         )
 
     def __add__(self, other: ScoreHistogram) -> ScoreHistogram:
@@ -142,7 +147,9 @@ class ScoreHistogram:
         np.add.at(total, self.cell[where], measure[where])
         return total
 
-    def _split(self, flagged: Sequence[IntArray], unscored_events: IntArray, unscored_non_events: IntArray) -> ConfusionCounts:
+    def _split(
+        self, flagged: Sequence[IntArray], unscored_events: IntArray, unscored_non_events: IntArray
+    ) -> ConfusionCounts:
         """Complete tp and fp, `[cells, cutoffs]`, to all counts; the unscored are in no bucket above -1."""
         scored = self.bucket > UNSCORED_BUCKET
         events, non_events = (self._sum(a, scored)[:, np.newaxis] for a in (self.events, self.non_events))

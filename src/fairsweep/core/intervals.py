@@ -147,15 +147,9 @@ def relative_log_variance(
     flag, event = _quotient(1.0, tp + fp), _quotient(1.0, tp + fn)
     all_flag, all_event = _quotient(1.0, all_tp + all_fp), _quotient(1.0, all_tp + all_fn)
     inside = (
-        tp * (flag - event - all_flag + all_event) ** 2
-        + fp * (flag - all_flag) ** 2
-        + fn * (event - all_event) ** 2
+        tp * (flag - event - all_flag + all_event) ** 2 + fp * (flag - all_flag) ** 2 + fn * (event - all_event) ** 2
     )
-    outside = (
-        (all_tp - tp) * (all_flag - all_event) ** 2
-        + (all_fp - fp) * all_flag**2
-        + (all_fn - fn) * all_event**2
-    )
+    outside = (all_tp - tp) * (all_flag - all_event) ** 2 + (all_fp - fp) * all_flag**2 + (all_fn - fn) * all_event**2
     return inside + outside
 
 
@@ -245,9 +239,7 @@ def _wilson_limits(x: FloatArray, n: FloatArray, k: FloatArray | np.float64) -> 
     return low, np.minimum((centre + spread) / (2 * (n + k * k)), 1.0)
 
 
-def _independent_score(
-    ratio: FloatArray, x1: FloatArray, n1: FloatArray, x2: FloatArray, n2: FloatArray
-) -> FloatArray:
+def _independent_score(ratio: FloatArray, x1: FloatArray, n1: FloatArray, x2: FloatArray, n2: FloatArray) -> FloatArray:
     """Score statistic of the hypothesis `p1 = ratio p2`, 0 where it is exactly met.
 
     Both constrained estimates and their complements are roots of quadratics with one discriminant, each taken

@@ -88,9 +88,7 @@ def choose(point: OperatingPoint, grid: CutoffGrid, population: ConfusionCounts)
     origin: Origin = "prespecified" if point.rule == "fixed" else "tuned_here"
     target = float(point.exact)
     if index is None:
-        return ChosenCutoff(
-            point.name, point.rule, target, None, None, None, None, None, origin, None, status
-        )
+        return ChosenCutoff(point.name, point.rule, target, None, None, None, None, None, origin, None, status)
     cutoff = float(grid.values[index])
     below, above = grid.neighbours(cutoff)
     population_gbe = _value(GBE, population, index)
@@ -135,9 +133,7 @@ def _nearest_gbe(target: Fraction, population: ConfusionCounts) -> tuple[int | N
     if not events:
         return None, EVENTS.zero
     # |F/P - a/b| is ordered like |F b - a P|: P is the same everywhere, and Python's integers do not round.
-    surplus = [
-        int(flagged) * target.denominator - target.numerator * events for flagged in population.flagged
-    ]
+    surplus = [int(flagged) * target.denominator - target.numerator * events for flagged in population.flagged]
     return min(range(len(surplus)), key=lambda k: (abs(surplus[k]), surplus[k] < 0, k)), DEFINED
 
 

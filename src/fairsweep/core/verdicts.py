@@ -117,9 +117,7 @@ class Verdicts:
     flag_balance: IntArray
 
 
-def judge(
-    counts: ConfusionCounts, population: ConfusionCounts, families: Sequence[Family], rule: Rule
-) -> Verdicts:
+def judge(counts: ConfusionCounts, population: ConfusionCounts, families: Sequence[Family], rule: Rule) -> Verdicts:
     """Judge the groups of one operating point.
 
     Args:
@@ -188,9 +186,7 @@ def _judged_value(counts: ConfusionCounts, population: ConfusionCounts, basis: B
     return value
 
 
-def _statistic(
-    counts: ConfusionCounts, population: ConfusionCounts, basis: Basis | None, bound: float
-) -> FloatArray:
+def _statistic(counts: ConfusionCounts, population: ConfusionCounts, basis: Basis | None, bound: float) -> FloatArray:
     """The score statistic of the bound; on the relative basis scaled to the variance of the ratio."""
     group = (counts.tp, counts.fp, counts.fn)
     if basis == "absolute":

@@ -70,9 +70,7 @@ def _labels(parts: Parts) -> list[Fault]:
     for key, labels in (("event_labels", events), ("non_event_labels", parts.non_event_labels or ())):
         for position, label in enumerate(labels):
             if any(_same_label(label, before) for before in labels[:position]):
-                faults.append(
-                    Fault((key, position), f"{describe(label)} again", "each label once", "remove it")
-                )
+                faults.append(Fault((key, position), f"{describe(label)} again", "each label once", "remove it"))
     for position, label in enumerate(parts.non_event_labels or ()):
         if any(_same_label(label, event) for event in events):
             step = "remove it from one of the two lists"

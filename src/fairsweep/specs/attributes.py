@@ -27,17 +27,10 @@ class Grouping(NamedTuple):
 
 def _name(value: Any) -> str:  # noqa: ANN401  (whatever the config holds)
     allowed = f"a text of 1 to {LONGEST_NAME} characters"
-    if (
-        not isinstance(value, str)
-        or not value.strip()
-        or not value.isprintable()
-        or len(value) > LONGEST_NAME
-    ):
+    if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > LONGEST_NAME:
         raise refusal(describe(value), allowed, "write {name: a name, from: the column}")
     if value == EVERYBODY:
-        raise refusal(
-            quoted(value), "any other name: it stands for everybody", "write {name: another, from: overall}"
-        )
+        raise refusal(quoted(value), "any other name: it stands for everybody", "write {name: another, from: overall}")
     if JOINER in value:
         step = "write {name: a name without it, from: the column}: it joins the names of an intersection"
         raise refusal(quoted(value), "a name without ` x `", step)
@@ -107,30 +100,24 @@ class AttributeSpec(Section):
         for key in ("values", "missing"):
             given = getattr(self, key) or ()
             again = [position for position, value in enumerate(given) if value in given[:position]]
-            faults += [
-                Fault((key, i), f"{quoted(given[i])} again", "each value once", "remove it") for i in again
-            ]
+            faults += [Fault((key, i), f"{quoted(given[i])} again", "each value once", "remove it") for i in again]
         for position, value in enumerate(self.values or ()):
             if value in self.missing:
                 step = "remove it from values, or from missing"
-                faults.append(
-                    Fault(("values", position), f"{quoted(value)}, also in missing", "one of the two", step)
-                )
+                faults.append(Fault(("values", position), f"{quoted(value)}, also in missing", "one of the two", step))
         if self.reference is not None and self.reference in self.missing:
             step = f"write reference: {UNKNOWN}, or name another group"
-            faults.append(
-                Fault(("reference",), f"{quoted(self.reference)}, also in missing", "a group", step)
-            )
-        elif self.reference is not None and self.groups and self.reference not in (*self.groups, UNKNOWN):
-            step = did_you_mean(self.reference, self.groups)
-            shown = ", ".join(quoted(printable(group)) for group in self.groups[:12])
+            faults.append(Fault(("reference",), f"{quoted(self.reference)}, also in missing", "a group", step))
+        elif self.reference is not None and self.breaks and self.reference not in (*self.labels(), UNKNOWN):
+            step = did_you_mean(self.reference, self.labels())
+            shown = ", ".join(quoted(printable(band)) for band in self.labels()[:12])
             faults.append(Fault(("reference",), quoted(printable(self.reference)), f"one of {shown}", step))
         return faults
 
     def _breaks_disagree(self) -> list[Fault]:
         faults = []
         if self.breaks is not None and self.values is not None:
-            step = "remove values: the bands of the breaks are always listed"
+            step = "remove values: the bands of the breaks are the values"
             faults.append(Fault(("values",), "given beside breaks", "one of the two", step))
         if self.range is not None and self.breaks is None:
             step = "write breaks, or remove range"
@@ -142,11 +129,6 @@ class AttributeSpec(Section):
                     found, step = f"{value}, outside range", "widen the range, or remove the break"
                     faults.append(Fault(("breaks", position), found, f"{low} to {high}", step))
         return faults
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The groups known before a row is read: declared values, or bands; empty where neither is given."""
-        return self.labels() if self.breaks is not None else self.values or ()
 
     def labels(self) -> tuple[str, ...]:
         """The bands of the breaks in rising order: `under 18`, `18-64`, `65-74`, `75-84`, `85+`."""
@@ -164,11 +146,7 @@ def _band(low: int, high: int) -> str:
 
 def _members(values: tuple[Any, ...]) -> list[Fault]:
     if len(values) < 2:
-        return [
-            Fault(
-                (), f"a list of {len(values)}", "two attributes or more", "add one, or write the name alone"
-            )
-        ]
+        return [Fault((), f"a list of {len(values)}", "two attributes or more", "add one, or write the name alone")]
     return _no_repeats(values)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from fairsweep.core.cutoffs import CutoffGrid
+from fairsweep.errors import Problem, UsageError
 from fairsweep.specs.agreement import Parts, disagreements
 from fairsweep.specs.attributes import (
     AttributeItem,
@@ -78,6 +79,18 @@ class AuditSpec(Section):
         return self
 
     @property
+    def source(self) -> InputSpec:
+        """The input.
+
+        Raises:
+            UsageError: where the config names none, because a frame is passed in Python.
+        """
+        if self.input is None:
+            step = "write `input: {format: csv, path: scores.csv}`"
+            raise UsageError(Problem("input", "missing", "a format, and a path or a table", step))
+        return self.input
+
+    @property
     def base_attributes(self) -> tuple[AttributeSpec, ...]:
         """All single attributes in config order, with those that only an intersection uses."""
         return base_attributes(self.attributes)
@@ -86,6 +99,12 @@ class AuditSpec(Section):
     def groupings(self) -> tuple[Grouping, ...]:
         """What is reported, in config order; everybody is implied."""
         return groupings(self.attributes)
+
+    @property
+    def columns_read(self) -> tuple[str, ...]:
+        """Every column that the audit reads, each once."""
+        named = self.columns.model_dump(exclude_none=True).values()
+        return tuple(dict.fromkeys([*named, *(attribute.column for attribute in self.base_attributes)]))
 
     def grid(self) -> CutoffGrid:
         """The cutoffs as doubles; every `fixed` cutoff has joined them."""

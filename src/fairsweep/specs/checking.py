@@ -81,9 +81,7 @@ def _uses(spec: AuditSpec) -> list[tuple[ConfigPath, str, tuple[str, ...], str]]
     for key, allowed in _ALLOWED_TYPES.items():
         column = getattr(spec.columns, key)
         if column is not None:
-            uses.append(
-                (("columns", key), column, allowed, f"name another column, or cast it to {allowed[0]}")
-            )
+            uses.append((("columns", key), column, allowed, f"name another column, or cast it to {allowed[0]}"))
     for attribute in spec.base_attributes:
         by_bands = attribute.breaks is not None
         allowed = _BAND_TYPES if by_bands else _GROUP_TYPES
@@ -100,9 +98,7 @@ def _place(spec: AuditSpec, attribute: AttributeSpec) -> ConfigPath:
             return ("attributes", position) if plain else ("attributes", position, "from")
         if not isinstance(item, AttributeSpec) and attribute.name in item.attributes:
             members = item.attributes
-            if not any(
-                isinstance(one, AttributeSpec) and one.name == attribute.name for one in spec.attributes
-            ):
+            if not any(isinstance(one, AttributeSpec) and one.name == attribute.name for one in spec.attributes):
                 return ("attributes", position, members.index(attribute.name))
     return ("attributes",)
 

@@ -31,9 +31,7 @@ CutoffCount = Annotated[
 ]
 RuleName = Literal["fixed", "population_gbe", "alert_rate"]
 Target = Annotated[Decimal, BeforeValidator(exact("a number above 0", lambda x: x > 0)), as_float]
-Rate = Annotated[
-    Decimal, BeforeValidator(exact("a number above 0 and below 1", lambda x: 0 < x < 1)), as_float
-]
+Rate = Annotated[Decimal, BeforeValidator(exact("a number above 0 and below 1", lambda x: 0 < x < 1)), as_float]
 
 
 def _cutoffs_in_order(values: tuple[Any, ...]) -> list[Fault]:

@@ -168,9 +168,7 @@ class _Builder:
             path = (*around.path, event.value)
             first = self.lines[path]
             found = f"written again in line {_line(event)}"
-            self.faults.append(
-                Fault(path, found, "each key once", f"remove one (the first is in line {first})")
-            )
+            self.faults.append(Fault(path, found, "each key once", f"remove one (the first is in line {first})"))
 
     def _place(self, event: yaml.Event, value: object) -> ConfigPath:
         """Put a value where it belongs, and return its path."""

@@ -108,9 +108,7 @@ class Places:
     def _place(self, path: ConfigPath) -> str:
         shown = rendered(path)
         above = [path[:length] for length in range(len(path), -1, -1)]
-        created = path not in self.lines and any(
-            part[: len(path)] == path for part in self.overridden if path
-        )
+        created = path not in self.lines and any(part[: len(path)] == path for part in self.overridden if path)
         if created or any(part in self.overridden for part in above):
             return f"--set {shown}"
         if not shown:

@@ -45,9 +45,7 @@ class Profile:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """The words of the name: `two_year_recid` has three, and so has `TwoYearRecid`."""
-        return tuple(
-            re.findall(r"[a-z]+|[0-9]+[a-z]?", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", self.name).lower())
-        )
+        return tuple(re.findall(r"[a-z]+|[0-9]+[a-z]?", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", self.name).lower()))
 
     @cached_property
     def distinct(self) -> tuple[str, ...]:
@@ -108,18 +106,14 @@ def propose(profiles: Sequence[Profile], wishes: Wishes) -> Proposal:
             shown = ", ".join(quoted(printable(profile.name)) for profile in profiles[:20])
             allowed = f"one of {shown}" + (", ..." if len(profiles) > 20 else "")
             step = f"say which with --{flag} COLUMN"
-            problems.append(
-                Problem(f"the {flag}", f"not clear: no column looks like a {what}", allowed, step)
-            )
+            problems.append(Problem(f"the {flag}", f"not clear: no column looks like a {what}", allowed, step))
     if problems or score is None or label is None:
         raise UsageError(problems)
     others = tuple(one.name for one in labels if one is not label)
     return Proposal(score, label, tuple(found), others)
 
 
-def _wished(
-    name: str | None, profiles: Sequence[Profile], flag: str, problems: list[Problem]
-) -> Profile | None:
+def _wished(name: str | None, profiles: Sequence[Profile], flag: str, problems: list[Problem]) -> Profile | None:
     if name is None:
         return None
     for profile in profiles:
@@ -132,11 +126,7 @@ def _wished(
 
 def _scores(profiles: Sequence[Profile]) -> list[Profile]:
     """Columns of numbers with a telling name, most telling first; else fractions between 0 and 1."""
-    numeric = [
-        profile
-        for profile in profiles
-        if len(profile.numbers) > 1 and profile.type not in {"boolean", "other"}
-    ]
+    numeric = [profile for profile in profiles if len(profile.numbers) > 1 and profile.type not in {"boolean", "other"}]
     named = [profile for profile in numeric if profile.rank(SCORE_WORDS) is not None]
     many = [profile for profile in named if len(profile.numbers) > 2]
     fractions = [p for p in numeric if len(p.numbers) > 10 and min(p.numbers) >= 0 and max(p.numbers) <= 1]

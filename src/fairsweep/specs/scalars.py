@@ -24,9 +24,7 @@ def is_number(value: object) -> bool:
     return isinstance(value, Real | Decimal) and not isinstance(value, bool)
 
 
-def number(
-    allowed: str = "a finite number", holds: Callable[[float], bool] = lambda _: True
-) -> Callable[[Any], float]:
+def number(allowed: str = "a finite number", holds: Callable[[float], bool] = lambda _: True) -> Callable[[Any], float]:
     """A check for a number, taken as the double nearest to the decimal that was written."""
 
     def check(value: Any) -> float:  # noqa: ANN401  (whatever the config holds)
@@ -85,9 +83,7 @@ def one_of(*words: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def listed(
-    check_all: Callable[[tuple[Any, ...]], list[Fault]] = lambda _: [], *, at_least: int = 0
-) -> BeforeValidator:
+def listed(check_all: Callable[[tuple[Any, ...]], list[Fault]] = lambda _: [], *, at_least: int = 0) -> BeforeValidator:
     """A check for a list; `check_all` looks at the values as they were written."""
 
     def check(value: Any) -> tuple[Any, ...]:  # noqa: ANN401

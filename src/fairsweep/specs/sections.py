@@ -59,9 +59,7 @@ def _path(value: Any) -> str:  # noqa: ANN401  (whatever the config holds)
 
 def _table(value: Any) -> str:  # noqa: ANN401
     part = r"(`([^`]|``)+`|[^\s`.;'\"/\\]+)"
-    named = (
-        isinstance(value, str) and value.isprintable() and re.fullmatch(rf"{part}(\.{part}){{0,2}}", value)
-    )
+    named = isinstance(value, str) and value.isprintable() and re.fullmatch(rf"{part}(\.{part}){{0,2}}", value)
     if not named:
         allowed = "one to three names joined by dots, odd ones in backticks"
         raise refusal(describe(value), allowed, "write catalog.schema.table")
@@ -124,9 +122,7 @@ class ColumnsSpec(Section):
         for given, absent in (("model_id", "model_version"), ("model_version", "model_id")):
             if getattr(self, given) is not None and getattr(self, absent) is None:
                 step = f"name its column, or remove {given} and write `model: ...`"
-                faults.append(
-                    Fault((absent,), "missing", "both model_id and model_version, or neither", step)
-                )
+                faults.append(Fault((absent,), "missing", "both model_id and model_version, or neither", step))
         if faults:
             raise WrongValueError(*faults)
         return self

@@ -16,9 +16,7 @@ ADULT_BREAKS = (18, 45, 65)
 OLDER_BREAKS = (18, 65, 75, 85)
 
 
-def written(
-    proposal: Proposal, flag_is: Literal["help", "sanction"], model_id: str, source: Mapping[str, str]
-) -> str:
+def written(proposal: Proposal, flag_is: Literal["help", "sanction"], model_id: str, source: Mapping[str, str]) -> str:
     """The config as YAML with comments.
 
     Args:
@@ -69,9 +67,7 @@ def _others(names: Sequence[str]) -> str:
 def _label_lines(label: Profile) -> list[str]:
     """Events by the usual words, else by the rarer value; labels are shown only where they are few."""
     seen = label.distinct[:MOST_LABELS]
-    by_word = [
-        value for value in seen if value.lower() in EVENT_LABELS or (label.numbers and float(value) == 1)
-    ]
+    by_word = [value for value in seen if value.lower() in EVENT_LABELS or (label.numbers and float(value) == 1)]
     counts = {value: label.values.count(value) for value in seen}
     events = by_word[:1] or ([min(seen, key=lambda value: counts[value])] if len(seen) > 1 else ["1"])
     rest = [value for value in seen if value not in events]
@@ -79,9 +75,7 @@ def _label_lines(label: Profile) -> list[str]:
     if len(rest) == 1:
         lines.append(f"non_event_labels: [{_label(rest[0])}]    # any other label is refused, not guessed")
     else:
-        lines.append(
-            "# every other label is a non-event; name them under non_event_labels to refuse any further one"
-        )
+        lines.append("# every other label is a non-event; name them under non_event_labels to refuse any further one")
     return lines
 
 
@@ -123,7 +117,9 @@ def _cutoffs(score: Profile) -> str:
 
 
 def _label(value: str) -> str:
-    return value if re.fullmatch(r"-?(0|[1-9][0-9]{0,15})", value) else json.dumps(value, ensure_ascii=False)
+    """Whole numbers as numbers, however a file spells them; all else as text."""
+    whole = re.fullmatch(r"(-?(?:0|[1-9][0-9]{0,15}))(?:\.0*)?", value)
+    return whole.group(1) if whole else json.dumps(value, ensure_ascii=False)
 
 
 def _text(value: str) -> str:

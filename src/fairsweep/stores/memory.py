@@ -18,9 +18,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tables: dict[str, pa.Table] = {
-            name: table.arrow_schema.empty_table() for name, table in TABLES.items()
-        }
+        self._tables: dict[str, pa.Table] = {name: table.arrow_schema.empty_table() for name, table in TABLES.items()}
 
     @property
     def place(self) -> str:

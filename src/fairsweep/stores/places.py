@@ -99,9 +99,7 @@ class Place:
     def create_view(self, view: str) -> str:
         """The statement that creates a view or brings it up to date."""
         comment = sql_text(VIEWS[view].comment)
-        return (
-            f"CREATE OR REPLACE VIEW {self.name(view)} COMMENT {comment} AS\n{VIEWS[view].render(self.name)}"
-        )
+        return f"CREATE OR REPLACE VIEW {self.name(view)} COMMENT {comment} AS\n{VIEWS[view].render(self.name)}"
 
     @property
     def ddl(self) -> str:

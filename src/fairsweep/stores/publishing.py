@@ -129,8 +129,7 @@ def verify(storage: Primitives, run_ids: Sequence[str]) -> None:
     unknown = [run_id for run_id in run_ids if run_id not in found]
     if unknown:
         raise StorageError(
-            Problem(f"run {run_id}", "unknown here, or has not succeeded", "", "run it again")
-            for run_id in unknown
+            Problem(f"run {run_id}", "unknown here, or has not succeeded", "", "run it again") for run_id in unknown
         )
     _compare(storage, found)
 

@@ -60,9 +60,7 @@ def _check_words(argv: Sequence[str]) -> None:
             return
         if argv[place] not in words:
             allowed = ", ".join(words)
-            raise UsageError(
-                Problem(name, quoted(argv[place]), allowed, did_you_mean(argv[place], list(words)))
-            )
+            raise UsageError(Problem(name, quoted(argv[place]), allowed, did_you_mean(argv[place], list(words))))
 
 
 def _unknown(word: str, command: str) -> Problem:
@@ -114,9 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     for name, meaning in _COMMANDS.items():
-        command = commands.add_parser(
-            name, help=meaning, description=meaning.capitalize(), allow_abbrev=False
-        )
+        command = commands.add_parser(name, help=meaning, description=meaning.capitalize(), allow_abbrev=False)
         _FLAGS[name](command)
         _common(command)
     return parser
@@ -210,9 +206,7 @@ def _tables(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--force", action="store_true", help="count again even when the same run is published"
-    )
+    parser.add_argument("--force", action="store_true", help="count again even when the same run is published")
     parser.add_argument(
         "--fail-on", action="append", default=[], type=_one_of("--fail-on", CONDITIONS),
         metavar="{" + ",".join(CONDITIONS) + "}",
@@ -228,9 +222,7 @@ def _engine(parser: argparse.ArgumentParser) -> None:
         metavar="{auto,spark}",
         help="what counts the rows",
     )
-    parser.add_argument(
-        "--master", metavar="URL", help="Spark master, for example local[4] or spark://host:7077"
-    )
+    parser.add_argument("--master", metavar="URL", help="Spark master, for example local[4] or spark://host:7077")
     parser.add_argument("--remote", metavar="URL", help="Spark Connect server, sc://host:15002")
 
 
@@ -256,9 +248,7 @@ def _day(flag: str) -> Callable[[str], date]:
         try:
             return date.fromisoformat(value)
         except ValueError as error:
-            raise UsageError(
-                Problem(flag, quoted(value), "a day as YYYY-MM-DD", "for example 2026-01-31")
-            ) from error
+            raise UsageError(Problem(flag, quoted(value), "a day as YYYY-MM-DD", "for example 2026-01-31")) from error
 
     return checked
 

@@ -67,9 +67,7 @@ def _report_unexpected(error: Exception, *, verbose: bool) -> None:
         traceback.print_exception(error)
     condition = _condition(error)
     kind = f"{type(error).__name__}{f' {condition}' if condition else ''}"
-    _complain(
-        f"error: unexpected {kind}" + ("" if verbose else "; run it again with -v to see the traceback")
-    )
+    _complain(f"error: unexpected {kind}" + ("" if verbose else "; run it again with -v to see the traceback"))
 
 
 def _condition(error: Exception) -> str | None:

@@ -62,9 +62,7 @@ def _demo(arguments: Namespace) -> ExitCode:
     return _tell_outcome(outcome, arguments, (("Population", str(parquet)), ("Config", str(config))))
 
 
-def _tell_outcome(
-    outcome: AuditOutcome, arguments: Namespace, places: Sequence[tuple[str, str]] = ()
-) -> ExitCode:
+def _tell_outcome(outcome: AuditOutcome, arguments: Namespace, places: Sequence[tuple[str, str]] = ()) -> ExitCode:
     """The results on the standard output, what is wrong on the standard error, and the exit code."""
     terminal, errors = Terminal.on(sys.stdout), Terminal.on(sys.stderr)
     for record in outcome.refused:
@@ -99,9 +97,7 @@ def _show_outcome(outcome: AuditOutcome, terminal: Terminal, places: Sequence[tu
 def _tell_gate(met: Sequence[gate.Met], errors: Terminal) -> None:
     """Which groups met the conditions of `--fail-on`."""
     for one in met[:_SHOWN_GROUPS_MET]:
-        group = (
-            "everybody" if one.attribute == OVERALL else f"{one.attribute}: {group_label(one.group_value)}"
-        )
+        group = "everybody" if one.attribute == OVERALL else f"{one.attribute}: {group_label(one.group_value)}"
         model = f"{one.model_id} {one.model_version}, {one.operating_point}"
         errors.say(printable(f"--fail-on {one.condition}: {model}, {group}"), "bad")
     if len(met) > _SHOWN_GROUPS_MET:
@@ -119,9 +115,7 @@ def _after_audit(outcome: AuditOutcome) -> str:
 def _check(arguments: Namespace) -> ExitCode:
     from fairsweep.verbs.check import check
 
-    start, end = (
-        None if day is None else day.isoformat() for day in (arguments.window_start, arguments.window_end)
-    )
+    start, end = (None if day is None else day.isoformat() for day in (arguments.window_start, arguments.window_end))
     checked = check(arguments.config, arguments.overrides, start, end)
     spec = checked.spec
     if arguments.json:
@@ -133,9 +127,7 @@ def _check(arguments: Namespace) -> ExitCode:
         terminal = Terminal.on(sys.stdout)
         terminal.say(printable(f"{arguments.config} is right."), "good")
         terminal.say(printable(f"Input: {checked.input_name}; being flagged is a {spec.flag_is}."))
-        terminal.say(
-            printable(f"Groups: {names}; {counted(len(spec.grid()), 'cutoff')}; judged at {points}.")
-        )
+        terminal.say(printable(f"Groups: {names}; {counted(len(spec.grid()), 'cutoff')}; judged at {points}."))
         for note in checked.notes:
             terminal.say(printable(note), "doubtful")
     _next(checked.next_command, arguments)

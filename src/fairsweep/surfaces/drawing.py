@@ -48,9 +48,7 @@ class Axis:
     strokes: Strokes
 
     @classmethod
-    def over(
-        cls, values: Iterable[float | None], marks: Sequence[float], width: int, strokes: Strokes
-    ) -> Axis:
+    def over(cls, values: Iterable[float | None], marks: Sequence[float], width: int, strokes: Strokes) -> Axis:
         """An axis that holds the marks with some air, and the values as far as they are within its limits."""
         shown = [value for value in values if value is not None and isfinite(value)]
         lowest, highest = min(marks), max(marks)
@@ -75,9 +73,7 @@ class Axis:
         """The labels in one line, and whether all had room beside those more important."""
         cells, fits = [" "] * self.width, True
         # The mark at 1 is the one that must be there.
-        for mark, text in sorted(
-            zip(self.marks, texts, strict=True), key=lambda pair: (pair[0] != 1.0, pair[0])
-        ):
+        for mark, text in sorted(zip(self.marks, texts, strict=True), key=lambda pair: (pair[0] != 1.0, pair[0])):
             shift = 0 if mark > 1 else len(text) - 1 if mark < 1 else len(text) // 2
             start = max(0, min(self.column(mark) - shift, self.width - len(text)))
             if any(cell != " " for cell in cells[max(0, start - 1) : start + len(text) + 1]):

@@ -159,9 +159,7 @@ def read(tables: Tables) -> tuple[RunFinding, ...]:
         tables: `runs`, `group_metrics`, `disparities`, `operating_points` and `refused_counts` of the runs.
     """
     runs = [row for row in tables["runs"].to_pylist() if row["status"] == "succeeded"]
-    runs.sort(
-        key=lambda run: (run["model_id"], run["model_version"], str(run["window_start"]), run["run_id"])
-    )
+    runs.sort(key=lambda run: (run["model_id"], run["model_version"], str(run["window_start"]), run["run_id"]))
     return tuple(_read_run(run, tables) for run in runs)
 
 
@@ -266,9 +264,7 @@ def _disparate_impact(impacts: pa.Table, metrics: pa.Table, flag_is: FlagIs) -> 
             sign = 1 if flag_is == "help" else -1
             row = min(rows, key=lambda row: (sign * row["ratio"], row["group_value"]))
             rates = _where(metrics, metric="prevalence")
-            return DisparateImpact(
-                row, _value(rates, row["group_value"]), _value(rates, row["compared_group"])
-            )
+            return DisparateImpact(row, _value(rates, row["group_value"]), _value(rates, row["compared_group"]))
     return None
 
 

@@ -29,9 +29,7 @@ def lines(table: pa.Table, width: int | None, at_most: int | None = None) -> Ite
     headers = [printable(name) for name in table.column_names]
     widths = [max(map(width_of, column)) for column in zip(headers, *rows, strict=True)]
     if width is None or sum(widths) + len(_GAP) * (len(widths) - 1) <= width:
-        numeric = [
-            pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in table.schema
-        ]
+        numeric = [pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in table.schema]
         yield (Span(_aligned(headers, widths, numeric), "strong"),)
         for row in rows:
             yield (Span(_aligned(row, widths, numeric)),)

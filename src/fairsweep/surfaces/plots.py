@@ -37,9 +37,7 @@ def plot(sweep: pd.DataFrame, attribute: str, ax: Axes | None = None, floor: flo
     sizes = own.groupby("group_value", sort=True)["n"].max().sort_values(ascending=False, kind="stable")
     for group in sizes.index[:_SHOWN_AT_MOST]:
         rows = own[own["group_value"] == group].sort_values("cutoff")
-        (line,) = axes.plot(
-            rows["cutoff"], rows["group_benefit_equality"], label=f"{group} (n {sizes[group]:,})"
-        )
+        (line,) = axes.plot(rows["cutoff"], rows["group_benefit_equality"], label=f"{group} (n {sizes[group]:,})")
         axes.fill_between(
             rows["cutoff"],
             rows["gbe_ci_low"],
@@ -76,8 +74,6 @@ def _pyplot() -> ModuleType:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise UsageError(
-            Problem(
-                "plot", "matplotlib is not installed", "", 'install it with `pip install "fairsweep[plot]"`'
-            )
+            Problem("plot", "matplotlib is not installed", "", 'install it with `pip install "fairsweep[plot]"`')
         ) from error
     return plt

@@ -31,8 +31,7 @@ def three_numbers(group: GroupFinding, label: str, point: PointFinding, bound: f
         return [f"{label}: {reason}, so flags per event are not defined", *rate]
     clauses = [f"{_flagged_per_100(group, point, bound)} flagged per 100 who had the event"]
     wrongly, found, right = (
-        group.rates[metric]
-        for metric in ("false_positive_rate", "true_positive_rate", "positive_predictive_value")
+        group.rates[metric] for metric in ("false_positive_rate", "true_positive_rate", "positive_predictive_value")
     )
     if point.flag_is == "sanction" and wrongly is not None:
         clauses.insert(0, f"{per_100(wrongly, 1.0)} of 100 without the event were flagged")
@@ -122,12 +121,8 @@ def _asides(group: GroupFinding, point: PointFinding, bound: float) -> list[str]
     asides = []
     judged = group.judged["judged_value"]
     if point.basis == "relative" and judged is not None:
-        asides.append(
-            f"that is {rounded(judged, bound)} times everybody's {point.point['population_gbe']:.4g}"
-        )
+        asides.append(f"that is {rounded(judged, bound)} times everybody's {point.point['population_gbe']:.4g}")
     including = group.rates["group_benefit_equality_including_unscored"]
     if including is not None and group.value is not None and including != group.value:
-        asides.append(
-            f"counting people without a score, {per_100(including, bound)} flagged per 100 who had the event"
-        )
+        asides.append(f"counting people without a score, {per_100(including, bound)} flagged per 100 who had the event")
     return asides

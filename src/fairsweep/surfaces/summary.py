@@ -189,9 +189,9 @@ def _attribute(
         yield (Span("  "), Span(name, "strong"))
         name = ""
     figures = f"{'n':>{columns.n}}  {'events':>{columns.events}}  {value:>{columns.value}}"
-    assessed = f"{attribute.assessed:,} of {attribute.count:,} assessed"
-    if len(assessed) > _VERDICT_WIDTH:
-        assessed = f"{attribute.assessed}/{attribute.count}"
+    ratio = f"{attribute.assessed}/{attribute.count}"
+    forms = (f"{attribute.assessed} of {attribute.count} assessed", f"{ratio} assessed")
+    assessed = next((form for form in forms if len(form) <= _VERDICT_WIDTH), ratio)
     yield (
         Span("  "),
         Span(padded(name, columns.name), "strong"),
@@ -207,9 +207,7 @@ def _attribute(
         yield from flowing(sentences.disparate_impact(attribute.disparate_impact), page, indent=2)
 
 
-def _group(
-    group: GroupFinding, point: PointFinding, run: RunFinding, page: Page, axis: Axis
-) -> Iterator[Line]:
+def _group(group: GroupFinding, point: PointFinding, run: RunFinding, page: Page, axis: Axis) -> Iterator[Line]:
     columns, style = _columns(point, page), _VERDICT_STYLES.get(group.verdict, "plain")
     name = printable(group.name)
     if width_of(name) > columns.name:

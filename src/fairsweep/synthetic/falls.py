@@ -91,9 +91,7 @@ RACE_SHARES = {  # per thousand members, in the order of RACE.values
     "85+": (830, 70, 55, 33, 4, 8),
 }
 
-DUAL_STATUS = Choice(
-    values=("none", "partial", "full"), score_slope=(0.0, 0.10, 0.25), event_shift=(0.0, 0.15, 0.25)
-)
+DUAL_STATUS = Choice(values=("none", "partial", "full"), score_slope=(0.0, 0.10, 0.25), event_shift=(0.0, 0.15, 0.25))
 DUAL_SHARES = {  # per thousand members of a race (under 65, from 65), in the order of DUAL_STATUS.values
     "White": ((600, 140, 260), (900, 40, 60)),
     "Black": ((440, 160, 400), (720, 100, 180)),
@@ -137,9 +135,7 @@ def population() -> pa.Table:
     order = np.argsort(_hash(0, 0, int(starts[-1])), kind="stable")
     column = {name: np.concatenate([block[name] for block in blocks])[order] for name in SCHEMA.names}
     arrays = [
-        pa.array(
-            column["score"] / 1_000_000
-        ),  # one correctly rounded division: 71000 becomes the double 0.071
+        pa.array(column["score"] / 1_000_000),  # one correctly rounded division: 71000 becomes the double 0.071
         pa.array(column["event"], pa.int32()),
         _texts(column["sex"], ("female", "male")),
         _texts(column["race"], RACE.values),
@@ -169,9 +165,7 @@ def write(folder: Path) -> tuple[Path, Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
-    pq.write_table(
-        population(), buffer, row_group_size=250_000, compression="zstd", use_dictionary=SCHEMA.names[1:6]
-    )
+    pq.write_table(population(), buffer, row_group_size=250_000, compression="zstd", use_dictionary=SCHEMA.names[1:6])
     parquet_path, config_path = folder / PARQUET_NAME, folder / CONFIG_NAME
     _replace(parquet_path, buffer.getvalue())
     _replace(config_path, config_text().encode("utf-8"))
@@ -244,9 +238,7 @@ def _events(cell: Cell, scores: Integers) -> Integers:
     """1 for members with the event: as many as declared below and above the cutoff, by score."""
     first_flagged = cell.members - cell.flagged
     below, above = scores[:first_flagged], scores[first_flagged:]
-    return np.concatenate(
-        (_spread(below, cell.events - cell.true_positives), _spread(above, cell.true_positives))
-    )
+    return np.concatenate((_spread(below, cell.events - cell.true_positives), _spread(above, cell.true_positives)))
 
 
 def _spread(weights: Integers, count: int) -> Integers:

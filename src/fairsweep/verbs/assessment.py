@@ -21,8 +21,10 @@ from fairsweep.verbs.tabulating import Columns, Parts, table_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.engines.protocol import ModelState
     from fairsweep.specs.audit import AuditSpec, Grouping
+
 
 @dataclass(frozen=True, eq=False)
 class Attribute:
@@ -92,9 +94,8 @@ class Assessment:
     @cached_property
     def chosen(self) -> tuple[ChosenCutoff, ...]:
         """The cutoffs of the operating points, in config order."""
-        grid = self.state.histograms[0].grid
         return tuple(
-            choose(OperatingPoint(point.name, point.rule, point.parameter), grid, self.population)
+            choose(OperatingPoint(point.name, point.rule, point.parameter), self.grid, self.population)
             for point in self.spec.operating_points
         )
 
@@ -126,7 +127,7 @@ class Assessment:
 
     def rows_by_group(self) -> dict[tuple[str, str], int]:
         """Used and unscored rows of every group, by attribute and group."""
-        found = {}
+        found: dict[tuple[str, str], int] = {}
         for attribute in self.attributes:
             counts = attribute.spread(attribute.histogram.counts_at([0]))[:, 0]
             rows = counts.n + counts.unscored_events + counts.unscored_non_events
@@ -188,19 +189,32 @@ class Assessment:
         return [{name: [cell[i] for cell in cells] for i, name in enumerate(names)}]
 
     def _threshold_sweep(self) -> Parts:
-        grid = self.state.histograms[0].grid
+        everywhere = range(len(self.grid))
+        chosen = sorted(self._points)
+        return [self._sweep(a, everywhere if self._is_full(a) else chosen) for a in self.attributes]
+
+    def sweep_at(self, cutoff_index: int) -> Parts:
+        """Rows of `threshold_sweep` for every group at one cutoff, also where the published sweep is thinner."""
+        return [self._sweep(attribute, [cutoff_index]) for attribute in self.attributes]
+
+    @property
+    def grid(self) -> CutoffGrid:
+        """The cutoffs that were counted at."""
+        return self.state.histograms[0].grid
+
+    @cached_property
+    def _points(self) -> dict[int, list[str]]:
+        """For a place on the grid, the operating points that have it."""
         points: dict[int, list[str]] = {}
         for chosen in self.chosen:
             if chosen.cutoff_index is not None:
                 points.setdefault(chosen.cutoff_index, []).append(chosen.name)
-        everywhere = list(range(len(grid)))
-        parts: Parts = []
-        for attribute in self.attributes:
-            indices = everywhere if self._is_full(attribute) else sorted(points)
-            histogram = attribute.histogram
-            counts = histogram.counts() if indices is everywhere else histogram.counts_at(indices)
-            parts.append(_sweep_rows(attribute, attribute.spread(counts), indices, grid.values, points))
-        return parts
+        return points
+
+    def _sweep(self, attribute: Attribute, indices: Sequence[int]) -> Columns:
+        histogram = attribute.histogram
+        counts = histogram.counts() if len(indices) == len(self.grid) else histogram.counts_at(indices)
+        return _sweep_rows(attribute, attribute.spread(counts), indices, self.grid.values, self._points)
 
     @cached_property
     def _judged(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[ConfusionCounts, ...]]:
@@ -239,7 +253,12 @@ class Assessment:
             for metric in METRICS:
                 columns = _metric_columns(metric, counts)
                 if chosen.cutoff_index is None:
-                    columns |= {"numerator": None, "denominator": None, "value": None, "status": [chosen.status] * len(groups)}
+                    columns |= {
+                        "numerator": None,
+                        "denominator": None,
+                        "value": None,
+                        "status": [chosen.status] * len(groups),
+                    }
                 columns |= {
                     "operating_point": [chosen.name] * len(groups),
                     "attribute": names,

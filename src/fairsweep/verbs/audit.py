@@ -60,13 +60,13 @@ class Assessed:
 
     Attributes:
         key: the model; `unknown` where the rows do not name one.
-        assessment: its results; None where it has no rows.
+        assessment: its results.
         problems: why it is refused; empty where it is published.
         warnings: what a person should know beside the figures.
     """
 
     key: ModelKey
-    assessment: Assessment | None
+    assessment: Assessment
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -133,7 +133,7 @@ def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options
         if earlier is not None:
             return earlier
     options.progress("Judging")
-    return _published(batch, counted, assess(spec, window, engine, inspection, counted), store, options)
+    return publish(batch, counted, assess(spec, window, engine, inspection, counted), store, options)
 
 
 def count(
@@ -152,9 +152,7 @@ def _score_type(spec: AuditSpec, inspection: Inspection) -> str:
     return next(column.type for column in inspection.columns if column.name == spec.columns.score)
 
 
-def assess(
-    spec: AuditSpec, window: Window, engine: Engine, inspection: Inspection, counted: Counted
-) -> list[Assessed]:
+def assess(spec: AuditSpec, window: Window, engine: Engine, inspection: Inspection, counted: Counted) -> list[Assessed]:
     """Each model's results, or why it is refused.
 
     Raises:
@@ -203,10 +201,11 @@ def _done_before(batch: Batch, store: Store, options: AuditOptions) -> AuditOutc
     return AuditOutcome(tables, "already_done", warehouse=store.place)
 
 
-def _published(
+def publish(
     batch: Batch, counted: Counted, models: Sequence[Assessed], store: Store, options: AuditOptions
 ) -> AuditOutcome:
-    runs = [_run(batch, counted, model) for model in models]
+    """Publish what was assessed; refused models leave their record."""
+    runs = [run_of(batch, counted, model) for model in models]
     options.progress("Publishing")
     try:
         outcomes = store.publish(runs, force=options.force)
@@ -227,20 +226,23 @@ def _published(
     )
 
 
-def _run(batch: Batch, counted: Counted, model: Assessed) -> Run:
+def run_of(batch: Batch, counted: Counted, model: Assessed) -> Run:
     """A model's record, with its results where it is accepted."""
-    assert model.assessment is not None  # noqa: S101  (a model without rows is refused before)
     record = batch.record(model.key, now()) | counted_columns(model.assessment.state, counted)
     if model.problems:
         return Run(record | {"status": "refused", "error": one_line(model.problems)})
     tables = model.assessment.tables(batch.keys(model.key))
-    return Run(record | {"status": "succeeded", "full_sweep": model.assessment.full_sweep, "finished_at": now()}, tables)
+    return Run(
+        record | {"status": "succeeded", "full_sweep": model.assessment.full_sweep, "finished_at": now()},
+        tables,
+    )
 
 
 def _leave_a_trace(batch: Batch, models: Sequence[Assessed], store: Store, error: FairsweepError) -> None:
     """A failed run leaves its own record, where the store still takes one."""
     failed = [
-        Run(batch.record(model.key, now()) | {"status": "failed", "error": one_line(error.problems)}) for model in models
+        Run(batch.record(model.key, now()) | {"status": "failed", "error": one_line(error.problems)})
+        for model in models
     ]
     try:
         store.publish(failed)
@@ -254,6 +256,8 @@ def results(runs: Sequence[Run]) -> dict[str, pa.Table]:
     import pyarrow as pa
 
     return {
-        name: pa.concat_tables([table.arrow_schema.empty_table(), *(run.results[name] for run in runs if name in run.results)])
+        name: pa.concat_tables(
+            [table.arrow_schema.empty_table(), *(run.results[name] for run in runs if name in run.results)]
+        )
         for name, table in TABLES.items()
     }

@@ -14,7 +14,6 @@ from fairsweep.intake import Window
 from fairsweep.specs.audit import AuditSpec
 from fairsweep.specs.checking import check_columns, window_of
 from fairsweep.specs.loading import load
-from fairsweep.specs.sections import InputSpec
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def check(
         DataRefusedError: where the input is empty.
     """
     spec = load(config, overrides)
-    source = spec.input or InputSpec(format="csv", path=".")
+    source = spec.source
     input_name = source.path or source.table or ""
     problems: list[FairsweepError] = []
     window, columns = Window(), None
@@ -76,9 +75,7 @@ def check(
     if problems:
         raise UsageError([problem for error in problems for problem in error.problems])
     notes = () if columns is not None else (f"The columns of {input_name} are checked when Spark opens it.",)
-    return CheckSummary(
-        spec, window, input_name, columns, notes, _next(config, overrides, window_start, window_end)
-    )
+    return CheckSummary(spec, window, input_name, columns, notes, _next(config, overrides, window_start, window_end))
 
 
 def _next(config: str | Path, overrides: Sequence[str], start: str | None, end: str | None) -> str:

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from fairsweep.verbs.tabulating import Columns, Parts
 
 THE_REST = "the rest"
-_FIGURES = ("ratio", "ratio_ci_low", "ratio_ci_high", "difference", "difference_ci_low", "difference_ci_high", "status")
+_FIGURES = (
+    "ratio",
+    "ratio_ci_low",
+    "ratio_ci_high",
+    "difference",
+    "difference_ci_low",
+    "difference_ci_high",
+    "status",
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,13 @@ def compared(operating_point: str, metric: Metric, members: Members, counts: Con
     rest, overall = [THE_REST] * len(members.places), [ALL] * len(members.places)
     parts = [
         _rows(members, members.places, "rest", rest, compare(metric, groups, everybody - groups)),
-        _rows(members, members.places, "overall", overall, compare(metric, groups, everybody, with_interval=False)),
+        _rows(
+            members,
+            members.places,
+            "overall",
+            overall,
+            compare(metric, groups, everybody, with_interval=False),
+        ),
     ]
     for comparator, pairs in (("reference", members.with_reference), ("worst_pair", worst)):
         if pairs:
@@ -88,7 +102,11 @@ def compared(operating_point: str, metric: Metric, members: Members, counts: Con
 
 
 def _rows(
-    members: Members, places: Sequence[int], comparator: str, compared_groups: Sequence[str], figures: Comparison
+    members: Members,
+    places: Sequence[int],
+    comparator: str,
+    compared_groups: Sequence[str],
+    figures: Comparison,
 ) -> Columns:
     return {
         "attribute": [members.attributes[i] for i in places],

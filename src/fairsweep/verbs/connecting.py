@@ -49,6 +49,5 @@ def connect(spec: AuditSpec, place: Place, options: AuditOptions) -> tuple[Engin
     from fairsweep.engines.spark.sources import source_of
     from fairsweep.stores.spark_delta import SparkDeltaStore
 
-    assert spec.input is not None  # noqa: S101  (a config file without an input does not pass the check)
     spark = session_of(options)
-    return SparkEngine(spark, source_of(spark, spec.input), spec.limits), SparkDeltaStore(spark, place)
+    return SparkEngine(spark, source_of(spark, spec.source), spec.limits), SparkDeltaStore(spark, place)

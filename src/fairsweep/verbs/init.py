@@ -83,9 +83,7 @@ def init(
             file.write(text)
     except OSError as error:
         found = f"not writable ({error.strerror})"
-        raise UsageError(
-            Problem(str(out), found, "a file in a folder that exists", "choose another")
-        ) from None
+        raise UsageError(Problem(str(out), found, "a file in a folder that exists", "choose another")) from None
     return InitSummary(out, proposal, f"fairsweep check --config {out}")
 
 
@@ -113,9 +111,7 @@ def _format(data: Path) -> Format:
     if names <= {"csv", "txt"}:
         return "csv"
     step = "write the config by hand: name the format under `input`"
-    raise UsageError(
-        Problem(quoted(data), "of a kind that its name does not tell", ".csv, .csv.gz, .parquet", step)
-    )
+    raise UsageError(Problem(quoted(data), "of a kind that its name does not tell", ".csv, .csv.gz, .parquet", step))
 
 
 def _relative(data: Path, out: Path) -> str:
@@ -133,9 +129,7 @@ def _profiles(data: Path, kind: Format) -> tuple[tuple[SourceColumn, ...], list[
     if not first:
         raise DataRefusedError(Problem(quoted(data), "empty: no rows", "", "check what wrote it"))
     values = zip(*first, strict=True)
-    return columns, [
-        Profile(column.name, tuple(v), column.type) for column, v in zip(columns, values, strict=True)
-    ]
+    return columns, [Profile(column.name, tuple(v), column.type) for column, v in zip(columns, values, strict=True)]
 
 
 def _csv_rows(data: Path) -> Iterator[Sequence[str | None]]:
@@ -173,8 +167,13 @@ def _batches(data: Path, kind: Format) -> Iterator[pa.RecordBatch]:
             yield from pq.ParquetFile(file).iter_batches(batch_size=ROWS_READ)
         return
     from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
 
-    table: ds.Dataset = DeltaTable(data).to_pyarrow_dataset()
+    try:
+        table: ds.Dataset = DeltaTable(data).to_pyarrow_dataset()
+    except DeltaError:
+        found = "a Delta table with features that only Spark reads"
+        raise UsageError(Problem(quoted(data), found, "a plain one", "write the config by hand")) from None
     yield from table.head(ROWS_READ).to_batches()
 
 

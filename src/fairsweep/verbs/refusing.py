@@ -45,7 +45,12 @@ def no_rows(input_name: str, *, window: bool) -> Problem:
 def _model_problems(key: ModelKey) -> list[Problem]:
     columns = zip(("columns.model_id", "columns.model_version"), key, strict=True)
     return [
-        Problem(place, "NULL, blank, or not an id", "1 to 128 letters, digits, . _ : -", "name the model of those rows")
+        Problem(
+            place,
+            "NULL, blank, or not an id",
+            "1 to 128 letters, digits, . _ : -",
+            "name the model of those rows",
+        )
         for place, value in columns
         if not IDENTIFIER_PATTERN.fullmatch(value)
     ]

@@ -21,7 +21,7 @@ def create(options: AuditOptions) -> str:
 
 def ddl(options: AuditOptions) -> str:
     """The statements that create tables and views, as text; needs no Spark."""
-    return place_of(options).ddl()
+    return place_of(options).ddl
 
 
 def query(sql: str, options: AuditOptions) -> pa.Table:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyspark.sql.functions as F  # noqa: N812
+import pyspark.sql.functions as F
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

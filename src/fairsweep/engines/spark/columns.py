@@ -7,7 +7,7 @@ from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING
 
-import pyspark.sql.functions as F  # noqa: N812  (the name that every Spark program uses)
+import pyspark.sql.functions as F
 
 from fairsweep.expressions import (
     DATE_PATTERN,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyspark.sql.functions as F  # noqa: N812
+import pyspark.sql.functions as F
 
 from fairsweep.core.histogram import UNSCORED_BUCKET, Cell, ScoreHistogram
 from fairsweep.engines.protocol import LabelClass, ModelKey, ModelState, Tally
@@ -54,9 +54,7 @@ def prepared(rows: DataFrame, intake: Intake, compiler: Compiler, grid: CutoffGr
         ),
     )
     usable = F.col("rule") == USED
-    return first.withColumn(
-        "bucket", F.when(usable, bucket(F.col("score"), grid)).otherwise(F.lit(UNSCORED_BUCKET))
-    )
+    return first.withColumn("bucket", F.when(usable, bucket(F.col("score"), grid)).otherwise(F.lit(UNSCORED_BUCKET)))
 
 
 def _model_text(expression: object, compiler: Compiler) -> Column:
@@ -112,7 +110,9 @@ def states(
             {name: array[mine] for name, array in whole.items()},
             [_Coded(group.codes[mine], group.levels) for group in groups],
         )
-        key = ModelKey(ids.levels[code // len(versions.levels)] or "", versions.levels[code % len(versions.levels)] or "")
+        key = ModelKey(
+            ids.levels[code // len(versions.levels)] or "", versions.levels[code % len(versions.levels)] or ""
+        )
         found[key] = _state(part, intake, grid, sets)
     return dict(sorted(found.items()))
 

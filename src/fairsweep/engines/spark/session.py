@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -55,7 +56,11 @@ def start(master: str | None = None, remote: str | None = None) -> SparkSession:
         master = "local[*]"
     if master is not None:
         builder = builder.master(master)
-    local = LOCAL_SETTINGS if master is not None and master.startswith("local") else {}
+    local: Mapping[str, str] = {}
+    if master is not None and master.startswith("local"):
+        local = LOCAL_SETTINGS
+        # Without it Spark's Python workers would be whatever `python3` means, perhaps without numpy.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for key, value in {**SETTINGS, **local}.items():
         builder = builder.config(key, value)
     try:
@@ -63,7 +68,12 @@ def start(master: str | None = None, remote: str | None = None) -> SparkSession:
     except Exception as error:
         if "JAVA_GATEWAY_EXITED" in str(error) or "Java gateway" in str(error):
             raise UsageError(
-                Problem("Java", "not found, or it could not start", "Java 17 or newer", "install it and set JAVA_HOME")
+                Problem(
+                    "Java",
+                    "not found, or it could not start",
+                    "Java 17 or newer",
+                    "install it and set JAVA_HOME",
+                )
             ) from error
         raise
 
@@ -76,7 +86,7 @@ def settings(spark: SparkSession, wanted: Mapping[str, str]) -> Iterator[None]:
         old = spark.conf.get(key, None)
         try:
             spark.conf.set(key, value)
-        except Exception as error:  # noqa: BLE001  (each kind of session refuses with a type of its own)
+        except Exception as error:
             if "CANNOT_MODIFY_CONFIG" not in str(error) and "not available" not in str(error):
                 raise
         else:

@@ -7,8 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import pyspark.sql.functions as F  # noqa: N812
-import pyspark.sql.types as T  # noqa: N812
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
 
 from fairsweep import inputs
 from fairsweep.engines.protocol import ColumnType, Inspection, SourceColumn
@@ -80,7 +80,9 @@ class CsvSource:
         """The names of the header line; the version of the files."""
         local = inputs.local_path(self.path)
         names = inputs.common_header(inputs.local_files(local)) if local is not None else self._remote_header()
-        return Inspection(tuple(SourceColumn(name, "text") for name in names), self.path, _version(self.spark, self.path))
+        return Inspection(
+            tuple(SourceColumn(name, "text") for name in names), self.path, _version(self.spark, self.path)
+        )
 
     def _remote_header(self) -> tuple[str, ...]:
         first = self.spark.read.text(self.path).head()
@@ -142,12 +144,14 @@ class DeltaSource:
                 if local is not None
                 else _names(_listed(self._spark, f"{self._path.rstrip('/')}/_delta_log"))
             )
-            versions = [int(name[:20]) for name in names if name[:20].isdigit() and name.endswith((".json", ".parquet"))]
+            versions = [
+                int(name[:20]) for name in names if name[:20].isdigit() and name.endswith((".json", ".parquet"))
+            ]
             return max(versions, default=None)
         name = ".".join(f"`{part.replace('`', '``')}`" for part in (self._table or "").split("."))
         try:
             return int(self._spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").collect()[0]["version"])
-        except Exception as error:  # noqa: BLE001  (a view, or a table of another format: each has its own error class)
+        except Exception as error:
             if "TABLE_OR_VIEW_NOT_FOUND" in str(error):
                 raise _not_found(self._table or "") from error
             return None
@@ -227,4 +231,6 @@ def _version(spark: SparkSession, path: str) -> str:
 
 
 def _not_found(name: str) -> UsageError:
-    return UsageError(Problem("input.table", quoted(name), "a table or view of this session", "check its catalog and schema"))
+    return UsageError(
+        Problem("input.table", quoted(name), "a table or view of this session", "check its catalog and schema")
+    )

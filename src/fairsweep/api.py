@@ -1,0 +1,290 @@
+"""The Python API: audit a DataFrame, look at the result, try other cutoffs, publish it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from fairsweep.errors import DataRefusedError, Problem, UsageError
+from fairsweep.specs.checking import check_columns, window_of
+from fairsweep.specs.loading import load_mapping
+from fairsweep.verbs.audit import (
+    VERB,
+    Assessed,
+    AuditOptions,
+    AuditOutcome,
+    assess,
+    count,
+    now,
+    publish,
+    results,
+    run_of,
+)
+from fairsweep.verbs.records import Batch, state_version
+from fairsweep.verbs.tabulating import table_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from matplotlib.axes import Axes
+    from pyspark.sql import DataFrame, SparkSession
+
+    from fairsweep.engines.protocol import Counted
+    from fairsweep.specs.audit import AuditSpec
+
+DEFAULT_CUTOFFS = {"start": 0, "stop": 1, "count": 1001}
+DEFAULT_OPERATING_POINTS = ({"name": "population", "rule": "population_gbe", "target": 1.0},)
+_KEYS = ("run_id", "model_id", "model_version", "window_start", "window_end")
+
+
+def audit(
+    data: DataFrame | pd.DataFrame | pa.Table,
+    *,
+    score: str,
+    label: str,
+    attributes: Sequence[str | Mapping[str, Any] | Sequence[str]],
+    flag_is: Literal["help", "sanction"],
+    cutoffs: Mapping[str, Any] | Sequence[float] = DEFAULT_CUTOFFS,
+    operating_points: Sequence[Mapping[str, Any]] = DEFAULT_OPERATING_POINTS,
+    event_labels: Sequence[str | float | bool] = (1,),
+    non_event_labels: Sequence[str | float | bool] | None = None,
+    model: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    verdict: Mapping[str, float] | None = None,
+    limits: Mapping[str, Any] | None = None,
+    window_start: date | None = None,
+    window_end: date | None = None,
+    spark: SparkSession | None = None,
+) -> AuditResult:
+    """Audit a model's scores by group, at every cutoff, in one scan.
+
+    Args:
+        data: a Spark DataFrame (plain or Connect); a pandas DataFrame or pyarrow Table is handed to Spark.
+        score: the column of scores; a row is flagged where `score >= cutoff`.
+        label: the column of outcomes.
+        attributes: whom to compare: column names, mappings as in a config, or lists of names for intersections.
+        flag_is: whether being flagged brings `help` or is a `sanction`.
+        cutoffs: `{"start": 0, "stop": 1, "count": 1001}`, or the cutoffs themselves.
+        operating_points: the cutoffs that groups are judged at, as in a config.
+        event_labels: labels of events.
+        non_event_labels: labels of non-events; without them every other label is one.
+        model: `{"id": ..., "version": ...}`; without it the model is called `model` `1`.
+        columns: further columns as in a config: `member`, `scored_on`, `model_id` and `model_version`.
+        verdict: `floor` and `alpha`.
+        limits: as in a config.
+        window_start: first day of `scored_on` that counts, UTC.
+        window_end: the day after the last.
+        spark: the session for data that is not Spark's; without it the running one, or a new one.
+
+    Returns:
+        The result; every model of the data that was not refused.
+
+    Raises:
+        UsageError: naming everything that is wrong with the arguments or columns.
+        DataRefusedError: where no model's rows can be audited.
+    """
+    config: dict[str, Any] = {
+        "flag_is": flag_is,
+        "columns": {"score": score, "label": label, **(columns or {})},
+        "event_labels": list(event_labels),
+        "attributes": [_plain(attribute) for attribute in attributes],
+        "cutoffs": dict(cutoffs) if isinstance(cutoffs, Mapping) else {"values": list(cutoffs)},
+        "operating_points": [dict(point) for point in operating_points],
+        "privacy": {"minimum_cell_size": 0},
+        **({"non_event_labels": list(non_event_labels)} if non_event_labels is not None else {}),
+        **({"verdict": dict(verdict)} if verdict else {}),
+        **({"limits": dict(limits)} if limits else {}),
+    }
+    if not {"model_id", "model_version"} & set(columns or {}):
+        config["model"] = dict(model) if model is not None else {"id": "model", "version": "1"}
+    elif model is not None:
+        config["model"] = dict(model)
+    spec = load_mapping(config, "fairsweep.audit")
+    window = window_of(spec, *(None if day is None else day.isoformat() for day in (window_start, window_end)))
+    return _audited(spec, window, _frame(data, spec, spark))
+
+
+def _plain(attribute: str | Mapping[str, Any] | Sequence[str]) -> object:
+    if isinstance(attribute, str):
+        return attribute
+    return dict(attribute) if isinstance(attribute, Mapping) else list(attribute)
+
+
+def _frame(data: Any, spec: AuditSpec, spark: SparkSession | None) -> DataFrame:  # noqa: ANN401
+    """The data as a Spark DataFrame; of data that is not Spark's, only the columns that the audit reads."""
+    if hasattr(data, "groupingSets"):
+        frame: DataFrame = data
+        return frame
+    import pandas as pd
+    import pyarrow as pa
+
+    if not isinstance(data, pd.DataFrame | pa.Table):
+        allowed = "a Spark DataFrame, a pandas DataFrame or a pyarrow Table"
+        raise UsageError(Problem("data", f"a {type(data).__name__}", allowed, "convert it to one of these"))
+    present = data.columns if isinstance(data, pd.DataFrame) else data.column_names
+    # A column that is missing is told with the names of all the others.
+    names = [name for name in spec.columns_read if name in present]
+    whole = len(names) < len(spec.columns_read)
+    if isinstance(data, pd.DataFrame):
+        chosen = data if whole else data[names]
+        table = pa.Table.from_pandas(chosen, preserve_index=False)
+    else:
+        table = data if whole else data.select(names)
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in table.schema
+    ]
+    from fairsweep.engines.spark.session import start
+
+    return (spark or start()).createDataFrame(table.cast(pa.schema(fields)))
+
+
+def _audited(spec: AuditSpec, window: Any, frame: DataFrame) -> AuditResult:  # noqa: ANN401
+    from fairsweep.engines.spark.engine import SparkEngine
+    from fairsweep.engines.spark.sources import FrameSource
+
+    started_at = now()
+    engine = SparkEngine(frame.sparkSession, FrameSource(frame), spec.limits)
+    inspection = engine.inspect()
+    check_columns(spec, inspection)
+    counted = count(spec, window, engine, inspection, lambda _: None)
+    models = assess(spec, window, engine, inspection, counted)
+    if all(model.problems for model in models):
+        raise DataRefusedError(problem for model in models for problem in model.problems)
+    batch = Batch(VERB, spec, window, inspection.input_name, state_version(counted), engine.name, started_at)
+    return AuditResult(batch, counted, tuple(models), frame.sparkSession)
+
+
+@dataclass(frozen=True, eq=False)
+class AuditResult:
+    """An audit's results in memory; nothing is stored until `write`."""
+
+    _batch: Batch
+    _counted: Counted
+    _models: tuple[Assessed, ...]
+    _spark: SparkSession
+
+    @cached_property
+    def tables(self) -> dict[str, pa.Table]:
+        """Every result table, and the record of the run, by name."""
+        runs = [run_of(self._batch, self._counted, model) for model in self._models if not model.problems]
+        tables = results(runs)
+        from fairsweep.tables import RUNS, TABLES
+
+        records = [{"is_current": False, "checksums": "{}", **run.record} for run in runs]
+        return tables | {RUNS: TABLES[RUNS].rows(records)}
+
+    @property
+    def sweep(self) -> pd.DataFrame:
+        """Counts and metrics of every group at every cutoff: the table `threshold_sweep`."""
+        return self._shown("threshold_sweep")
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """Every metric of every group at every operating point, with verdicts: the table `group_metrics`."""
+        return self._shown("group_metrics")
+
+    @property
+    def disparities(self) -> pd.DataFrame:
+        """How groups differ from a reference, the rest and everybody: the table `disparities`."""
+        return self._shown("disparities")
+
+    @property
+    def operating_points(self) -> pd.DataFrame:
+        """The cutoffs that were judged at: the table `operating_points`."""
+        return self._shown("operating_points")
+
+    @property
+    def refused(self) -> pd.DataFrame:
+        """Rows refused or unscored, by attribute, group, reason and label: the table `refused_counts`."""
+        return self._shown("refused_counts")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know beside the figures; among it, models that were refused."""
+        refused = [f"{' '.join(m.key)} is refused: {problem}" for m in self._models for problem in m.problems]
+        return refused + [warning for m in self._models if not m.problems for warning in m.warnings]
+
+    def _shown(self, table: str) -> pd.DataFrame:
+        several = {"model_id", "model_version"} if len(self._models) > 1 else set()
+        hidden = [name for name in _KEYS if name not in several]
+        frame: pd.DataFrame = self.tables[table].drop_columns(hidden).to_pandas()
+        return frame
+
+    def at(self, cutoff: float) -> pd.DataFrame:
+        """Every group at another cutoff of the grid, without a rescan: exploration, no verdict.
+
+        Args:
+            cutoff: a cutoff of the grid.
+
+        Returns:
+            Columns as in `sweep`.
+
+        Raises:
+            UsageError: where the cutoff is not on the grid; it names both neighbours.
+        """
+        import pyarrow as pa
+
+        parts = []
+        for model in (m for m in self._models if not m.problems):
+            grid = model.assessment.grid
+            index = grid.index_of(cutoff)
+            if index is None:
+                below, above = grid.neighbours(cutoff)
+                near = " and ".join(repr(value) for value in (below, above) if value is not None)
+                raise UsageError(
+                    Problem(
+                        "cutoff",
+                        f"{cutoff!r}, which is not on the grid",
+                        f"nearest: {near}",
+                        "choose one of these",
+                    )
+                )
+            keys = self._batch.keys(model.key)
+            parts.append(table_of("threshold_sweep", model.assessment.sweep_at(index), keys))
+        several = len(parts) > 1
+        hidden = [name for name in _KEYS if not (several and name in {"model_id", "model_version"})]
+        frame: pd.DataFrame = pa.concat_tables(parts).drop_columns(hidden).to_pandas()
+        return frame
+
+    def summary(self, width: int = 100) -> str:
+        """What matters, in words, as the command line shows it."""
+        from fairsweep.surfaces.summary import text
+
+        return text(self.tables, width)
+
+    def plot(self, attribute: str, ax: Axes | None = None) -> Axes:
+        """Group benefit equality of an attribute's groups by cutoff, with intervals (needs `fairsweep[plot]`)."""
+        from fairsweep.surfaces.plots import plot
+
+        return plot(self.sweep, attribute, ax, self._batch.spec.verdict.floor)
+
+    def write(
+        self,
+        warehouse: str | Path | None = None,
+        *,
+        catalog: str | None = None,
+        schema: str | None = None,
+        force: bool = False,
+    ) -> AuditOutcome:
+        """Publish the result as a run, in a folder or in `catalog.schema`.
+
+        Raises:
+            UsageError: where the place is not a usable name.
+            StorageError: where it cannot be written or read back.
+        """
+        from fairsweep.stores.spark_delta import SparkDeltaStore
+        from fairsweep.verbs.connecting import place_of
+
+        options = AuditOptions(
+            warehouse=None if warehouse is None else str(warehouse),
+            catalog=catalog,
+            schema=schema,
+            force=force,
+        )
+        store = SparkDeltaStore(self._spark, place_of(options))
+        return publish(self._batch, self._counted, self._models, store, options)
