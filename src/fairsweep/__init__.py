@@ -35,9 +35,19 @@ _HOMES = {
 }
 
 __all__ = [
-    "METRICS", "AuditResult", "ConfusionCounts", "CutoffGrid", "DataRefusedError", "FairsweepError", "Metric", "Problem",
-    "ScoreHistogram", "StorageError", "UsageError", "audit",
-]  # fmt: skip
+    "METRICS",
+    "AuditResult",
+    "ConfusionCounts",
+    "CutoffGrid",
+    "DataRefusedError",
+    "FairsweepError",
+    "Metric",
+    "Problem",
+    "ScoreHistogram",
+    "StorageError",
+    "UsageError",
+    "audit",
+]
 
 
 def __getattr__(name: str) -> object:

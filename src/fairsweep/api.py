@@ -41,7 +41,7 @@ DEFAULT_OPERATING_POINTS = ({"name": "population", "rule": "population_gbe", "ta
 _KEYS = ("run_id", "model_id", "model_version", "window_start", "window_end")
 
 
-def audit(
+def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
     data: DataFrame | pd.DataFrame | pa.Table,
     *,
     score: str,

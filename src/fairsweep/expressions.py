@@ -37,7 +37,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class AsText:
-    """The value as text: spaces stripped, the empty text NULL; `true` and `false`; ISO dates; whole numbers as digits."""
+    """The value as text: spaces stripped, the empty text NULL; `true`, `false`; ISO dates; digits of whole numbers."""
 
     value: Field
 
@@ -117,5 +117,18 @@ class Case:
 
 
 Expression = (
-    Field | Malformed | Constant | AsText | AsNumber | AsDate | IsNull | IsNaN | IsIn | Compare | Not | AllOf | AnyOf | Case
-)  # fmt: skip
+    Field
+    | Malformed
+    | Constant
+    | AsText
+    | AsNumber
+    | AsDate
+    | IsNull
+    | IsNaN
+    | IsIn
+    | Compare
+    | Not
+    | AllOf
+    | AnyOf
+    | Case
+)

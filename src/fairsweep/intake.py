@@ -34,8 +34,13 @@ FIRST_DAY, NO_END = date(1970, 1, 1), date(9999, 12, 31)
 
 # A row is refused for the first of these that holds.
 REFUSAL_REASONS = (
-    "malformed_row", "label_missing", "label_undeclared", "scored_on_missing", "group_out_of_range", "group_not_a_number",
-)  # fmt: skip
+    "malformed_row",
+    "label_missing",
+    "label_undeclared",
+    "scored_on_missing",
+    "group_out_of_range",
+    "group_not_a_number",
+)
 # A row with a known label and one of these is unscored: kept beside the counts, because nobody flagged it.
 UNSCORED_REASONS = ("score_missing", "score_nan", "score_infinite", "score_not_a_number")
 # Refusals that leave the group of a row in the dark, so that no group can be blamed for them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -308,6 +309,32 @@ def test_query_prints_its_rows_in_their_own_order(run: Run, monkeypatch: pytest.
     ]
     rows = json.loads(run("sql", "SELECT 1", "--json").out)["result"]
     assert rows == [{"group_value": "b", "n": 1}, {"group_value": "a", "n": 200}]
+
+
+def test_query_that_cannot_be_resolved_is_a_usage_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyspark.errors import AnalysisException
+
+    def query(sql: str, options: AuditOptions) -> pa.Table:
+        raise AnalysisException("[NO] The table `x` cannot be found.\nSearch path: y. SQLSTATE: 42P01; 'Plan")
+
+    monkeypatch.setattr("fairsweep.verbs.tables.query", query)
+    told = run("sql", "SELECT * FROM x")
+    assert told.code == 2
+    assert told.err.startswith("error: query is refused: [NO] The table `x` cannot be found. Search path: y.; see")
+
+
+def test_logs_of_an_engine_are_silent_unless_verbose(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def noisy(config: Path, options: AuditOptions) -> AuditOutcome:
+        logging.getLogger("SQLQueryContextLogger").error("member 123-45-6789")
+        return outcome_of(FAIR)
+
+    monkeypatch.setattr("fairsweep.verbs.audit.audit_config", noisy)
+    run(*CONFIG)
+    assert caplog.text == ""
+    run(*CONFIG, "-v")
+    assert "member" in caplog.text
 
 
 def test_ddl_is_a_script_that_ends_with_a_comment(run: Run, tmp_path: Path) -> None:

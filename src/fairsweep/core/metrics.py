@@ -111,7 +111,8 @@ GBE = Metric(
     f"(tp + fp) / (tp + fn): {_GROUP_BENEFIT}", _CLOSEDLOOP,
 )  # fmt: skip
 GBE_INCLUDING_UNSCORED = Metric(
-    "group_benefit_equality_including_unscored", FLAGGED, EVENTS_INCLUDING_UNSCORED, 1.0, "nearer_ideal", "paired_ratio",
+    "group_benefit_equality_including_unscored", FLAGGED, EVENTS_INCLUDING_UNSCORED, 1.0, "nearer_ideal",
+    "paired_ratio",
     "(tp + fp) / (tp + fn + unscored events): group benefit equality where people without a score count as not flagged",
     _CLOSEDLOOP, EVERYBODY_INCLUDING_UNSCORED,
 )  # fmt: skip
@@ -161,7 +162,8 @@ ACCURACY = Metric(
 )  # fmt: skip
 F1_SCORE = Metric(
     "f1_score", TWICE_TRUE_POSITIVES, FLAGGED_AND_EVENTS, 1.0, "higher", "none",
-    "2 tp / (2 tp + fp + fn): the harmonic mean of precision and sensitivity", "van Rijsbergen, Information Retrieval, 1979",
+    "2 tp / (2 tp + fp + fn): the harmonic mean of precision and sensitivity",
+    "van Rijsbergen, Information Retrieval, 1979",
 )  # fmt: skip
 TREATMENT_EQUALITY = Metric(
     "treatment_equality", FALSE_NEGATIVES, FALSE_POSITIVES, 1.0, "none", "none",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 from fairsweep.errors import ExitCode, FairsweepError
 
@@ -22,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     verbose = not {"-v", "--verbose"}.isdisjoint(given)
     try:
-        return _run(given)
+        with nullcontext() if verbose else _quiet_logs():
+            return _run(given)
     except FairsweepError as error:
         _report(error, as_json="--json" in given)
         return int(error.exit_code)
@@ -35,6 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  (the last place where an error can be told in one line)
         _report_unexpected(error, verbose=verbose)
         return int(ExitCode.UNEXPECTED)
+
+
+@contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Python logs only what is fatal: Spark's client logs each error, with the values of rows that it quotes."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _run(given: Sequence[str]) -> int:

@@ -1,0 +1,1 @@
+"""What can be done: each verb reads, runs and publishes; no formula stands here."""

@@ -48,32 +48,32 @@ def start(master: str | None = None, remote: str | None = None) -> SparkSession:
     running = SparkSession.getActiveSession()
     if running is not None and master is None:
         return running
-    builder = SparkSession.builder.appName("fairsweep")
     if "DATABRICKS_RUNTIME_VERSION" in os.environ:
-        return builder.getOrCreate()
+        return SparkSession.builder.getOrCreate()
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
-    if master is None and not submitted:
-        master = "local[*]"
+    return _new(master if master is not None or submitted else "local[*]")
+
+
+def _new(master: str | None) -> SparkSession:
+    """A session with our settings, on a master or on what spark-submit was told."""
+    from pyspark.sql import SparkSession
+
+    wanted = dict(SETTINGS)
+    builder = SparkSession.builder.appName("fairsweep")
     if master is not None:
         builder = builder.master(master)
-    local: Mapping[str, str] = {}
-    if master is not None and master.startswith("local"):
-        local = LOCAL_SETTINGS
-        # Without it Spark's Python workers would be whatever `python3` means, perhaps without numpy.
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    for key, value in {**SETTINGS, **local}.items():
+        if master.startswith("local"):
+            wanted |= LOCAL_SETTINGS
+            # Without it Spark's Python workers would be whatever `python3` means, perhaps without numpy.
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    for key, value in wanted.items():
         builder = builder.config(key, value)
     try:
         return builder.getOrCreate()
     except Exception as error:
         if "JAVA_GATEWAY_EXITED" in str(error) or "Java gateway" in str(error):
             raise UsageError(
-                Problem(
-                    "Java",
-                    "not found, or it could not start",
-                    "Java 17 or newer",
-                    "install it and set JAVA_HOME",
-                )
+                Problem("Java", "not found, or it could not start", "Java 17 or newer", "install it and set JAVA_HOME")
             ) from error
         raise
 

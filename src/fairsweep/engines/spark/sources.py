@@ -179,7 +179,7 @@ def columns_of(schema: T.StructType) -> tuple[SourceColumn, ...]:
     return tuple(SourceColumn(field.name, _kind(field.dataType)) for field in schema.fields)
 
 
-def _kind(data_type: T.DataType) -> ColumnType:
+def _kind(data_type: T.DataType) -> ColumnType:  # noqa: PLR0911  (a table)
     match data_type:
         case T.StringType() | T.CharType() | T.VarcharType():
             return "text"
