@@ -155,7 +155,8 @@ def _audited(spec: AuditSpec, window: Any, frame: DataFrame) -> AuditResult:  # 
     models = assess(spec, window, engine, inspection, counted)
     if all(model.problems for model in models):
         raise DataRefusedError(problem for model in models for problem in model.problems)
-    batch = Batch(VERB, spec, window, inspection.input_name, state_version(counted), engine.name, started_at)
+    version = state_version(counted, [grouping.attributes for grouping in spec.groupings])
+    batch = Batch(VERB, spec, window, inspection.input_name, version, engine.name, started_at)
     return AuditResult(batch, counted, tuple(models), frame.sparkSession)
 
 

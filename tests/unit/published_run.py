@@ -85,9 +85,7 @@ class MadeUpRun:
     def counts(self) -> ConfusionCounts:
         own = [quadruple for members in self.groups.values() for quadruple in members.values()]
         tp, fp, fn, tn = np.array([[int(array) for array in self.everybody.arrays[:4]], *own]).T
-        return ConfusionCounts.of(
-            tp, fp, fn, tn, [self.unscored_events.get(group, 0) for _, group in self.names]
-        )
+        return ConfusionCounts.of(tp, fp, fn, tn, [self.unscored_events.get(group, 0) for _, group in self.names])
 
     def tables(self) -> dict[str, pa.Table]:
         rows = {
@@ -100,9 +98,7 @@ class MadeUpRun:
                 for reason, n in self.left_out.items()
             ],
         }
-        return {
-            name: TABLES[name].rows([{**self.keys, **row} for row in values]) for name, values in rows.items()
-        }
+        return {name: TABLES[name].rows([{**self.keys, **row} for row in values]) for name, values in rows.items()}
 
     def _run(self) -> dict[str, Any]:
         unscored = sum(n for reason, n in self.left_out.items() if reason.startswith("score_"))

@@ -44,9 +44,7 @@ def test_sanction_puts_the_most_flagged_first_and_false_positives_before_all() -
     run = MadeUpRun({"race": COMPAS["race"]}, flag_is="sanction")
     text = summary.text(run.tables())
     assert names_in_order(text, list(COMPAS["race"]))[0] == "Native American"
-    assert "Native American (n 18): 38 of 100 without the event were flagged; 120 flagged per 100" in told(
-        run
-    )
+    assert "Native American (n 18): 38 of 100 without the event were flagged; 120 flagged per 100" in told(run)
     assert "African-American: 45 of 100 without the event were flagged; 114 flagged per 100 who" in told(run)
     assert "125 flagged per 100 events is the ceiling" in told(run)
     assert "who needed it" not in text
@@ -54,8 +52,7 @@ def test_sanction_puts_the_most_flagged_first_and_false_positives_before_all() -
 
 def test_each_group_has_the_three_numbers_in_words() -> None:
     expected = (
-        "Other: 59 flagged per 100 who had the event; the flags found 32 of those 100; "
-        "54 of 100 flags were right."
+        "Other: 59 flagged per 100 who had the event; the flags found 32 of those 100; 54 of 100 flags were right."
     )
     assert expected in told(MadeUpRun(COMPAS))
 

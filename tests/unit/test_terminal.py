@@ -106,10 +106,7 @@ def test_json_is_one_object_of_sorted_tables_and_rows() -> None:
 
 def test_json_does_not_depend_on_the_order_of_rows() -> None:
     tables = MadeUpRun(COMPAS).tables()
-    turned = {
-        name: table.take(pa.array(reversed(range(table.num_rows)), pa.int64()))
-        for name, table in tables.items()
-    }
+    turned = {name: table.take(pa.array(reversed(range(table.num_rows)), pa.int64())) for name, table in tables.items()}
     assert "".join(records.of_tables(tables)) == "".join(records.of_tables(turned))
 
 
@@ -136,9 +133,7 @@ def test_gate_counts_groups_without_a_verdict_but_not_everybody() -> None:
     # On the relative basis everybody is never assessed; that is no group's fault.
     run = MadeUpRun({"race": {"A": (300, 3000, 200, 5000), "none": (0, 3, 0, 9)}})
     found = gate.met(run.tables(), ("not_assessed", "breach"))
-    assert [(one.condition, one.attribute, one.group_value) for one in found] == [
-        ("not_assessed", "race", "none")
-    ]
+    assert [(one.condition, one.attribute, one.group_value) for one in found] == [("not_assessed", "race", "none")]
 
 
 def test_gate_looks_at_every_model() -> None:

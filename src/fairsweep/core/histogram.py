@@ -155,3 +155,15 @@ class ScoreHistogram:
         events, non_events = (self._sum(a, scored)[:, np.newaxis] for a in (self.events, self.non_events))
         tp, fp = flagged
         return ConfusionCounts.of(tp, fp, events - tp, non_events - fp, unscored_events, unscored_non_events)
+
+
+def summed(histograms: Sequence[ScoreHistogram], attributes: tuple[str, ...]) -> ScoreHistogram:
+    """The histogram of some attributes, from the first of several that has them all.
+
+    Raises:
+        ValueError: where none has.
+    """
+    for histogram in histograms:
+        if set(attributes) <= set(histogram.attributes):
+            return histogram.by(attributes)
+    raise ValueError(f"no histogram has {attributes}")

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairsweep.core import intervals, verdicts
+from fairsweep.core import verdicts
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.histogram import ScoreHistogram
-from fairsweep.core.metrics import DEFINED, EMPTY, GBE, METRICS, Metric
+from fairsweep.core.metrics import GBE, METRICS
 from fairsweep.core.operating_points import ChosenCutoff, OperatingPoint, choose
-from fairsweep.groups import ALL, OVERALL, attribute_name, group_name
+from fairsweep.groups import OVERALL, attribute_name
+from fairsweep.verbs.attributes import Attribute, attribute_of
 from fairsweep.verbs.comparing import Members, compared
+from fairsweep.verbs.sweeping import metric_columns, sweep_rows, verdict_columns
 from fairsweep.verbs.tabulating import Columns, Parts, table_of
 
 if TYPE_CHECKING:
@@ -24,37 +25,6 @@ if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.engines.protocol import ModelState
     from fairsweep.specs.audit import AuditSpec, Grouping
-
-
-@dataclass(frozen=True, eq=False)
-class Attribute:
-    """One reported attribute: the names of its groups, sorted, and its histogram, whose cells are those groups.
-
-    Attributes:
-        name: `overall`, a single attribute, or an intersection.
-        groups: group names; declared values that no row has come last in no cell, with counts of zero.
-        histogram: of the present groups, in the order of `present`.
-        present: which of `groups` the cells of the histogram are.
-        reference: the group that others are compared with.
-        single: whether it is one attribute rather than everybody or an intersection.
-    """
-
-    name: str
-    groups: tuple[str, ...]
-    histogram: ScoreHistogram
-    present: np.ndarray[Any, np.dtype[np.int64]]
-    reference: str | None
-    single: bool
-
-    def spread(self, counts: ConfusionCounts) -> ConfusionCounts:
-        """Counts of the present groups as counts of all groups: the absent ones have zeros."""
-        width = counts.shape[1]
-        arrays = []
-        for array in counts.arrays:
-            whole = np.zeros((len(self.groups), width), dtype=np.int64)
-            whole[self.present] = array
-            arrays.append(whole)
-        return ConfusionCounts(*arrays)
 
 
 @dataclass(frozen=True)
@@ -72,7 +42,7 @@ class Assessment:
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:
         """Everybody first, then the attributes in config order."""
-        everybody = _attribute((), self.state.histograms, declared=(), reference=None)
+        everybody = attribute_of((), self.state.histograms, declared=(), reference=None)
         return (everybody, *(self._reported(grouping) for grouping in self.spec.groupings))
 
     def _reported(self, grouping: Grouping) -> Attribute:
@@ -83,7 +53,7 @@ class Assessment:
             declared, reference = attribute.values or (), attribute.reference
             if attribute.breaks is not None and reference is not None:
                 declared = (reference,)
-        return _attribute(grouping.attributes, self.state.histograms, declared=declared, reference=reference)
+        return attribute_of(grouping.attributes, self.state.histograms, declared=declared, reference=reference)
 
     @cached_property
     def population(self) -> ConfusionCounts:
@@ -214,7 +184,7 @@ class Assessment:
     def _sweep(self, attribute: Attribute, indices: Sequence[int]) -> Columns:
         histogram = attribute.histogram
         counts = histogram.counts() if len(indices) == len(self.grid) else histogram.counts_at(indices)
-        return _sweep_rows(attribute, attribute.spread(counts), indices, self.grid.values, self._points)
+        return sweep_rows(attribute, attribute.spread(counts), indices, self.grid.values, self._points)
 
     @cached_property
     def _judged(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[ConfusionCounts, ...]]:
@@ -251,7 +221,7 @@ class Assessment:
         for chosen, counts in zip(self.chosen, counts_at, strict=True):
             judged = verdicts.judge(counts, counts[0], self._families, rule)
             for metric in METRICS:
-                columns = _metric_columns(metric, counts)
+                columns = metric_columns(metric, counts)
                 if chosen.cutoff_index is None:
                     columns |= {
                         "numerator": None,
@@ -266,7 +236,7 @@ class Assessment:
                     "metric": [metric.name] * len(groups),
                 }
                 if metric is GBE:
-                    columns |= _verdict_columns(judged, rule, balance=chosen.cutoff_index is not None)
+                    columns |= verdict_columns(judged, rule, balance=chosen.cutoff_index is not None)
                 parts.append(columns)
         return parts
 
@@ -287,92 +257,3 @@ class Assessment:
             "cutoff_origin": "origin", "population_gbe": "population_gbe", "status": "status",
         }  # fmt: skip
         return [{column: [getattr(chosen, field) for chosen in self.chosen] for column, field in fields.items()}]
-
-
-def _attribute(
-    attributes: tuple[str, ...],
-    histograms: Sequence[ScoreHistogram],
-    *,
-    declared: tuple[str, ...],
-    reference: str | None,
-) -> Attribute:
-    finest = next(h for h in histograms if set(attributes) <= set(h.attributes))
-    histogram = finest.by(attributes)
-    present = [group_name(cell) for cell in histogram.cells]
-    if not attributes and not present:
-        present, declared = [], (ALL,)
-    groups = tuple(sorted({*present, *declared}))
-    place = {group: i for i, group in enumerate(groups)}
-    return Attribute(
-        name=attribute_name(attributes),
-        groups=groups,
-        histogram=histogram,
-        present=np.array([place[group] for group in present], dtype=np.int64),
-        reference=reference,
-        single=len(attributes) == 1,
-    )
-
-
-def _sweep_rows(
-    attribute: Attribute,
-    counts: ConfusionCounts,
-    indices: Sequence[int],
-    cutoffs: np.ndarray[Any, np.dtype[np.float64]],
-    points: Mapping[int, list[str]],
-) -> Columns:
-    """Rows of `threshold_sweep`: every group of an attribute at some cutoffs.
-
-    Args:
-        attribute: whose groups the counts are of.
-        counts: shape `[groups, len(indices)]`.
-        indices: places of the cutoffs on the grid.
-        cutoffs: the values of the whole grid.
-        points: for a place, the operating points that have it.
-    """
-    import pyarrow as pa
-
-    size = len(attribute.groups)
-    flat = counts.reshape(-1)
-    low, high = intervals.bonett_price(flat.tp, flat.fp, flat.fn)
-    named = pa.array([points.get(k, []) for k in indices], type=pa.list_(pa.string()))
-    return {
-        "attribute": [attribute.name] * (size * len(indices)),
-        "group_value": pa.array(attribute.groups, pa.string()).take(pa.array(np.repeat(np.arange(size), len(indices)))),
-        "cutoff_index": np.tile(np.array(indices, dtype=np.int32), size),
-        "cutoff": np.tile(cutoffs[list(indices)], size),
-        "n": flat.n,
-        **{name: getattr(flat, name) for name in ("tp", "fp", "fn", "tn", "unscored_events", "unscored_non_events")},
-        **{metric.name: metric.evaluate(flat)[0] for metric in METRICS},
-        "gbe_ci_low": low,
-        "gbe_ci_high": high,
-        "status": np.where(flat.n > 0, DEFINED, EMPTY).astype(object),
-        "operating_points": named.take(pa.array(np.tile(np.arange(len(indices)), size))),
-    }
-
-
-def _metric_columns(metric: Metric, counts: ConfusionCounts) -> Columns:
-    """A metric of some groups, with its interval where it has one."""
-    value, status = metric.evaluate(counts)
-    numerator, denominator = metric.numerator.of(counts), metric.denominator.of(counts)
-    columns: Columns = {"numerator": numerator, "denominator": denominator, "value": value, "status": status}
-    if metric.interval == "proportion":
-        limits = intervals.wilson(numerator, denominator)
-    elif metric.interval == "paired_ratio":
-        limits = intervals.bonett_price(counts.tp, numerator - counts.tp, denominator - counts.tp)
-    else:
-        return columns
-    return columns | {"ci_low": limits[0], "ci_high": limits[1]}
-
-
-def _verdict_columns(judged: verdicts.Verdicts, rule: verdicts.Rule, *, balance: bool) -> Columns:
-    size = len(judged.verdict)
-    columns: Columns = {
-        name: getattr(judged, name)
-        for name in (
-            "judged_value", "verdict_basis", "p_below", "p_above", "p_adjusted", "family", "family_size", "below_floor",
-            "above_ceiling", "verdict",
-        )
-    }  # fmt: skip
-    columns["alpha"] = [rule.alpha] * size
-    columns["flag_balance"] = judged.flag_balance if balance else None
-    return columns

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairsweep.engines.protocol import Counted, Engine, Inspection, ModelKey
-from fairsweep.errors import DataRefusedError, FairsweepError, Problem, quoted
+from fairsweep.errors import FairsweepError, Problem, quoted
 from fairsweep.intake import Window, build
 from fairsweep.specs.checking import check_columns
 from fairsweep.stores.protocol import Run, RunRecord, Store
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 VERB = "audit"
 UNNAMED = "unknown"
+UNPINNED = "unpinned"
 MOST_LABELS_SHOWN = 20
 
 
@@ -95,7 +97,7 @@ def audit_config(config: str | Path, options: AuditOptions) -> AuditOutcome:
 
     Raises:
         UsageError: where config, flags or the input's columns are wrong; before Spark starts where possible.
-        DataRefusedError: where the input has no rows.
+        DataRefusedError: where the input's files are empty.
         StorageError: where results cannot be written or read back.
     """
     from fairsweep.verbs.check import check
@@ -119,21 +121,28 @@ def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options
     options.progress("Looking at the input")
     inspection = engine.inspect()
     check_columns(spec, inspection)
-    batch = None
+
+    def batch_of(version: str) -> Batch:
+        return Batch(VERB, spec, window, inspection.input_name, version, engine.name, started_at)
+
+    batch = batch_of(inspection.input_version or UNPINNED)
     if inspection.input_version is not None:
-        batch = Batch(VERB, spec, window, inspection.input_name, inspection.input_version, engine.name, started_at)
         earlier = _done_before(batch, store, options)
         if earlier is not None:
             return earlier
-    counted = count(spec, window, engine, inspection, options.progress)
-    if batch is None:
-        version = state_version(counted)
-        batch = Batch(VERB, spec, window, inspection.input_name, version, engine.name, started_at)
-        earlier = _done_before(batch, store, options)
-        if earlier is not None:
-            return earlier
-    options.progress("Judging")
-    return publish(batch, counted, assess(spec, window, engine, inspection, counted), store, options)
+    try:
+        counted = count(spec, window, engine, inspection, options.progress)
+        if inspection.input_version is None:
+            batch = batch_of(state_version(counted, [grouping.attributes for grouping in spec.groupings]))
+            earlier = _done_before(batch, store, options)
+            if earlier is not None:
+                return earlier
+        options.progress("Judging")
+        models = assess(spec, window, engine, inspection, counted)
+        return publish(batch, counted, models, store, options)
+    except Exception as error:
+        _leave_a_trace(batch, store, error)
+        raise
 
 
 def count(
@@ -153,21 +162,14 @@ def _score_type(spec: AuditSpec, inspection: Inspection) -> str:
 
 
 def assess(spec: AuditSpec, window: Window, engine: Engine, inspection: Inspection, counted: Counted) -> list[Assessed]:
-    """Each model's results, or why it is refused.
-
-    Raises:
-        DataRefusedError: where the input has no rows at all.
-    """
-    empty = refusing.no_rows(inspection.input_name, window=not window.everything)
-    if not counted.models:
-        raise DataRefusedError(empty)
+    """Each model's results, or why it is refused."""
     labels: Sequence[str] | None = None
     found = []
     for given, state in counted.models.items():
         key = ModelKey(spec.model.id, spec.model.version) if spec.model is not None else given
         assessment = Assessment(spec, state)
         warnings = assessment.warnings()
-        if not assessment.has_events:
+        if state.rows_used and not assessment.has_events:
             if labels is None:
                 labels = engine.labels_seen(build(spec, [column.name for column in inspection.columns], window))
             warnings.append(_no_event(spec, labels))
@@ -207,11 +209,7 @@ def publish(
     """Publish what was assessed; refused models leave their record."""
     runs = [run_of(batch, counted, model) for model in models]
     options.progress("Publishing")
-    try:
-        outcomes = store.publish(runs, force=options.force)
-    except FairsweepError as error:
-        _leave_a_trace(batch, models, store, error)
-        raise
+    outcomes = store.publish(runs, force=options.force)
     accepted = [run for run in runs if run.succeeded]
     tables = results(accepted)
     if accepted:
@@ -238,17 +236,17 @@ def run_of(batch: Batch, counted: Counted, model: Assessed) -> Run:
     )
 
 
-def _leave_a_trace(batch: Batch, models: Sequence[Assessed], store: Store, error: FairsweepError) -> None:
-    """A failed run leaves its own record, where the store still takes one."""
-    failed = [
-        Run(batch.record(model.key, now()) | {"status": "failed", "error": one_line(error.problems)})
-        for model in models
-    ]
-    try:
-        store.publish(failed)
-    except FairsweepError:
-        # The store takes nothing: the error that is about to be shown says so.
-        return
+def _leave_a_trace(batch: Batch, store: Store, error: Exception) -> None:
+    """A failed run leaves its own record, where the store still takes one.
+
+    The record says what kind of error it was; the texts of unknown errors can hold values of rows.
+    """
+    model = batch.spec.model
+    key = ModelKey(UNNAMED, UNNAMED) if model is None else ModelKey(model.id, model.version)
+    said = one_line(error.problems) if isinstance(error, FairsweepError) else type(error).__name__
+    with suppress(FairsweepError):
+        # A store that takes nothing is what the error on its way to the user is about.
+        store.publish([Run(batch.record(key, now()) | {"status": "failed", "error": said})])
 
 
 def results(runs: Sequence[Run]) -> dict[str, pa.Table]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fairsweep.core.histogram import summed
 from fairsweep.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -32,16 +33,17 @@ def program_version() -> str:
         return "unknown"
 
 
-def state_version(counted: Counted) -> str:
+def state_version(counted: Counted, groupings: Sequence[tuple[str, ...]]) -> str:
     """The version of an input that only its counted rows can tell: a hash of the whole state."""
     digest = hashlib.sha256()
     for key, state in counted.models.items():
         digest.update(repr((key, state.rows_input, state.tallies)).encode())
-        # Any one grouping set would do for sums; all of them together tell which sets were kept, which is no part.
-        finest = max(state.histograms, key=lambda histogram: len(histogram.attributes))
-        digest.update(repr((finest.grid.id, finest.attributes, finest.cells)).encode())
-        for array in (finest.cell, finest.bucket, finest.events, finest.non_events):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        for attributes in groupings:
+            # Summed to what is reported, the state is the same whichever grouping sets were kept.
+            histogram = summed(state.histograms, attributes)
+            digest.update(repr((histogram.grid.id, attributes, histogram.cells)).encode())
+            for array in (histogram.cell, histogram.bucket, histogram.events, histogram.non_events):
+                digest.update(np.ascontiguousarray(array).tobytes())
     return f"state:{digest.hexdigest()[:32]}"
 
 

@@ -20,9 +20,12 @@ SMALLEST_LIMITED_GROUP = 100
 
 def problems(key: ModelKey, assessment: Assessment) -> list[Problem]:
     """Everything that refuses the run of one model; empty where it may be published."""
+    limits, state = assessment.spec.limits, assessment.state
+    if not state.rows_input:
+        return [
+            Problem("input", "has no row to count", "at least one row, inside the window if there is one", "check it")
+        ]
     found = [*_model_problems(key), *_reference_problems(assessment)]
-    limits = assessment.spec.limits
-    state = assessment.state
     share = state.rows_refused / state.rows_input
     if share > limits.maximum_refused_share:
         reasons = _by_reason(state)
@@ -34,12 +37,6 @@ def problems(key: ModelKey, assessment: Assessment) -> list[Problem]:
             )
         )  # fmt: skip
     return found + _group_problems(assessment)
-
-
-def no_rows(input_name: str, *, window: bool) -> Problem:
-    """An input without a row to count."""
-    where = " inside the window" if window else ""
-    return Problem(f"input {quoted(input_name)}", f"has no rows{where}", "", "name another input or window")
 
 
 def _model_problems(key: ModelKey) -> list[Problem]:

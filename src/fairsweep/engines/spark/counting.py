@@ -104,6 +104,10 @@ def states(
     ids, versions, groups = coded[0], coded[1], coded[2:]
     model = ids.codes * len(versions.levels) + versions.codes
     found: dict[ModelKey, ModelState] = {}
+    if not len(model):
+        # No row at all is a state too: the run that is refused for it has a record like any other.
+        nothing = _Part(whole, groups)
+        return {ModelKey("", ""): _state(nothing, intake, grid, sets)}
     for code in np.unique(model):
         mine = np.flatnonzero(model == code)
         part = _Part(

@@ -59,7 +59,9 @@ class SparkEngine:
             counts = counting.counted(rows, intake, sets).limit(limit + 1).toArrow()
         if counts.num_rows > limit:
             raise DataRefusedError(_too_large(limit))
-        return Counted(counting.states(counts, intake, grid, sets), "catalyst", "the only form this version has")
+        return Counted(
+            counting.states(counts, intake, grid, sets), "catalyst", "the only form of counting in this version"
+        )
 
     def labels_seen(self, intake: Intake) -> Sequence[str]:
         """Distinct labels, sorted, at most 21."""
