@@ -12,13 +12,5 @@ import sys
 
 from fairsweep.surfaces.cli import main
 
-
-def run() -> None:
-    """Run the job with the flags of the process."""
-    code = main(["audit", *sys.argv[1:]])
-    if code:
-        raise SystemExit(code)
-
-
 if __name__ == "__main__":
-    run()
+    main(["audit", *sys.argv[1:]])

@@ -6,7 +6,6 @@ fields carries `MALFORMED`. The config is the plain mapping that a config file h
 
 from __future__ import annotations
 
-import csv
 import re
 import struct
 from collections import Counter
@@ -88,7 +87,7 @@ def number(value: Any) -> float | None:
         digits = part[1:] if part[:1] in {"+", "-"} else part
         if not optional and not (digits.isascii() and digits.isdigit()):
             return None
-    return None if mantissa[:1] == "." and not mantissa[1:2].isdigit() else float(body)
+    return float(body)
 
 
 def day(value: Any) -> date | None:
@@ -346,16 +345,3 @@ def floor_comparison(group: Counts, everybody: Counts, floor: str) -> tuple[Frac
         return None, basis, None
     judged = value if basis == "absolute" else value / population
     return judged, basis, judged < Fraction(floor)
-
-
-def read_csv(content: str) -> list[dict[str, Any]]:
-    """Rows of a text file, every field as text; a repeated header keeps its name the first time."""
-    lines = [next(csv.reader([line])) for line in re.split(r"\r\n|\n|\r", content) if line.strip()]
-    names: list[str] = []
-    for name in (n.strip(" ") for n in lines[0]):
-        names.append(next(c for c in (name, *(f"{name}.{i}" for i in range(1, 99))) if c not in names))
-    rows = []
-    for line in lines[1:]:
-        row: dict[str, Any] = dict(zip(names, line + [""] * len(names), strict=False))
-        rows.append({**row, MALFORMED: True} if len(line) != len(names) else row)
-    return rows

@@ -22,7 +22,7 @@ BANDS = {"18-64": (18, 65), "65-74": (65, 75), "75-84": (75, 85), "85+": (85, 20
 
 # Printed in "A New Metric for Quantifying Machine Learning Fairness in Healthcare" (ClosedLoop, 2020); the female value
 # is derived. The digits are what is printed.
-PRINTED_GBE = {("sex", "male"): ".875", ("sex", "female"): "1.083", ("overall", "all"): "1.005"}
+PRINTED_GBE = {("sex", "male"): ".875", ("sex", "female"): "1.082", ("overall", "all"): "1.005"}
 PRINTED_PREVALENCE = {("overall", "all"): ".843", ("sex", "female"): ".975", ("sex", "male"): ".686"}
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from fairsweep.errors import DataRefusedError, Problem, StorageError, UsageError
-from fairsweep.surfaces.cli import main
+from fairsweep.surfaces.cli import run
 from fairsweep.verbs.audit import AuditOptions, AuditOutcome
 from tests.unit.published_run import COMPAS, MadeUpRun
 
@@ -39,7 +39,7 @@ Run = Callable[..., Told]
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     def command(*argv: str) -> Told:
-        code = main(argv)
+        code = run(argv)
         printed = capsys.readouterr()
         return Told(code, printed.out, printed.err)
 
@@ -83,8 +83,8 @@ HEAVY = ("numpy", "pandas", "pyarrow", "pyspark", "scipy", "pydantic", "matplotl
 def test_help_and_usage_errors_load_nothing_heavy(argv: list[str]) -> None:
     program = (
         "import sys\n"
-        "from fairsweep.surfaces.cli import main\n"
-        f"main({argv!r})\n"
+        "from fairsweep.surfaces.cli import run\n"
+        f"run({argv!r})\n"
         f"print(sorted(set(sys.modules) & set({HEAVY!r})))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -12,8 +12,21 @@ from fairsweep.errors import ExitCode, FairsweepError
 _INTERRUPTED, _READER_GONE = 130, 141  # what shells report for SIGINT and SIGPIPE
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command.
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command: the entry point of the console script, of jobs and of wheel tasks.
+
+    Schedulers ignore what an entry point returns, so any other end than 0 is an exception.
+
+    Raises:
+        SystemExit: with the exit code, unless it is 0.
+    """
+    code = run(argv)
+    if code:
+        raise SystemExit(code)
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run a command and tell its exit code.
 
     Args:
         argv: the command and its flags, by default those of the process.
@@ -25,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbose = not {"-v", "--verbose"}.isdisjoint(given)
     try:
         with nullcontext() if verbose else _quiet_logs():
-            return _run(given)
+            return _parsed_and_run(given)
     except FairsweepError as error:
         _report(error, as_json="--json" in given)
         return int(error.exit_code)
@@ -51,7 +64,7 @@ def _quiet_logs() -> Iterator[None]:
         logging.disable(before)
 
 
-def _run(given: Sequence[str]) -> int:
+def _parsed_and_run(given: Sequence[str]) -> int:
     from fairsweep.surfaces.arguments import parse
 
     try:
@@ -111,4 +124,4 @@ def _close_output() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
