@@ -34,7 +34,8 @@ def group_name(values: Sequence[str]) -> str:
 
 
 def _quoted(value: str) -> str:
-    if SEPARATOR not in f" {value} ":
+    # A value that looks quoted already is quoted too: no two groups may share a name.
+    if SEPARATOR not in f" {value} " and not value.startswith('"'):
         return value
     doubled = value.replace('"', '""')
     return f'"{doubled}"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from fairsweep.expressions import (
+    NUMBER_PATTERN,
     AllOf,
     AnyOf,
     AsDate,
@@ -169,18 +171,10 @@ def _missing(attribute: AttributeSpec, field: Field) -> Expression:
     found: list[Expression] = [IsNull(text)]
     if attribute.missing:
         found.append(IsIn(text, attribute.missing))
-        numbers = tuple(float(value) for value in attribute.missing if _is_number(value))
+        numbers = tuple(float(value) for value in attribute.missing if re.fullmatch(NUMBER_PATTERN, value))
         if attribute.breaks is not None and numbers:
             found.append(IsIn(AsNumber(field), numbers))
     return AnyOf(tuple(found))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _group_rules(groups: Sequence[tuple[AttributeSpec, Field]]) -> list[Rule]:

@@ -102,11 +102,10 @@ class Table:
     @property
     def table_properties(self) -> dict[str, str]:
         """All table properties: what every Delta reader can read, the checks, and the schema version."""
-        # Min and max of the keys are kept in the log for pruning; those of counts would only give them away.
-        indexed = max(self.column_names.index(name) for name in self.key) + (0 if self.partitioned else 1)
         fixed = {
             "delta.columnMapping.mode": "none",
-            "delta.dataSkippingNumIndexedCols": str(indexed),
+            # A run has one file, so that smallest and largest values prune nothing; in the log they would leak.
+            "delta.dataSkippingNumIndexedCols": "0",
             "delta.enableDeletionVectors": "false",
             "delta.enableInCommitTimestamps": "false",
             SCHEMA_VERSION_PROPERTY: str(SCHEMA_VERSION),

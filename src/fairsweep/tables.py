@@ -124,7 +124,7 @@ _RUNS = Table(
     ),
     # Not partitioned: any two commits then conflict, so that the later sees what the earlier made current.
     partitioned=False,
-    properties=(("delta.isolationLevel", "Serializable"), ("delta.dataSkippingNumIndexedCols", "9")),
+    properties=(("delta.isolationLevel", "Serializable"),),
 )
 
 _REFUSED_COUNTS = Table(

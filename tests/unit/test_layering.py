@@ -19,7 +19,7 @@ LAYERS = (
     ("engines", "inputs", "stores", "synthetic"),
     ("verbs",),
     ("surfaces", "api"),
-    ("__init__",),
+    ("__init__", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +15,7 @@ from fairsweep import inputs
 from fairsweep.engines.protocol import ColumnType, Inspection, SourceColumn
 from fairsweep.engines.spark.columns import MALFORMED_COLUMN, field_name
 from fairsweep.errors import Problem, UsageError, quoted
+from fairsweep.schema import sql_text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameReader, SparkSession
@@ -133,8 +135,22 @@ class DeltaSource:
         """The schema at the pinned version; without one in the config, the latest is pinned now."""
         if self._version is None:
             self._version = self._latest_version()
-        version = None if self._version is None else f"delta:{self._version}"
-        return Inspection(columns_of(self._frame().schema), self._path or self._table or "", version)
+        columns = columns_of(self._frame().schema)
+        version = None if self._version is None else f"delta:{self._identity()}:{self._version}"
+        return Inspection(columns, self._path or self._table or "", version)
+
+    def _identity(self) -> str:
+        """The id that a table got when it was made: its version number alone could be any table's."""
+        local = inputs.local_path(self._path) if self._path is not None else None
+        place = self._path if local is None else f"file://{local.resolve()}"
+        told = self._name if place is None else sql_text(place)
+        return str(self._spark.sql(f"DESCRIBE DETAIL {told}").select("id").collect()[0][0])
+
+    @property
+    def _name(self) -> str:
+        """The table's name with every part quoted; odd parts are quoted already."""
+        parts = re.findall(r"`(?:[^`]|``)+`|[^.`]+", self._table or "")
+        return ".".join(part if part.startswith("`") else f"`{part}`" for part in parts)
 
     def _latest_version(self) -> int | None:
         if self._path is not None:
@@ -148,9 +164,8 @@ class DeltaSource:
                 int(name[:20]) for name in names if name[:20].isdigit() and name.endswith((".json", ".parquet"))
             ]
             return max(versions, default=None)
-        name = ".".join(f"`{part.replace('`', '``')}`" for part in (self._table or "").split("."))
         try:
-            return int(self._spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").collect()[0]["version"])
+            return int(self._spark.sql(f"DESCRIBE HISTORY {self._name} LIMIT 1").collect()[0]["version"])
         except Exception as error:
             if "TABLE_OR_VIEW_NOT_FOUND" in str(error):
                 raise _not_found(self._table or "") from error
@@ -162,7 +177,7 @@ class DeltaSource:
             reader = reader.option("versionAsOf", self._version)
         if self._path is not None:
             return reader.format("delta").load(_located(self._path))
-        return reader.table(self._table or "")
+        return reader.table(self._name)
 
     def rows(self) -> DataFrame:
         """The rows of the pinned version, their columns renamed by position."""
