@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from fairsweep.errors import DataRefusedError, Problem, StorageError, UsageError
-from fairsweep.surfaces.cli import run
+from fairsweep.surfaces import cli
 from fairsweep.verbs.audit import AuditOptions, AuditOutcome
 from tests.unit.published_run import COMPAS, MadeUpRun
 
@@ -39,7 +40,7 @@ Run = Callable[..., Told]
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     def command(*argv: str) -> Told:
-        code = run(argv)
+        code = cli.run(argv)
         printed = capsys.readouterr()
         return Told(code, printed.out, printed.err)
 
@@ -347,12 +348,10 @@ def test_ddl_is_a_script_that_ends_with_a_comment(run: Run, tmp_path: Path) -> N
 def test_job_returns_on_success_and_raises_the_code_otherwise(
     verb: Verb, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from jobs.audit import run as job
-
     monkeypatch.setattr(sys, "argv", ["audit.py", "--config", "audit.yaml", "--fail-on=breach"])
-    job()
+    runpy.run_path("jobs/audit.py", run_name="__main__")
     verb.outcome = outcome_of(BREACHED)
     with pytest.raises(SystemExit) as left:
-        job()
+        runpy.run_path("jobs/audit.py", run_name="__main__")
     assert left.value.code == 4
     assert "race: Other" in capsys.readouterr().err

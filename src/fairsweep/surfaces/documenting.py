@@ -41,7 +41,7 @@ GBE = 1 it is McNemar's test. The interval describes, the test decides.
 | `breach` | beyond the bound, and chance does not explain it | `breach` |
 | `below_floor_unproven` | beyond the bound, but chance may explain it | `above_ceiling_unproven` |
 | `above_floor_unproven` | within the bound, but the true value may be beyond | `below_ceiling_unproven` |
-| `above_floor` | within the bound, and chance does not explain it: enough flags were given; not whether to the right people | `below_ceiling` |
+| `above_floor` | within the bound, proven: enough flags, which says nothing of whom they found | `below_ceiling` |
 | `not_assessed` | undefined, or no cutoff satisfies the rule | `not_assessed` |
 
 - **Basis.** Where population GBE is within 5 % of 1, a group's own GBE is judged (`absolute`). Elsewhere flags and
