@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from math import isinf, isnan
 from typing import Any
 
@@ -105,7 +106,7 @@ def day(value: Any) -> date | None:
 
 def same(value: Any, wanted: Any) -> bool:
     """Whether a label is the declared one: a number compares as a number, any other as text."""
-    if isinstance(wanted, bool) or isinstance(wanted, str):
+    if isinstance(wanted, bool | str):
         return text(value) == text(wanted)
     return number(value) == float(wanted)
 
@@ -138,7 +139,7 @@ def group_of(value: Any, attribute: Attribute) -> tuple[str, str | None]:
 def band(value: float, breaks: Sequence[int]) -> str:
     if value < breaks[0]:
         return f"under {breaks[0]}"
-    for low, after in zip(breaks, breaks[1:], strict=False):
+    for low, after in pairwise(breaks):
         if value < after:
             return str(low) if low == after - 1 else f"{low}-{after - 1}" if low >= 0 else f"{low} to {after - 1}"
     return f"{breaks[-1]}+"
@@ -261,8 +262,8 @@ def count_row(
         if refused or unscored:
             result.tallies[*key, refused or unscored or "", label] += 1
         if refused:
-            # A row whose group nobody can tell is no group's loss.
-            lost = malformed or any(groups[name][1] for name in grouping)
+            # A row that is refused because nobody can tell its group is no group's loss.
+            lost = malformed or (refused.startswith("group_") and "unknown" in values)
             result.refused_of_group[key] += 0 if lost else 1
             continue
         result.kept_of_group[key] += 1
@@ -291,7 +292,9 @@ def finish(result: Result, config: Mapping[str, Any], attributes: Mapping[str, A
         if attribute.reference and (attribute.name, attribute.reference) not in result.counts:
             result.refusals.append(f"the reference of {attribute.name}")
     limits = config.get("limits", {})
-    if Fraction(result.rows["refused"], result.rows["input"]) > Fraction(str(limits.get("maximum_refused_share", 0.05))):
+    if Fraction(result.rows["refused"], result.rows["input"]) > Fraction(
+        str(limits.get("maximum_refused_share", 0.05))
+    ):
         result.refusals.append("input")
     limit = Fraction(str(limits.get("maximum_refused_share_per_group", 0.10)))
     for (name, group), refused in result.refused_of_group.items():

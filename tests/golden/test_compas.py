@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from tests.conftest import REPOSITORY
@@ -60,7 +59,7 @@ def test_cutoff_5_is_the_published_table(sanction: AuditOutcome, group: tuple[st
     tn, fp, fn, tp, fpr, fnr = PUBLISHED[group]
     assert confusion(sanction.tables)[*group, 5.0] == (tn + fp + fn + tp, tp, fp, fn, tn)
     rates = _group_metrics(sanction, *group, point="published")
-    printed = [f"{100 * rates.loc[rate, 'value']:.2f}" for rate in ("false_positive_rate", "false_negative_rate")]
+    printed = [f"{100 * rates[rate]['value']:.2f}" for rate in ("false_positive_rate", "false_negative_rate")]
     assert printed == [fpr, fnr]
 
 
@@ -73,15 +72,15 @@ def test_population_gbe_picks_5(sanction: AuditOutcome) -> None:
 
 
 def test_as_help_other_is_a_breach_and_greater_than_45_below_the_floor(aid: AuditOutcome) -> None:
-    other = _group_metrics(aid, "race", "Other", point="population").loc["group_benefit_equality"]
-    older = _group_metrics(aid, "age_cat", "Greater than 45", point="population").loc["group_benefit_equality"]
+    other = _group_metrics(aid, "race", "Other", point="population")["group_benefit_equality"]
+    older = _group_metrics(aid, "age_cat", "Greater than 45", point="population")["group_benefit_equality"]
     assert (other["verdict"], other["below_floor"], other["p_adjusted"] < 0.05) == ("breach", True, True)
     assert older["below_floor"]
     assert older["judged_value"] < 0.8
 
 
 def test_as_sanction_other_is_not_the_harmed_group(sanction: AuditOutcome) -> None:
-    other = _group_metrics(sanction, "race", "Other", point="population").loc["group_benefit_equality"]
+    other = _group_metrics(sanction, "race", "Other", point="population")["group_benefit_equality"]
     assert other["verdict"] == "below_ceiling"
     assert other["below_floor"] is None
 
@@ -92,11 +91,9 @@ def test_the_repeated_header_is_a_column_of_its_own(spark: SparkSession, aid: Au
     assert confusion(other.tables) == confusion(aid.tables)
 
 
-def _group_metrics(outcome: AuditOutcome, attribute: str, group: str, point: str) -> pd.DataFrame:
-    rows: pa.Table = outcome.tables["group_metrics"]
-    found = [
-        row
-        for row in rows.to_pylist()
-        if (row["attribute"], row["group_value"], row["operating_point"]) == (attribute, group, point)
-    ]
-    return pd.DataFrame(found, dtype=object).set_index("metric")
+def _group_metrics(outcome: AuditOutcome, attribute: str, group: str, point: str) -> dict[str, dict[str, Any]]:
+    rows: list[dict[str, Any]] = outcome.tables["group_metrics"].to_pylist()
+    wanted = (attribute, group, point)
+    return {
+        row["metric"]: row for row in rows if (row["attribute"], row["group_value"], row["operating_point"]) == wanted
+    }

@@ -47,7 +47,9 @@ def test_the_cutoff_is_found(outcome: AuditOutcome) -> None:
     assert (point["cutoff_below"], point["cutoff_above"]) == (0.07, 0.072)
 
 
-def test_the_paper_s_figures_stand_in_the_tables_and_pandas_gives_them(outcome: AuditOutcome, rows: pd.DataFrame) -> None:
+def test_the_paper_s_figures_stand_in_the_tables_and_pandas_gives_them(
+    outcome: AuditOutcome, rows: pd.DataFrame
+) -> None:
     metrics, recount = _metrics(outcome), _recount(rows)
     for key, printed in PRINTED_GBE.items():
         assert _short(metrics[*key, "group_benefit_equality"]["value"]) == printed
@@ -85,13 +87,14 @@ def test_every_metric_of_every_group_is_what_pandas_counts(outcome: AuditOutcome
 def test_flipping_500_labels_moves_the_figures_by_the_recounted_amount(
     spark: SparkSession, files: tuple[Path, Path], rows: pd.DataFrame, outcome: AuditOutcome, tmp_path: Path
 ) -> None:
-    flipped = rows.copy()
     # Every second one among the events, else nearly all would be non-events.
     events = np.flatnonzero(rows["event"] == 1)[:: int(rows["event"].sum()) // (FLIPPED // 2)][: FLIPPED // 2]
     others = np.flatnonzero(rows["event"] == 0)[:: len(rows) // FLIPPED][: FLIPPED // 2]
     places = np.concatenate([events, others])
     assert len(set(places)) == FLIPPED
-    flipped.iloc[places, flipped.columns.get_loc("event")] = 1 - flipped["event"].to_numpy()[places]
+    label = rows["event"].to_numpy(copy=True)
+    label[places] = 1 - label[places]
+    flipped = rows.assign(event=label)
     flipped.to_parquet(tmp_path / "flipped.parquet")
     point = 'operating_points=[{"name": "paper", "rule": "fixed", "at": 0.071}]'
     moved = audited(spark, files[1], f"input.path={tmp_path / 'flipped.parquet'}", point)
@@ -113,7 +116,10 @@ def _assert_recounted(outcome: AuditOutcome, rows: pd.DataFrame, attributes: int
 
 def _metrics(outcome: AuditOutcome) -> dict[tuple[str, str, str], dict[str, Any]]:
     return {
-        (row["attribute"], row["group_value"], row["metric"]): {**row, "value": np.nan if row["value"] is None else row["value"]}
+        (row["attribute"], row["group_value"], row["metric"]): {
+            **row,
+            "value": np.nan if row["value"] is None else row["value"],
+        }
         for row in outcome.tables["group_metrics"].to_pylist()
     }
 

@@ -45,9 +45,7 @@ def made_up_run(
         "window_start": window[0],
         "window_end": window[1],
     }
-    counts = np.random.default_rng(int.from_bytes(seed.digest()[:8], "big")).integers(
-        1, 500, (4, len(GROUPS), 3)
-    )
+    counts = np.random.default_rng(int.from_bytes(seed.digest()[:8], "big")).integers(1, 500, (4, len(GROUPS), 3))
     counts[0, 2], counts[2, 2] = 0, 0  # a group without events
     started = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC) + timedelta(minutes=finished)
     record = keys | {

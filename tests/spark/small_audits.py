@@ -28,7 +28,7 @@ def people(rows: int = 2_000, seed: int = 7) -> pd.DataFrame:
     """Scores that often lie on a cutoff, a few that are missing, and groups of very different sizes."""
     random = np.random.default_rng(seed)
     score = pd.Series(np.round(random.beta(2, 5, rows), 3)).mask(random.random(rows) < 0.03)
-    race = pd.Series(random.choice(["Black", "White", "Öther, \"quoted\"", "two words"], rows, p=[0.3, 0.6, 0.02, 0.08]))
+    race = pd.Series(random.choice(["Black", "White", 'Öther, "quoted"', "two words"], rows, p=[0.3, 0.6, 0.02, 0.08]))
     return pd.DataFrame(
         {
             "score": score,
@@ -80,9 +80,7 @@ def confusion(
     tables: Mapping[str, pa.Table], attribute: str | None = None
 ) -> dict[tuple[str, str, float], tuple[int, ...]]:
     """Rows, tp, fp, fn and tn by attribute, group and cutoff, as `threshold_sweep` has them."""
-    rows = tables["threshold_sweep"].select(
-        ["attribute", "group_value", "cutoff", "n", "tp", "fp", "fn", "tn"]
-    )
+    rows = tables["threshold_sweep"].select(["attribute", "group_value", "cutoff", "n", "tp", "fp", "fn", "tn"])
     return {
         (str(name), str(group), float(cutoff)): tuple(map(int, counts))
         for name, group, cutoff, *counts in zip(*rows.to_pydict().values(), strict=True)
@@ -110,6 +108,8 @@ def recounted(
 def recounted_people(rows: pd.DataFrame) -> dict[tuple[str, str, float], tuple[int, ...]]:
     """What an audit of `people` by `config_of` must find."""
     race = rows["race"].fillna("unknown")
-    bands = pd.cut(rows["age"], [0, 18, 65, 75, 85, 999], right=False, labels=["under 18", "18-64", "65-74", "75-84", "85+"])
+    bands = pd.cut(
+        rows["age"], [0, 18, 65, 75, 85, 999], right=False, labels=["under 18", "18-64", "65-74", "75-84", "85+"]
+    )
     groups = {"race": race, "sex": rows["sex"], "age_band": bands.astype(str), "race x sex": race + " x " + rows["sex"]}
     return recounted(rows["score"], rows["label"] == 1, groups, CUTOFFS)

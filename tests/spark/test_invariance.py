@@ -61,7 +61,9 @@ def expected(spark: SparkSession, rows: pd.DataFrame) -> Tables:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way)))
-def test_every_table_is_the_same_to_the_last_bit(spark: SparkSession, rows: pd.DataFrame, expected: Tables, way: Way) -> None:
+def test_every_table_is_the_same_to_the_last_bit(
+    spark: SparkSession, rows: pd.DataFrame, expected: Tables, way: Way
+) -> None:
     found = _audited(spark, rows, way)
     assert set(bare(found)) == set(bare(expected))
     for name, table in bare(found).items():

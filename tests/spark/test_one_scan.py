@@ -21,6 +21,7 @@ from tests.spark.small_audits import config_of, written
 
 deltalake = pytest.importorskip("deltalake", reason="deltalake writes the Delta table that is audited")
 
+pytestmark = pytest.mark.timeout(900)
 ROWS = 200_000
 ROW_GROUP = 50_000
 FIVE = ["race", "sex", "plan", "state", {"name": "age_band", "from": "age", "breaks": [18, 65, 75, 85]}]
@@ -29,10 +30,13 @@ THOUSAND = {"start": 0, "stop": 1, "count": 1001}
 
 PROGRAM = """
 import json, sys
+from fairsweep.engines.spark.session import start
 from fairsweep.verbs.audit import AuditOptions, audit_config
+from tests.spark.small_audits import audited
 
+spark = start(master="local[2]")
 for config, warehouse in json.loads(sys.argv[1]):
-    outcome = audit_config(config, AuditOptions(master="local[2]", warehouse=warehouse))
+    outcome = audit_config(config, AuditOptions(warehouse=warehouse)) if warehouse else audited(spark, config)
     assert outcome.state == "published", outcome.state
     print(json.dumps([config, outcome.tables["runs"]["rows_input"].to_pylist()]))
 """
@@ -50,7 +54,9 @@ class Case(NamedTuple):
         return "-".join(map(str, self))
 
 
-CASES = [Case(form, attributes, cutoffs) for form in ("parquet", "delta") for attributes in (1, 5) for cutoffs in (10, 1001)]
+CASES = [
+    Case(form, attributes, cutoffs) for form in ("parquet", "delta") for attributes in (1, 5) for cutoffs in (10, 1001)
+]
 QUICK = {Case("parquet", 5, 1001), Case("delta", 1, 10)}
 
 
@@ -69,7 +75,8 @@ def reads(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     slow = any(item.get_closest_marker("slow") for item in request.session.items if item.path == Path(__file__))
     cases = [case for case in CASES if slow or case in QUICK]
     configs = {case: _prepared(case, folder) for case in cases}
-    jobs = [(str(config), str(folder / "warehouse")) for config in configs.values()]
+    # Creating a warehouse takes longer than all the reading, so the quick cases keep their results in memory.
+    jobs = [(str(config), str(folder / "warehouse") if slow else None) for config in configs.values()]
     output = _run_logged(jobs, folder / "events")
     rows = {config: sum(counts) for config, counts in map(json.loads, output.splitlines())}
     events = [event for log in sorted((folder / "events").iterdir()) for event in _events(log)]
@@ -84,7 +91,9 @@ def reads(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     [pytest.param(c, marks=() if c in QUICK else (pytest.mark.slow,)) for c in CASES],
     ids=lambda case: case.name,
 )
-def test_records_read_are_the_input_s_rows_and_at_most_one_probed_row_group(reads: dict[Case, Read], case: Case) -> None:
+def test_records_read_are_the_input_s_rows_and_at_most_one_probed_row_group(
+    reads: dict[Case, Read], case: Case
+) -> None:
     read = reads[case]
     assert read.rows_input == ROWS
     assert ROWS <= read.scanned <= ROWS + ROW_GROUP
@@ -126,7 +135,7 @@ def _write_input(place: Path, form: str) -> None:
         deltalake.write_deltalake(place, rows, writer_properties=properties)
 
 
-def _run_logged(jobs: list[tuple[str, str]], log: Path) -> str:
+def _run_logged(jobs: list[tuple[str, str | None]], log: Path) -> str:
     log.mkdir()
     settings = {
         "spark.eventLog.enabled": "true",
@@ -140,7 +149,7 @@ def _run_logged(jobs: list[tuple[str, str]], log: Path) -> str:
     arguments = " ".join(f"--conf {key}={value}" for key, value in settings.items())
     environment = os.environ | {
         "PYSPARK_SUBMIT_ARGS": f"{arguments} pyspark-shell",
-        "PYTHONPATH": str(REPOSITORY / "src"),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)]),
     }
     command = [sys.executable, "-c", PROGRAM, json.dumps(jobs)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

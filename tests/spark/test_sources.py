@@ -56,8 +56,9 @@ def places(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
     spark.sql(f"CREATE SCHEMA {SCHEMA} LOCATION '{folder / 'schema'}'")
     frame.write.format("delta").saveAsTable(f"{SCHEMA}.deltas")
     frame.write.format("parquet").saveAsTable(f"{SCHEMA}.plain")
-    spark.sql(f"CREATE VIEW {SCHEMA}.`a view` AS SELECT * FROM {SCHEMA}.deltas")
+    spark.sql(f"CREATE VIEW {SCHEMA}.seen AS SELECT * FROM {SCHEMA}.deltas")
     frame.createOrReplaceTempView("sources_temporary_view")
+    frame.createOrReplaceTempView("`an odd.name`")
     yield Places(
         {
             "csv": {"format": "csv", "path": str(folder / "one.csv")},
@@ -68,10 +69,15 @@ def places(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "parquet folder, partitioned": {"format": "parquet", "path": str(folder / "partitioned")},
             "delta at a version": {"format": "delta", "path": str(folder / "delta"), "version": 0},
             "delta table of a catalog": {"format": "table", "table": f"{SCHEMA}.deltas"},
-            "delta table of a catalog at a version": {"format": "table", "table": f"spark_catalog.{SCHEMA}.deltas", "version": 0},
+            "delta table of a catalog at a version": {
+                "format": "table",
+                "table": f"spark_catalog.{SCHEMA}.deltas",
+                "version": 0,
+            },
             "parquet table of a catalog": {"format": "table", "table": f"{SCHEMA}.plain"},
-            "view": {"format": "table", "table": f"{SCHEMA}.`a view`"},
+            "view": {"format": "table", "table": f"{SCHEMA}.seen"},
             "temporary view": {"format": "table", "table": "sources_temporary_view"},
+            "temporary view with an odd name": {"format": "table", "table": "`an odd.name`"},
         },
         rows,
     )
@@ -81,7 +87,7 @@ def places(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
 KINDS = (
     "csv", "csv, packed", "csv folder", "parquet", "parquet as a URI", "parquet folder, partitioned",
     "delta at a version", "delta table of a catalog", "delta table of a catalog at a version",
-    "parquet table of a catalog", "view", "temporary view",
+    "parquet table of a catalog", "view", "temporary view", "temporary view with an odd name",
 )  # fmt: skip
 
 
@@ -177,7 +183,9 @@ def test_a_view_whose_rows_changed_in_one_attribute_only_is_another_input(
         "test",
     )
     for current in (rows, swapped):
-        spark.createDataFrame(pa.Table.from_pandas(current, preserve_index=False)).createOrReplaceTempView("changing_view")
+        spark.createDataFrame(pa.Table.from_pandas(current, preserve_index=False)).createOrReplaceTempView(
+            "changing_view"
+        )
         engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits)
         outcome = audit(spec, Window(), engine, store, AuditOptions())
         assert outcome.state == "published"

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from fairsweep.engines.protocol import Engine
-from fairsweep.errors import DataRefusedError
 from fairsweep.intake import Window
 from fairsweep.specs.checking import check_columns
 from fairsweep.specs.loading import load_mapping
@@ -53,7 +52,7 @@ class Outcome:
         rows: rows of the input, used, unscored and refused.
         points: the cutoff of each operating point, and its status.
         refused: places of the problems for which the model is refused.
-        warnings: what people are told.
+        warnings: what people are told; None of the reference, which has no words.
     """
 
     counts: dict[tuple[str, str, float], tuple[int, ...]] = field(default_factory=dict)
@@ -64,7 +63,7 @@ class Outcome:
     rows: dict[str, int] = field(default_factory=dict)
     points: dict[str, tuple[float | None, str]] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] | None = None
 
 
 Outcomes = dict[Model, Outcome]
@@ -164,11 +163,11 @@ def _audited(batch: Batch, engine: Engine) -> Outcomes:
     inspection = engine.inspect()
     check_columns(spec, inspection)
     counted = count(spec, window, engine, inspection, lambda _: None)
-    try:
-        models = assess(spec, window, engine, inspection, counted)
-    except DataRefusedError:
-        return {}
-    return {(model.key.model_id, model.key.model_version): _outcome(model) for model in models}
+    models = assess(spec, window, engine, inspection, counted)
+    outcomes = {(model.key.model_id, model.key.model_version): _outcome(model) for model in models}
+    assert all(outcome.refused == ("input",) for outcome in outcomes.values() if not outcome.rows["input"])
+    # A record of a run without rows is no model of the rows.
+    return {model: outcome for model, outcome in outcomes.items() if outcome.rows["input"]}
 
 
 def _outcome(model: Assessed) -> Outcome:

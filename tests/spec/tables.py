@@ -34,8 +34,9 @@ class Case:
         rows: an ASCII table whose header gives `name:type`; the column `times` repeats a row. Where `csv` is true,
             the text of a file instead.
         config: YAML that replaces keys of the default config.
-        expected: an ASCII table of counts and metrics by attribute, group and cutoff; a metric is a fraction or, where it
-            is undefined, its status. It names every group of the attributes that it mentions.
+        expected: an ASCII table of counts and metrics by attribute, group and cutoff; a metric is a fraction or, where
+            it is undefined, its status. It names every group of the attributes that it mentions.
+        metrics: an ASCII table of metrics at the operating point `half`, one column for each group of race.
         tallies: an ASCII table of all refused and unscored rows of the attributes that it mentions.
         points: an ASCII table of the operating points.
         refused: places of the problems for which the model is refused.
@@ -49,6 +50,7 @@ class Case:
     rows: str
     config: str = ""
     expected: str = ""
+    metrics: str = ""
     tallies: str = ""
     points: str = ""
     refused: tuple[str, ...] = ()

@@ -51,8 +51,14 @@ def test_the_audit_says_what_the_table_says(case: Case, said: Said) -> None:
     outcome = outcomes[model]
     assert outcome.rows["input"] == sum(outcome.rows[name] for name in ("used", "unscored", "refused"))
     assert outcome.refused == case.refused
+    assert outcome.warnings is None or not case.warned or any(case.warned in words for words in outcome.warnings)
     _check_counts(case, outcome)
     _check_tallies(case, outcome)
+    for row in table(case.metrics) if case.metrics else []:
+        name = row.pop("metric")
+        for group, cell in row.items():
+            place = ("overall", "all") if group == "overall" else ("race", group)
+            assert cell == _shown(outcome.metrics["half", *place, name]), (group, name)
     for row in table(case.points) if case.points else []:
         cutoff = None if row["cutoff"] == "NULL" else float(row["cutoff"])
         assert outcome.points[row["point"]] == (cutoff, row["status"]), row

@@ -68,9 +68,7 @@ def test_every_view_shows_current_runs_and_marks_the_latest_of_each_model(
 
 def test_views_have_one_row_per_key(database: tuple[duckdb.DuckDBPyConnection, dict[str, str]]) -> None:
     connection, _ = database
-    compared = [
-        m for m in ("selection_rate", "true_positive_rate", "false_positive_rate", "treatment_equality")
-    ]
+    compared = ("selection_rate", "true_positive_rate", "false_positive_rate", "treatment_equality")
     criteria = sum(metric in compared for criterion in CRITERIA for metric in criterion.metrics)
     per_run = {
         "v_group_benefit_equality": len(GROUPS),
@@ -144,9 +142,7 @@ def failed(table: Table, rows: pa.Table) -> list[str]:
     connection = duckdb.connect()
     connection.register("t", rows)
     return [
-        check.name
-        for check in table.checks
-        if rows_of(connection, f"SELECT 1 FROM t WHERE ({check.sql}) IS NOT TRUE")
+        check.name for check in table.checks if rows_of(connection, f"SELECT 1 FROM t WHERE ({check.sql}) IS NOT TRUE")
     ]
 
 
@@ -200,9 +196,7 @@ def test_a_wrong_row_violates_the_check_that_names_it(name: str, check: str, cha
 
 def test_suppressed_counts_are_null_and_never_a_number() -> None:
     row = made_up_run("A").results["threshold_sweep"].to_pylist()[0]
-    hidden = {
-        name: None for name, value in row.items() if isinstance(value, int | float) and "cutoff" not in name
-    }
+    hidden = {name: None for name, value in row.items() if isinstance(value, int | float) and "cutoff" not in name}
     table = TABLES["threshold_sweep"]
     assert failed(table, table.rows([row | hidden | {"status": "suppressed"}])) == []
     assert failed(table, table.rows([row | hidden])) == ["counts_sum"]

@@ -59,7 +59,8 @@ class CutoffGrid:
         Raises:
             ValueError: when two cutoffs round to the same FLOAT.
         """
-        rounded = self.values.astype(np.float32).astype(np.float64)
+        with np.errstate(over="ignore"):
+            rounded = self.values.astype(np.float32).astype(np.float64)
         if not np.isfinite(rounded).all() or not (np.diff(rounded) > 0).all():
             raise ValueError("two cutoffs round to the same FLOAT, or one is beyond its range")
         return CutoffGrid(rounded, "float")
@@ -84,7 +85,8 @@ class CutoffGrid:
 
     def index_of(self, cutoff: float) -> int | None:
         """Where a cutoff stands on the grid, or None when it lies between two."""
-        value = float(np.float32(cutoff)) if self.comparison == "float" else float(cutoff)
+        with np.errstate(over="ignore"):
+            value = float(np.float32(cutoff)) if self.comparison == "float" else float(cutoff)
         index = int(np.searchsorted(self.values, value))
         return index if index < len(self.values) and self.values[index] == value else None
 

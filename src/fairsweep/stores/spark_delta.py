@@ -32,7 +32,7 @@ _CONFLICT = re.compile(
     r"(Concurrent(Append|DeleteRead|DeleteDelete|Transaction|Write|Modification)|MetadataChanged|ProtocolChanged)"
     r"Exception"
 )
-_EXISTS = re.compile(r"TABLE_OR_VIEW_ALREADY_EXISTS|TableAlreadyExistsException|FileAlreadyExistsException")
+_EXISTS = re.compile(r"ALREADY_EXISTS|AlreadyExistsException")
 _OTHER_DEFINITION = re.compile(r"DELTA_CREATE_TABLE_(SCHEME_MISMATCH|WITH_DIFFERENT_\w+)")
 _CODE = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 

@@ -1,0 +1,54 @@
+"""The job over Spark Connect publishes what local Spark publishes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+
+from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.verbs.audit import AuditOptions, audit_config
+from tests.conftest import REPOSITORY
+from tests.spark.small_audits import config_of, people, written
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "delta"])
+def test_a_job_over_connect_publishes_the_tables_of_local_spark(
+    connect_server: str, spark: SparkSession, tmp_path: Path, form: str
+) -> None:
+    deltalake = pytest.importorskip("deltalake")
+    place, rows = tmp_path / f"rows.{form}", people(2_000)
+    if form == "csv":
+        rows.to_csv(place, index=False)
+    elif form == "parquet":
+        rows.to_parquet(place)
+    else:
+        deltalake.write_deltalake(place, rows)
+    config = written(config_of(input={"format": form, "path": str(place)}), tmp_path / "audit.yaml")
+    command = [sys.executable, str(REPOSITORY / "jobs" / "audit.py"), "--config", str(config)]
+    command += ["--warehouse", str(tmp_path / "remote"), "--remote", connect_server]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    local = audit_config(config, AuditOptions(warehouse=str(tmp_path / "local")))
+    for table in RESULT_TABLES:
+        there = deltalake.DeltaTable(str(tmp_path / "remote" / table)).to_pyarrow_table()
+        assert _plain(there, table) == _plain(local.tables[table], table), table
+    ids = deltalake.DeltaTable(str(tmp_path / "remote" / RUNS)).to_pyarrow_table()["run_id"]
+    assert ids.to_pylist() == local.tables[RUNS]["run_id"].to_pylist()
+
+
+def _plain(rows: pa.Table, table: str) -> list[dict[str, object]]:
+    order = [(name, "ascending") for name in TABLES[table].key]
+    plain: list[dict[str, object]] = rows.select(TABLES[table].column_names).sort_by(order).to_pylist()
+    return plain

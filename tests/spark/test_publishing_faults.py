@@ -1,0 +1,102 @@
+"""Publishing processes killed at every named place, over one live Connect server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairsweep.stores.failpoints import EXIT_CODE, FAILPOINTS, VARIABLE
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+REPOSITORY = Path(__file__).resolve().parents[2]
+CLIENT = Path(__file__).with_name("publishing_client.py")
+
+
+class Client:
+    """A child process that publishes and looks."""
+
+    def __init__(self, server: str, warehouse: Path, failpoint: str = "") -> None:
+        path = os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)])
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SPARK_")}
+        self.process = subprocess.Popen(
+            [sys.executable, str(CLIENT), server, str(warehouse)],
+            env=environment | {"PYTHONPATH": path, VARIABLE: failpoint},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, **command: Any) -> Any:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        return json.loads(answer) if answer else None
+
+    def end(self) -> int:
+        assert self.process.stdin
+        self.process.stdin.close()
+        return self.process.wait(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("o'brien ${HOME}") / "results"
+
+
+@pytest.fixture(scope="module")
+def client(connect_server: str, warehouse: Path) -> Iterator[Client]:
+    client = Client(connect_server, warehouse)
+    yield client
+    assert client.end() == 0
+
+
+@pytest.mark.parametrize("failpoint", FAILPOINTS)
+def test_readers_see_one_run_whole_wherever_the_next_one_is_killed(
+    failpoint: str, client: Client, connect_server: str, warehouse: Path
+) -> None:
+    model = f"killed_at_{failpoint}"
+    assert client.ask(publish=["A"], model=model) == ["published"]
+
+    killed = Client(connect_server, warehouse, failpoint)
+    assert killed.ask(publish=["B"], model=model) is None
+    assert killed.end() == EXIT_CODE
+    survivor = "B" if failpoint == "committed" else "A"
+    assert client.ask(show=["A", "B"], model=model) == [survivor]
+
+    outcome = "already_done" if failpoint == "committed" else "published"
+    assert client.ask(publish=["B"], model=model) == [outcome]
+    assert client.ask(show=["A", "B"], model=model) == ["B"]
+    assert client.ask(publish=["A"], model=model) == ["already_done"]
+    assert client.ask(show=["A", "B"], model=model) == ["A"]
+
+
+def test_eight_threads_of_a_connect_client_publish_a_run_once(client: Client) -> None:
+    outcomes = client.ask(publish=["A"] * 8, model="threads")
+    assert Counter(outcomes) == {"published": 1, "already_done": 7}
+    assert client.ask(show=["A"], model="threads") == ["A"]
+
+
+def test_processes_that_publish_the_same_run_at_once_leave_one_output(
+    client: Client, connect_server: str, warehouse: Path
+) -> None:
+    others = [Client(connect_server, warehouse) for _ in range(3)]
+    for other in others:
+        assert other.process.stdin
+        other.process.stdin.write(json.dumps({"publish": ["A"], "model": "processes"}) + "\n")
+        other.process.stdin.flush()
+    for other in others:
+        assert other.process.stdout
+        assert json.loads(other.process.stdout.readline()) in (["published"], ["already_done"])
+        assert other.end() == 0
+    assert client.ask(show=["A"], model="processes") == ["A"]
+    assert client.ask(publish=["A"], model="processes") == ["already_done"]

@@ -1,0 +1,265 @@
+"""The Delta store on one Spark session: what is written is what others read, and concurrent writers are safe."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from chispa import assert_df_equality
+from deltalake import DeltaTable
+
+from fairsweep.checksums import checksum
+from fairsweep.errors import StorageError, UsageError
+from fairsweep.schema import SCHEMA_VERSION_PROPERTY, conform
+from fairsweep.stores import publishing
+from fairsweep.stores.places import Place
+from fairsweep.stores.protocol import Run
+from fairsweep.stores.spark_delta import SparkDeltaStore
+from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.views import VIEWS
+from tests.spark.made_up_runs import made_up_run
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+FIRST, SECOND = made_up_run("A"), made_up_run("A", model="sepsis")
+REFUSED = made_up_run("A", model="stroke", status="refused")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("o'brien ${HOME} ü") / "results"
+
+
+@pytest.fixture(scope="module")
+def store(spark: SparkSession, folder: Path) -> SparkDeltaStore:
+    """A warehouse with one batch: two models published, one refused."""
+    store = SparkDeltaStore(spark, Place.warehouse(folder))
+    outcome = store.publish([FIRST, SECOND, REFUSED])
+    assert outcome == {FIRST.id: "published", SECOND.id: "published", REFUSED.id: "recorded"}
+    return store
+
+
+def both(table: str) -> pa.Table:
+    return pa.concat_tables([FIRST.results[table], SECOND.results[table]])
+
+
+@pytest.mark.parametrize("table", RESULT_TABLES)
+def test_spark_reads_back_what_was_written(spark: SparkSession, store: SparkDeltaStore, table: str) -> None:
+    assert checksum(store.current(table)) == checksum(both(table))
+    store.register_sql_views()
+    found, expected = spark.table(table), spark.createDataFrame(both(table))
+    assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
+
+
+def test_delta_rs_and_duckdb_read_what_spark_wrote_and_run_every_view(store: SparkDeltaStore, folder: Path) -> None:
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    for name, table in TABLES.items():
+        rows = conform(table, pa.table(DeltaTable(folder / name).to_pyarrow_table()))
+        if name != RUNS:
+            assert checksum(rows) == checksum(both(name)), name
+        connection.register(name, rows)
+    store.register_sql_views()
+    for name, view in VIEWS.items():
+        ours = store.sql(f"SELECT * FROM {name}").toArrow()
+        theirs = pa.table(connection.sql(view.sql).to_arrow_table())
+        assert ours.column_names == theirs.column_names
+        assert ours.num_rows > 0
+        assert checksum(theirs) == checksum(ours), name
+    connection.close()
+
+
+def test_records_of_a_batch_are_found_and_name_every_table(store: SparkDeltaStore) -> None:
+    records = {record["run_id"]: record for record in store.find_runs("b" * 16)}
+    assert {run_id: (record["status"], record["is_current"]) for run_id, record in records.items()} == {
+        FIRST.id: ("succeeded", True),
+        SECOND.id: ("succeeded", True),
+        REFUSED.id: ("refused", False),
+    }
+    assert records[FIRST.id]["started_at"] == FIRST.record["started_at"]
+    expected = {table: list(checksum(FIRST.results[table])) for table in RESULT_TABLES}
+    assert json.loads(records[FIRST.id]["checksums"]) == expected
+    assert set(store.current(RUNS).column("run_id").to_pylist()) == {FIRST.id, SECOND.id}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+def test_tables_are_documented_checked_and_readable_by_every_delta_reader(
+    store: SparkDeltaStore, folder: Path, table: Any
+) -> None:
+    delta = DeltaTable(folder / table.name)
+    assert delta.protocol().min_reader_version == 1
+    metadata = delta.metadata()
+    assert metadata.description == table.comment
+    assert metadata.partition_columns == (["run_id"] if table.partitioned else [])
+    fields = {field.name: field for field in delta.schema().fields}
+    for column in table.columns:
+        assert fields[column.name].metadata["comment"] == column.comment
+        assert fields[column.name].nullable == column.nullable
+    assert table.table_properties.items() <= metadata.configuration.items()
+
+
+def test_each_run_has_one_file_in_each_table_and_no_statistics_of_its_values(
+    store: SparkDeltaStore, folder: Path
+) -> None:
+    for table in RESULT_TABLES:
+        for run in (FIRST, SECOND):
+            files = list((folder / table / f"run_id={run.id}").glob("*.parquet"))
+            assert len(files) == 1, table
+        log = "".join(path.read_text() for path in (folder / table / "_delta_log").glob("*.json"))
+        assert "numRecords" in log
+        assert not re.search(r"minValues\\\":\{\\\"", log), table
+
+
+def test_a_new_session_binds_the_tables_that_exist(spark: SparkSession, store: SparkDeltaStore, folder: Path) -> None:
+    for table in TABLES:
+        spark.sql(f"DROP TABLE {Place.warehouse(folder).name(table)}")
+    other = SparkDeltaStore(spark.newSession(), Place.warehouse(folder))
+    other.verify([FIRST.id, SECOND.id])
+    assert all(DeltaTable(folder / table).version() <= 1 for table in TABLES)
+
+
+def test_rows_that_violate_a_check_are_refused_without_naming_a_value(store: SparkDeltaStore) -> None:
+    rows = FIRST.results["score_histograms"].to_pylist()
+    rows[0]["events"] = -987654321
+    wrong = TABLES["score_histograms"].rows([row | {"run_id": "d" * 32} for row in rows])
+    with pytest.raises(StorageError, match=r"table score_histograms is not .* writable") as caught:
+        store.replace("score_histograms", ["d" * 32], wrong)
+    assert "987654321" not in str(caught.value)
+    with pytest.raises(StorageError, match="DELTA_REPLACE_WHERE_MISMATCH"):
+        store.replace("cells", ["d" * 32], FIRST.results["cells"])
+    assert store.read("score_histograms", ["d" * 32]).num_rows == 0
+
+
+def test_damage_is_found_and_only_force_repairs_it(spark: SparkSession, tmp_path: Path) -> None:
+    store, run = SparkDeltaStore(spark, Place.warehouse(tmp_path)), made_up_run("A")
+    store.publish([run])
+    store.replace("cells", [run.id], run.results["cells"].slice(1))
+    with pytest.raises(StorageError, match=r"cells of run .* 4 rows, 5 expected; run again with --force"):
+        store.publish([run])
+    assert store.publish([run], force=True) == {run.id: "published"}
+    store.verify([run.id])
+
+
+@contextmanager
+def no_turns() -> Iterator[None]:
+    """Threads race each other as processes do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publishing, "_taking_turns", lambda *_: threading.Lock())
+        yield
+
+
+def assert_shows(store: SparkDeltaStore, run: Run) -> None:
+    assert store.current(RUNS).column("run_id").to_pylist() == [run.id]
+    for table in RESULT_TABLES:
+        assert checksum(store.current(table)) == checksum(run.results[table]), table
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_eight_runs_of_one_window_at_once_all_commit_and_one_is_current(spark: SparkSession, tmp_path: Path) -> None:
+    store, runs = SparkDeltaStore(spark, Place.warehouse(tmp_path)), [made_up_run(str(i)) for i in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda run: store.publish([run]), runs))
+    assert len(store.find_runs("b" * 16)) == 8
+    [current] = store.current(RUNS).column("run_id").to_pylist()
+    assert_shows(store, next(run for run in runs if run.id == current))
+    store.verify([run.id for run in runs])
+    assert store.publish([runs[0]]) == {runs[0].id: "already_done"}
+    assert_shows(store, runs[0])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_same_run_from_eight_threads_is_published_once_whether_or_not_they_take_turns(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    store, run = SparkDeltaStore(spark, Place.warehouse(tmp_path)), made_up_run("A")
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = [outcome[run.id] for outcome in pool.map(lambda _: store.publish([run]), range(8))]
+    assert Counter(outcomes) == {"published": 1, "already_done": 7}
+    racing = made_up_run("B")
+    with no_turns(), ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: store.publish([racing]), range(4)))
+    assert len(store.find_runs("b" * 16)) == 2
+    assert_shows(store, racing)
+
+
+def test_commits_at_once_conflict_so_that_one_run_is_current(spark: SparkSession, tmp_path: Path) -> None:
+    store = SparkDeltaStore(spark, Place.warehouse(tmp_path))
+    store.ensure()
+    runs = [made_up_run(str(i)) for i in range(4)]
+
+    def commit(run: Run) -> None:
+        changes = publishing.changes([{**run.record, "is_current": True, "checksums": "{}"}])
+        assert publishing._persistently(RUNS, lambda: store.commit(changes), settled=lambda: False)
+
+    with ThreadPoolExecutor(len(runs)) as pool:
+        list(pool.map(commit, runs))
+    assert len(store.find_runs("b" * 16)) == len(runs)
+    assert store.current(RUNS).num_rows == 1
+
+
+def test_stores_that_create_the_same_tables_at_once_all_find_them(spark: SparkSession, tmp_path: Path) -> None:
+    stores = [SparkDeltaStore(spark, Place.warehouse(tmp_path / "new")) for _ in range(4)]
+    with ThreadPoolExecutor(len(stores)) as pool:
+        list(pool.map(lambda store: store.ensure(), stores))
+    assert all(DeltaTable(tmp_path / "new" / name).version() == 0 for name in TABLES)
+    assert stores[0].publish([REFUSED]) == {REFUSED.id: "recorded"}
+
+
+def test_a_schema_of_the_catalog_holds_managed_tables_and_lasting_views(spark: SparkSession, tmp_path: Path) -> None:
+    name = f"fair_{tmp_path.name}"
+    spark.sql(f"CREATE SCHEMA `{name}` LOCATION '{tmp_path}'")
+    store = SparkDeltaStore(spark, Place.catalog(name))
+    store.publish([FIRST])
+    shown = {row.tableName for row in spark.sql(f"SHOW TABLES IN `{name}`").collect()}
+    assert shown == {*TABLES, *VIEWS}
+    assert spark.table(f"`{name}`.v_run_health").collect()[0].run_id == FIRST.id
+    again = SparkDeltaStore(spark.newSession(), Place.catalog(name, "spark_catalog"))
+    assert again.publish([FIRST]) == {FIRST.id: "already_done"}
+    assert_shows(again, FIRST)
+    spark.sql(f"DROP SCHEMA `{name}` CASCADE")
+
+
+@pytest.mark.parametrize(("version", "message"), [("99", "of schema version 99"), (None, "not a table of Fairsweep")])
+def test_tables_of_another_program_or_a_newer_version_are_left_alone(
+    spark: SparkSession, tmp_path: Path, version: str | None, message: str
+) -> None:
+    place = Place.warehouse(tmp_path)
+    properties = "" if version is None else f"TBLPROPERTIES ('{SCHEMA_VERSION_PROPERTY}' = '{version}')"
+    spark.sql(place.create_schema)
+    spark.sql(f"CREATE TABLE {place.name(RUNS)} (id INT) USING delta LOCATION '{tmp_path / RUNS}' {properties}")
+    spark.sql(f"DROP TABLE {place.name(RUNS)}")
+    with pytest.raises(StorageError, match=f"table runs is {message}"):
+        SparkDeltaStore(spark, place).ensure()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a.b", "a`b", "a b", "a'b", "x; DROP TABLE y", "${env:HOME}", "a\n", "a/b", "a" * 256]
+)
+def test_hostile_schema_and_catalog_names_are_refused_before_spark(name: str) -> None:
+    with pytest.raises(UsageError, match=r"(?s)--schema.*letters, digits"):
+        Place.catalog(name)
+    with pytest.raises(UsageError, match=r"(?s)--catalog.*letters, digits"):
+        Place.catalog("fine", name)
+
+
+def test_a_folder_is_one_place_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    spellings = ("results", "./results/", str(tmp_path / "results"), str(tmp_path / "x" / ".." / "results"))
+    assert len({Place.warehouse(text) for text in spellings}) == 1
+    assert Place.warehouse("s3://bucket/results/").location("runs") == "s3://bucket/results/runs"
+    for wrong in ("", "a\nb"):
+        with pytest.raises(UsageError, match="--warehouse"):
+            Place.warehouse(wrong)
