@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.spark.small_audits import config_of, people, written
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 class Job(NamedTuple):

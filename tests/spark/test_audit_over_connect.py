@@ -19,7 +19,7 @@ from tests.spark.small_audits import config_of, people, written
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "delta"])

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairsweep.errors import Problem, UsageError
@@ -28,7 +29,15 @@ SETTINGS: Mapping[str, str] = {
     # A header that is read by position "does not conform": no warning helps there, and warnings can hold values.
     "spark.log.level": "ERROR",
 }
-LOCAL_SETTINGS: Mapping[str, str] = {"spark.sql.shuffle.partitions": "4", "spark.driver.memory": "2g"}
+# What Delta's coordinates bring beside its own two jars; a second Hadoop on the class path would clash with Spark's.
+_NOT_NEEDED = "org.*:*,com.*:*,io.unitycatalog:*,io.delta:delta-kernel-*"
+LOCAL_SETTINGS: Mapping[str, str] = {
+    "spark.sql.shuffle.partitions": "4",
+    "spark.driver.memory": "2g",
+    # Everything is in one process: no port needs to be open to other machines.
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
 
 
 def start(master: str | None = None, remote: str | None = None) -> SparkSession:
@@ -68,6 +77,10 @@ def _new(master: str | None) -> SparkSession:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for key, value in wanted.items():
         builder = builder.config(key, value)
+    if "PYSPARK_GATEWAY_PORT" not in os.environ and not _has_delta():
+        from delta import configure_spark_with_delta_pip
+
+        builder = configure_spark_with_delta_pip(builder).config("spark.jars.excludes", _NOT_NEEDED)
     try:
         return builder.getOrCreate()
     except Exception as error:
@@ -76,6 +89,14 @@ def _new(master: str | None) -> SparkSession:
                 Problem("Java", "not found, or it could not start", "Java 17 or newer", "install it and set JAVA_HOME")
             ) from error
         raise
+
+
+def _has_delta() -> bool:
+    """Whether Delta's jars lie beside Spark's own, as `scripts/setup` puts them."""
+    import pyspark
+
+    home = Path(os.environ.get("SPARK_HOME", Path(pyspark.__file__).parent))
+    return any((home / "jars").glob("delta-spark_*.jar"))
 
 
 @contextmanager
