@@ -9,7 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from fairsweep.engines.protocol import Inspection, SourceColumn
 from fairsweep.errors import DataRefusedError, Problem, UsageError
+from fairsweep.inputs import column_type
 from fairsweep.specs.checking import check_columns, window_of
 from fairsweep.specs.loading import load_mapping
 from fairsweep.verbs.audit import (
@@ -125,15 +127,16 @@ def _frame(data: Any, spec: AuditSpec, spark: SparkSession | None) -> DataFrame:
     if not isinstance(data, pd.DataFrame | pa.Table):
         allowed = "a Spark DataFrame, a pandas DataFrame or a pyarrow Table"
         raise UsageError(Problem("data", f"a {type(data).__name__}", allowed, "convert it to one of these"))
-    present = data.columns if isinstance(data, pd.DataFrame) else data.column_names
-    # A column that is missing is told with the names of all the others.
-    names = [name for name in spec.columns_read if name in present]
-    whole = len(names) < len(spec.columns_read)
-    if isinstance(data, pd.DataFrame):
-        chosen = data if whole else data[names]
-        table = pa.Table.from_pandas(chosen, preserve_index=False)
-    else:
-        table = data if whole else data.select(names)
+    present = [str(name) for name in (data.columns if isinstance(data, pd.DataFrame) else data.column_names)]
+    read = [name for name in spec.columns_read if name in present]
+    table = (
+        pa.Table.from_pandas(data[read], preserve_index=False) if isinstance(data, pd.DataFrame) else data.select(read)
+    )
+    kinds = {field.name: column_type(field.type) for field in table.schema}
+    columns = tuple(SourceColumn(name, kinds.get(name, "other")) for name in present)
+    check_columns(spec, Inspection(columns, "the data", None))
+    if not table.num_rows:
+        raise DataRefusedError(refusing.NO_ROWS)
     fields = [
         field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
         for field in table.schema

@@ -12,8 +12,8 @@ from typing import Literal
 
 # The number syntax of DESIGN's text inputs. Spark casts `1d`, `0x1p3` and `inf` to numbers and Arrow does not.
 NUMBER_PATTERN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-# Dates begin as ISO writes them; a time and an offset may follow.
-DATE_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T].*)?"
+# An ISO date; a time to the second, and then an offset from UTC, may follow.
+DATE_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 
 
 @dataclass(frozen=True)

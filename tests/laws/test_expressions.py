@@ -49,7 +49,8 @@ ARROW = (
 )  # fmt: skip
 NAN, INF = float("nan"), float("inf")
 COLUMNS: tuple[list[Any], ...] = (
-    [None, "", "  ", " a ", "A", "é", "NULL", "it's", "\\", "`", " 1.0 ", "7", "2026-01-01", "2026-01-31T23:30:00-01:00"],
+    [None, "", "  ", " a ", "A", "é", "NULL", "\\", " 1.0 ", "7", "it's", "0",
+     "2026-01-01", "2026-01-31T23:30:00-01:00"],
     [None, NAN, INF, -INF, 0.0, -0.0, 1.0, 0.5, 0.29, 7.0, 1e5, -1.0, 5e-324, 1e308],
     [None, date(1969, 12, 31), *[date(2026, 1, d) for d in range(1, 11)], date(2026, 2, 1), date(2026, 2, 2)],
     [None, True, False, False, *[True, False] * 5],

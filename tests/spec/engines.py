@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +22,7 @@ from fairsweep.specs.checking import check_columns
 from fairsweep.specs.loading import load_mapping
 from fairsweep.verbs.audit import assess, count
 from tests import reference
+from tests.conftest import REPOSITORY
 from tests.spec.tables import Batch
 
 if TYPE_CHECKING:
@@ -123,9 +126,11 @@ def by_spark(session: SparkSession) -> Run:
     from fairsweep.engines.spark.sources import CsvSource, FrameSource
 
     def run(batch: Batch, folder: Path) -> Outcomes:
-        source: Source = FrameSource(_frame(session, batch))
+        source: Source
         if batch.csv is not None:
             source = CsvSource(session, str(_written(batch.csv, folder)))
+        else:
+            source = FrameSource(_frame(session, batch))
         return _audited(batch, SparkEngine(session, source, load_mapping(batch.config).limits))
 
     def run_all(batches: Sequence[Batch]) -> list[Outcomes]:
@@ -142,18 +147,18 @@ def _written(content: str, folder: Path) -> Path:
 
 
 def _frame(session: SparkSession, batch: Batch) -> DataFrame:
-    types = {name: ARROW_TYPES.get(kind) or _decimal(kind) for name, kind in batch.types.items()}
-    arrays = [pa.array([row[name] for row in batch.rows], kind) for name, kind in types.items()]
-    frame = session.createDataFrame(pa.table(arrays, names=list(types)))
-    for name, kind in batch.types.items():
-        if kind == "timestamp_ntz":
-            frame = frame.withColumn(name, frame[name].cast("timestamp_ntz"))
-    return frame
+    import pyspark.sql.types as T
+
+    table = pa.table({name: pa.array([row[name] for row in batch.rows], _arrow(t)) for name, t in batch.types.items()})
+    # Named types, because Connect cannot tell those of a table without rows, nor either a timestamp without a zone.
+    fields = [T.StructField(name, T.DataType.fromDDL(t.replace("text", "string"))) for name, t in batch.types.items()]
+    return session.createDataFrame(table, T.StructType(fields))
 
 
-def _decimal(kind: str) -> Any:
-    precision, scale = kind.removeprefix("decimal(").removesuffix(")").split(",")
-    return pa.decimal128(int(precision), int(scale))
+def _arrow(kind: str) -> Any:
+    if kind.startswith("decimal"):
+        return pa.decimal128(*map(int, re.findall("[0-9]+", kind)))
+    return ARROW_TYPES[kind]
 
 
 def _audited(batch: Batch, engine: Engine) -> Outcomes:
@@ -205,10 +210,16 @@ def by_connect(url: str) -> Run:
 
     def run(batches: Sequence[Batch]) -> list[Outcomes]:
         command = [sys.executable, "-m", "tests.spec.engines", url]
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
         done = subprocess.run(
-            command, input=pickle.dumps(list(batches)), capture_output=True, check=False, timeout=280,
-            cwd=Path(__file__).parents[2],
-        )  # fmt: skip
+            command,
+            input=pickle.dumps(list(batches)),
+            capture_output=True,
+            check=False,
+            timeout=290,
+            cwd=REPOSITORY,
+            env=environment,
+        )
         if done.returncode:
             raise RuntimeError(done.stderr.decode()[-4000:])
         outcomes: list[Outcomes] = pickle.loads(done.stdout)

@@ -8,13 +8,13 @@ from fractions import Fraction
 import pytest
 
 from tests.reference import METRICS
-from tests.spec import breaks, groups, labels, models, points, scores, text_files, windows
+from tests.spec import breaks, groups, labels, models, points, score_types, scores, text_files, windows
 from tests.spec.engines import COUNTS, Outcome, Outcomes, Run, by_connect, by_reference, by_spark
 from tests.spec.tables import Case, batches, table
 
 CASES = [
     case
-    for module in (scores, labels, groups, breaks, windows, text_files, points, models)
+    for module in (scores, score_types, labels, groups, breaks, windows, text_files, points, models)
     for case in module.CASES
 ]  # fmt: skip
 BATCHES = batches(CASES)

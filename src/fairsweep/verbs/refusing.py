@@ -6,25 +6,24 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from fairsweep.errors import Problem, quoted
-from fairsweep.groups import ALL, OVERALL
-from fairsweep.intake import GROUPLESS_REASONS, REFUSAL_REASONS
+from fairsweep.groups import ALL, OVERALL, SEPARATOR
+from fairsweep.intake import GROUPLESS_REASONS, REFUSAL_REASONS, UNKNOWN
 from fairsweep.specs.scalars import IDENTIFIER_PATTERN
 
 if TYPE_CHECKING:
-    from fairsweep.engines.protocol import ModelKey, ModelState
+    from fairsweep.engines.protocol import ModelKey, ModelState, Tally
     from fairsweep.verbs.assessment import Assessment
 
 # In a smaller group one bad row would already be a tenth.
 SMALLEST_LIMITED_GROUP = 100
+NO_ROWS = Problem("input", "has no row to count", "at least one row, inside the window if there is one", "check it")
 
 
 def problems(key: ModelKey, assessment: Assessment) -> list[Problem]:
     """Everything that refuses the run of one model; empty where it may be published."""
     limits, state = assessment.spec.limits, assessment.state
     if not state.rows_input:
-        return [
-            Problem("input", "has no row to count", "at least one row, inside the window if there is one", "check it")
-        ]
+        return [NO_ROWS]
     found = [*_model_problems(key), *_reference_problems(assessment)]
     share = state.rows_refused / state.rows_input
     if share > limits.maximum_refused_share:
@@ -71,11 +70,17 @@ def _by_reason(state: ModelState) -> str:
     return ", ".join(f"{reason} {rows:,}" for reason, rows in n.items())
 
 
+def _groupless(tally: Tally) -> bool:
+    """Whether the refusal itself hides the group; an age out of range hides the band, and not the race."""
+    lost = UNKNOWN in tally.group_value.split(SEPARATOR)
+    return tally.reason == "malformed_row" or (tally.reason in GROUPLESS_REASONS and lost)
+
+
 def _group_problems(assessment: Assessment) -> list[Problem]:
     """Groups that lose too many of their rows; rows whose group nobody can tell are nobody's loss."""
     refused: dict[tuple[str, str], int] = defaultdict(int)
     for tally in assessment.state.tallies:
-        if tally.reason in REFUSAL_REASONS and tally.reason not in GROUPLESS_REASONS:
+        if tally.reason in REFUSAL_REASONS and not _groupless(tally):
             refused[tally.attribute, tally.group_value] += tally.n
     kept = assessment.rows_by_group()
     limit = assessment.spec.limits.maximum_refused_share_per_group
