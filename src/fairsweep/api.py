@@ -14,6 +14,7 @@ from fairsweep.errors import DataRefusedError, Problem, UsageError
 from fairsweep.inputs import column_type
 from fairsweep.specs.checking import check_columns, window_of
 from fairsweep.specs.loading import load_mapping
+from fairsweep.verbs import refusing
 from fairsweep.verbs.audit import (
     VERB,
     Assessed,
