@@ -306,9 +306,7 @@ INPUTS: tuple[tuple[dict[str, bytes], str, type[FairsweepError], str], ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("files", "path", "error", "words"), INPUTS, ids=[words[:30] for *_, words in INPUTS]
-)
+@pytest.mark.parametrize(("files", "path", "error", "words"), INPUTS, ids=[words[:30] for *_, words in INPUTS])
 def test_an_input_that_cannot_be_audited_is_a_problem(
     tmp_path: Path, files: dict[str, bytes], path: str, error: type[FairsweepError], words: str
 ) -> None:

@@ -72,9 +72,7 @@ def test_undefined_and_zero_values_are_null_with_the_reason(
 def test_intervals_of_proportions_equal_statsmodels(metric: Metric) -> None:
     group, other = counts((30, 20, 12, 90)), counts((21, 44, 17, 60))
     result = compare(metric, group, other)
-    rates = [
-        int(form.of(side)[0]) for side in (group, other) for form in (metric.numerator, metric.denominator)
-    ]
+    rates = [int(form.of(side)[0]) for side in (group, other) for form in (metric.numerator, metric.denominator)]
     assert np.allclose(
         (result.ratio_ci_low[0], result.ratio_ci_high[0]),
         confint_proportions_2indep(*rates, compare="ratio", method="score", correction=False),
@@ -165,8 +163,7 @@ def test_worst_pair_has_the_smallest_ratio_of_all_pairs(
         return
     assert pair is not None
     ratios = [
-        float(compare(metric, everybody[[a]], everybody[[b]]).ratio[0])
-        for a, b in itertools.permutations(known, 2)
+        float(compare(metric, everybody[[a]], everybody[[b]]).ratio[0]) for a, b in itertools.permutations(known, 2)
     ]
     worst = float(compare(metric, everybody[[pair[0]]], everybody[[pair[1]]]).ratio[0])
     if not np.isnan(ratios).all():
@@ -212,9 +209,7 @@ def test_worst_pairs_equal_fairlearn(
         pair = worst_pair(METRIC[name], list("abcd"), groups)
         assert pair is not None
         worst.append(compare(METRIC[name], groups[[pair[0]]], groups[[pair[1]]]))
-    assert min(result.ratio[0] for result in worst) == pytest.approx(
-        ratio(label, flag, sensitive_features=group)
-    )
+    assert min(result.ratio[0] for result in worst) == pytest.approx(ratio(label, flag, sensitive_features=group))
     assert max(abs(result.difference[0]) for result in worst) == pytest.approx(
         difference(label, flag, sensitive_features=group)
     )

@@ -85,9 +85,7 @@ def test_sexes_give_the_published_counts_and_rates(members: pd.DataFrame) -> Non
 
 def test_population_gbe_is_nearest_one_at_0_071(members: pd.DataFrame, sweep: pd.DataFrame) -> None:
     events = int(members["event"].sum())
-    ranked = sorted(
-        (abs(flagged - events), flagged < events, k / 1000) for k, flagged in enumerate(sweep["flagged"])
-    )
+    ranked = sorted((abs(flagged - events), flagged < events, k / 1000) for k, flagged in enumerate(sweep["flagged"]))
     assert ranked[0] == (8_473 - 8_430, False, AT)
     assert ranked[1][0] > 5 * ranked[0][0], "the neighbouring cutoffs are clearly worse"
 
@@ -137,9 +135,7 @@ def test_event_rate_follows_the_score_over_its_whole_range(members: pd.DataFrame
         observed=("event", "mean"), predicted=("score", "mean")
     )
     assert (np.diff(deciles["observed"]) > 0).all()
-    assert deciles["observed"].to_numpy() == pytest.approx(
-        deciles["predicted"].to_numpy(), rel=0.05, abs=3e-5
-    )
+    assert deciles["observed"].to_numpy() == pytest.approx(deciles["predicted"].to_numpy(), rel=0.05, abs=3e-5)
     flagged = ranked[ranked["flagged"]]
     thirds = flagged.groupby(np.arange(len(flagged)) * 3 // len(flagged))["event"].mean()
     assert (np.diff(thirds) > 0).all()

@@ -78,9 +78,7 @@ SCORES: tuple[tuple[list[float], tuple[float, float, int]], ...] = (
 
 
 @pytest.mark.parametrize(("scores", "expected"), SCORES)
-def test_cutoffs_span_the_scores(
-    tmp_path: Path, scores: list[float], expected: tuple[float, float, int]
-) -> None:
+def test_cutoffs_span_the_scores(tmp_path: Path, scores: list[float], expected: tuple[float, float, int]) -> None:
     values: list[object] = [scores[i % len(scores)] for i in range(60)]
     spec, _ = proposed(tmp_path, table(risk_score=values), wishes=Wishes(score="risk_score"))
     grid = spec.grid().values
@@ -169,9 +167,7 @@ REAL = (
 
 
 @pytest.mark.parametrize(("name", "score", "label"), REAL)
-def test_real_inputs_are_recognised(
-    data_folder: Path, tmp_path: Path, name: str, score: str, label: str
-) -> None:
+def test_real_inputs_are_recognised(data_folder: Path, tmp_path: Path, name: str, score: str, label: str) -> None:
     summary = init(data_folder / name, "sanction", tmp_path / "a.yaml")
     assert (summary.proposal.score.name, summary.proposal.label.name) == (score, label)
     assert "race" in {profile.name for profile in summary.proposal.attributes}

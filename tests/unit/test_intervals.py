@@ -53,9 +53,7 @@ def test_golden_values_of_the_published_formulas() -> None:
 def test_intervals_of_a_proportion_equal_statsmodels(x: int, n: int) -> None:
     assert np.allclose(wilson(x, n), proportion_confint(x, n, method="wilson"), rtol=1e-12, atol=1e-15)
     assert np.allclose(clopper_pearson(x, n), proportion_confint(x, n, method="beta"), rtol=1e-9)
-    assert np.allclose(
-        clopper_pearson(x, n, 0.2), proportion_confint(x, n, method="beta", alpha=0.2), rtol=1e-9
-    )
+    assert np.allclose(clopper_pearson(x, n, 0.2), proportion_confint(x, n, method="beta", alpha=0.2), rtol=1e-9)
 
 
 def test_intervals_of_a_proportion_end_exactly_at_0_and_1_and_are_undefined_for_nobody() -> None:
@@ -119,18 +117,10 @@ def score_by_maximum_likelihood(tp: int, fp: int, fn: int, phi: float) -> float:
 
 @pytest.mark.parametrize(
     ("counts", "phi"),
-    list(
-        itertools.product(
-            [(30, 50, 70), (1, 1, 7), (9, 3, 4), (400, 20, 90), (12, 1, 1)], (0.3, 0.8, 1.25, 3.0)
-        )
-    ),
+    list(itertools.product([(30, 50, 70), (1, 1, 7), (9, 3, 4), (400, 20, 90), (12, 1, 1)], (0.3, 0.8, 1.25, 3.0))),
 )
-def test_score_statistic_equals_a_search_for_the_maximum_likelihood(
-    counts: tuple[int, int, int], phi: float
-) -> None:
-    assert float(score_statistic(*counts, phi)) == pytest.approx(
-        score_by_maximum_likelihood(*counts, phi), rel=1e-4
-    )
+def test_score_statistic_equals_a_search_for_the_maximum_likelihood(counts: tuple[int, int, int], phi: float) -> None:
+    assert float(score_statistic(*counts, phi)) == pytest.approx(score_by_maximum_likelihood(*counts, phi), rel=1e-4)
 
 
 @given(tp=COUNT, fp=COUNT, fn=COUNT)
@@ -169,9 +159,7 @@ def test_score_statistic_of_no_ratio_is_undefined(phi: float) -> None:
     group=st.tuples(*[st.integers(0, 300)] * 3),
     rest=st.tuples(*[st.integers(0, 3_000)] * 3),
 )
-def test_relative_variance_equals_the_derived_formula(
-    group: tuple[int, int, int], rest: tuple[int, int, int]
-) -> None:
+def test_relative_variance_equals_the_derived_formula(group: tuple[int, int, int], rest: tuple[int, int, int]) -> None:
     tp, fp, fn = group
     population = tp + rest[0], fp + rest[1], fn + rest[2]
     f, p, all_f, all_p = tp + fp, tp + fn, population[0] + population[1], population[0] + population[2]
@@ -192,9 +180,7 @@ def test_relative_variance_of_everybody_is_0_and_follows_simulation_for_a_group(
     shares = np.array([*group, 900, 3_000, 1_200]) / 50_000
     drawn = rng.multinomial(50_000, [*shares, 1 - shares.sum()], size=40_000)[:, :6].T
     tp, fp, fn = drawn[:3] + drawn[3:]
-    simulated = np.var(
-        np.log((drawn[0] + drawn[1]) / (drawn[0] + drawn[2])) - np.log((tp + fp) / (tp + fn)), ddof=1
-    )
+    simulated = np.var(np.log((drawn[0] + drawn[1]) / (drawn[0] + drawn[2])) - np.log((tp + fp) / (tp + fn)), ddof=1)
     formula = float(relative_log_variance((300, 500, 700), (1_200, 3_500, 1_900)))
     assert simulated == pytest.approx(formula, rel=0.03)
 
@@ -210,9 +196,7 @@ def test_relative_variance_of_everybody_is_0_and_follows_simulation_for_a_group(
 def test_ratio_interval_equals_statsmodels_away_from_the_edges(x1: int, n1: int, x2: int, n2: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        expected = confint_proportions_2indep(
-            x1, n1, x2, n2, compare="ratio", method="score", correction=False
-        )
+        expected = confint_proportions_2indep(x1, n1, x2, n2, compare="ratio", method="score", correction=False)
     assert np.allclose(koopman_ratio(x1, n1, x2, n2), expected, rtol=1e-6, atol=1e-9)
 
 
@@ -239,9 +223,7 @@ def score_of_ratio_to_60_digits(x1: int, n1: int, x2: int, n2: int, ratio: float
     ],
 )
 def test_ratio_interval_ends_where_the_score_is_the_quantile(x1: int, n1: int, x2: int, n2: int) -> None:
-    scores = [
-        score_of_ratio_to_60_digits(x1, n1, x2, n2, float(limit)) for limit in koopman_ratio(x1, n1, x2, n2)
-    ]
+    scores = [score_of_ratio_to_60_digits(x1, n1, x2, n2, float(limit)) for limit in koopman_ratio(x1, n1, x2, n2)]
     assert scores == pytest.approx([Z95, -Z95], abs=1e-9)
 
 
@@ -261,9 +243,7 @@ def test_ratio_interval_holds_where_everybody_or_nobody_counts() -> None:
 
 
 @given(data=st.data(), n1=st.integers(1, 10**6), n2=st.integers(1, 10**6))
-def test_interval_of_two_rates_contains_the_estimate_and_turns_over(
-    data: st.DataObject, n1: int, n2: int
-) -> None:
+def test_interval_of_two_rates_contains_the_estimate_and_turns_over(data: st.DataObject, n1: int, n2: int) -> None:
     x1, x2 = data.draw(st.integers(0, n1)), data.draw(st.integers(0, n2))
     low, high = (float(a) for a in koopman_ratio(x1, n1, x2, n2))
     if x2:
@@ -288,9 +268,7 @@ def test_difference_interval_equals_statsmodels(first: tuple[int, int], second: 
 def test_interval_of_a_ratio_of_two_groups_gbe() -> None:
     low, high = gbe_ratio((30, 50, 70), (60, 40, 20))
     ratio, error = (80 / 100) / (100 / 80), math.sqrt(120 / 8_000 + 60 / 8_000)
-    assert (float(low), float(high)) == pytest.approx(
-        (ratio * math.exp(-Z95 * error), ratio * math.exp(Z95 * error))
-    )
+    assert (float(low), float(high)) == pytest.approx((ratio * math.exp(-Z95 * error), ratio * math.exp(Z95 * error)))
     for unknown in [(0, 0, 5), (0, 5, 0), (0, 0, 0)]:
         assert np.isnan(gbe_ratio(unknown, (60, 40, 20))).all()
         assert np.isnan(gbe_ratio((60, 40, 20), unknown)).all()

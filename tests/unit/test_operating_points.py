@@ -85,9 +85,7 @@ def test_population_gbe_stands_beside_every_rule_unless_undefined() -> None:
 
 
 def test_fixed_cutoff_of_float_scores_is_the_rounded_one() -> None:
-    choice = choose(
-        OperatingPoint("p", "fixed", "0.3"), GRID.as_float(), population([90, 40, 12, 5, 0], 10, 100)
-    )
+    choice = choose(OperatingPoint("p", "fixed", "0.3"), GRID.as_float(), population([90, 40, 12, 5, 0], 10, 100))
     assert choice.cutoff == choice.achieved == float(np.float32(0.3))
     assert choice.target == 0.3
 
@@ -102,9 +100,7 @@ def test_fixed_cutoff_off_the_grid_names_both_neighbours() -> None:
     events=st.integers(1, 30),
     hundredths=st.integers(1, 300),
 )
-def test_rules_agree_with_a_naive_search_in_fractions(
-    flagged: list[int], events: int, hundredths: int
-) -> None:
+def test_rules_agree_with_a_naive_search_in_fractions(flagged: list[int], events: int, hundredths: int) -> None:
     parameter, exact = f"{hundredths / 100:.2f}", Fraction(hundredths, 100)
     n = 100
 

@@ -171,9 +171,7 @@ def test_a_write_that_stores_something_else_is_not_published() -> None:
             super().replace(table, run_ids, rows.slice(1) if table == "disparities" else rows)
 
     store, run = Forgetful(), made_up_run("A")
-    with pytest.raises(
-        StorageError, match=r"disparities of run .* is not as it was written: 3 rows, 4 expected"
-    ):
+    with pytest.raises(StorageError, match=r"disparities of run .* is not as it was written: 3 rows, 4 expected"):
         store.publish([run])
     assert shown(store) == []
 
@@ -205,9 +203,7 @@ def test_eight_runs_of_one_window_at_once_leave_one_current() -> None:
     assert len(store.find_runs("b" * 16)) == 8
 
 
-@pytest.mark.parametrize(
-    "run_id", ["", "r1' OR '1'='1", "ABCDEF0123456789", "a" * 15, "a" * 65, "a" * 32 + "\n"]
-)
+@pytest.mark.parametrize("run_id", ["", "r1' OR '1'='1", "ABCDEF0123456789", "a" * 15, "a" * 65, "a" * 32 + "\n"])
 def test_run_ids_are_hexadecimal(run_id: str) -> None:
     run = made_up_run("A")
     with pytest.raises(ValueError, match="16 to 64 hexadecimal digits"):

@@ -130,9 +130,7 @@ def test_the_fingerprint_changes_with_the_meaning_only() -> None:
 
 
 def test_a_spec_written_out_loads_back_as_itself_and_cannot_be_changed() -> None:
-    spec = from_yaml(
-        "cutoffs={values: [0.1, 0.25]}", attributes=["race", ["race", "sex"]], non_event_labels=[0]
-    )
+    spec = from_yaml("cutoffs={values: [0.1, 0.25]}", attributes=["race", ["race", "sex"]], non_event_labels=[0])
     assert load_mapping(json.loads(spec.config_json())) == spec
     with pytest.raises(ValidationError):
         spec.flag_is = "sanction"  # type: ignore[misc]
@@ -184,9 +182,7 @@ ODD_NAMES = ("a.b", "a b", "a`b", "größe", "select", "a'b", 'a"b', "${x}", "a,
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_column_names_are_names(name: str) -> None:
-    spec = spec_of(
-        columns={"score": name, "label": "fell"}, attributes=[{"name": "group", "from": f"{name}2"}]
-    )
+    spec = spec_of(columns={"score": name, "label": "fell"}, attributes=[{"name": "group", "from": f"{name}2"}])
     columns = [SourceColumn(column, "text") for column in (name, f"{name}2", "fell")]
     check_columns(spec, Inspection(tuple(columns), "x.csv", None))
     assert (spec.columns.score, spec.base_attributes[0].column) == (name, f"{name}2")

@@ -71,9 +71,7 @@ def test_verdict_of_one_group_where_flags_and_events_are_equal_overall(
     result = judge(counts(group), BALANCED, [RACE], Rule(flag_is))
     assert result.judged_value[0] == pytest.approx(value, nan_ok=True)
     assert result.verdict_basis[0] == "absolute"
-    assert (result.below_floor[0], result.above_ceiling[0]) == (
-        (beyond, None) if flag_is == "help" else (None, beyond)
-    )
+    assert (result.below_floor[0], result.above_ceiling[0]) == ((beyond, None) if flag_is == "help" else (None, beyond))
     assert result.verdict[0] == verdict
     assert verdict in VERDICT_ORDER[flag_is]
     assert result.flag_balance[0] == group[1] - group[2]
@@ -216,9 +214,7 @@ def test_false_breaches_stay_near_alpha_where_the_true_ratio_to_the_population_i
     expected = np.array([120, fp, 80, 700, 2_400, 500])
     draws = np.random.default_rng(11).poisson(expected, size=(1_500, 6))
     breaches = [
-        judge(
-            counts((tp, wrong, fn)), everybody(tp + rest[0], wrong + rest[1], fn + rest[2]), [RACE], HELP
-        ).verdict[0]
+        judge(counts((tp, wrong, fn)), everybody(tp + rest[0], wrong + rest[1], fn + rest[2]), [RACE], HELP).verdict[0]
         == "breach"
         for tp, wrong, fn, *rest in draws
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fairsweep.errors import Problem, UsageError, quoted
 from fairsweep.schema import sql_name, sql_text
-from fairsweep.tables import TABLES
+from fairsweep.tables import RUNS, TABLES
 from fairsweep.views import VIEWS
 
 _IDENTIFIER = re.compile(r"[\w-]{1,255}")
@@ -80,6 +80,14 @@ class Place:
     def location(self, table: str) -> str | None:
         """Where an external table lies."""
         return None if self.folder is None else f"{self.folder}/{table}"
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it can be seen from here that nothing was ever published: a folder without a log of runs."""
+        if self.folder is None or _SCHEME.match(self.folder):
+            return False
+        folder = Path(self.folder)
+        return folder.parent.is_dir() and not (folder / RUNS / "_delta_log").exists()
 
     @property
     def create_schema(self) -> str:

@@ -121,7 +121,9 @@ class SparkDeltaStore:
         publishing.verify(self, run_ids)
 
     def find_runs(self, batch_id: str) -> list[RunRecord]:
-        """The run records of a batch."""
+        """The run records of a batch; none where there is no table yet, which is then not created for it."""
+        if self._place.is_new:
+            return []
         self.ensure()
         records: list[RunRecord] = self._where(RUNS, "batch_id", [batch_id]).to_pylist()
         return records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -131,7 +132,11 @@ def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options
         if earlier is not None:
             return earlier
     try:
-        counted = count(spec, window, engine, inspection, options.progress)
+        with ThreadPoolExecutor(1, thread_name_prefix="fairsweep-tables") as pool:
+            # Creating or binding the tables takes as long as a small count, and needs nothing from it.
+            ensured = pool.submit(store.ensure)
+            counted = count(spec, window, engine, inspection, options.progress)
+            ensured.result()
         if inspection.input_version is None:
             batch = batch_of(state_version(counted, [grouping.attributes for grouping in spec.groupings]))
             earlier = _done_before(batch, store, options)

@@ -32,7 +32,10 @@ SETTINGS: Mapping[str, str] = {
 # What Delta's coordinates bring beside its own two jars; a second Hadoop on the class path would clash with Spark's.
 _NOT_NEEDED = "org.*:*,com.*:*,io.unitycatalog:*,io.delta:delta-kernel-*"
 LOCAL_SETTINGS: Mapping[str, str] = {
-    "spark.sql.shuffle.partitions": "4",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    # Result tables have one file per run: their smallest and largest values prune nothing, and would leak.
+    "spark.databricks.delta.stats.collect": "false",
     "spark.driver.memory": "2g",
     # Everything is in one process: no port needs to be open to other machines.
     "spark.driver.host": "127.0.0.1",
