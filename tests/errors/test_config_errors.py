@@ -85,7 +85,8 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("- race\n", "- {from: r}\n", "attributes[0].name (line 6)", "missing"),
     ("- race\n", "- {name: race, from: age, breaks: [18, 65, 75, 85]}\n", "attributes[2].from (line 8)",
      "`race`"),
-    ("reference: female", "reference: femal", "attributes[1].reference (line 7)", "did you mean `female`?"),
+    ("breaks: [18, 65, 75, 85]}", "breaks: [18, 65], reference: 65-74}", "attributes[2].reference (line 8)",
+     "did you mean `18-64`?"),
     ("reference: female", "reference: '?'", "attributes[1].reference (line 7)", "also in missing"),
     ("[female, male]", "[female, female]", "attributes[1].values[1] (line 7)", "again"),
     ("[female, male]", "[female, '?']", "attributes[1].values[1] (line 7)", "also in missing"),
@@ -139,7 +140,7 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
      "0 to 1"),
     ("privacy:", "limits: {joint_state_rows: 0}\nprivacy:", "limits.joint_state_rows (line 14)",
      "at least 1"),
-    ("privacy:", "spark: {counting: fast}\nprivacy:", "spark.counting (line 14)", "auto, catalyst, arrow"),
+    ("privacy:", "spark: {counting: fast}\nprivacy:", "spark.counting (line 14)", "auto, catalyst"),
 )  # fmt: skip
 
 

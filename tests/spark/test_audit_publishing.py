@@ -222,6 +222,7 @@ def test_a_refused_run_never_replaces_the_one_before(spark: SparkSession, wareho
     assert confusion({"threshold_sweep": sweep}) == recounted_people(good)
 
 
+@pytest.mark.slow
 def test_the_same_run_from_eight_threads_publishes_once(spark: SparkSession, tmp_path: Path) -> None:
     rows = people(300)
     rows.to_csv(tmp_path / "rows.csv", index=False)
@@ -247,6 +248,7 @@ def test_the_same_run_from_eight_threads_publishes_once(spark: SparkSession, tmp
     ) == recounted_people(rows)
 
 
+@pytest.mark.slow
 def test_a_schema_of_a_catalog_holds_tables_and_views_as_a_folder_does(
     spark: SparkSession, warehouse: Path, tmp_path: Path
 ) -> None:

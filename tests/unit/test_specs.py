@@ -108,7 +108,7 @@ SAME: tuple[tuple[dict[str, object], dict[str, object]], ...] = (
     ({}, {"verdict": {"floor": 0.8}}),
     ({}, {"event_labels": [1.0]}),
     ({}, {"cutoffs": {"start": 0.0, "stop": 1.0, "count": 11}}),
-    ({}, {"spark": {"counting": "arrow"}}),
+    ({}, {"spark": {"counting": "catalyst"}}),
     ({}, {"limits": {"driver_state_rows": 5}}),
     ({"input": {"format": "csv", "path": "a"}}, {"input": {"format": "csv", "path": "b"}}),
 )
@@ -252,7 +252,7 @@ def test_headers_are_read_as_the_rows_will_be(tmp_path: Path, content: bytes, na
 def test_arrow_types_have_their_kind(tmp_path: Path) -> None:
     kinds: dict[str, tuple[pa.DataType, ColumnType]] = {
         "a": (pa.string(), "text"), "b": (pa.dictionary(pa.int32(), pa.string()), "text"),
-        "c": (pa.bool_(), "boolean"), "d": (pa.int8(), "integer"), "e": (pa.uint64(), "decimal"),
+        "c": (pa.bool_(), "boolean"), "d": (pa.int8(), "integer"), "e": (pa.uint64(), "integer"),
         "f": (pa.decimal128(5, 2), "decimal"), "g": (pa.float32(), "float"), "h": (pa.float64(), "double"),
         "i": (pa.date32(), "date"), "j": (pa.timestamp("us", tz="UTC"), "timestamp"),
         "k": (pa.timestamp("us"), "timestamp_ntz"), "l": (pa.list_(pa.int32()), "other"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
 FILE_BYTES = 128 << 20
 # What a value takes in Parquet, at most about: names repeat, counts are small, shares have every bit.
 _BYTES_PER_VALUE = {"DOUBLE": 8, "BIGINT": 3, "INT": 2, "ARRAY<STRING>": 1}
-_CREATE_ATTEMPTS = 5
+_CREATE_ATTEMPTS = 6
 
 _CONFLICT = re.compile(
     r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|"
     r"(Concurrent(Append|DeleteRead|DeleteDelete|Transaction|Write|Modification)|MetadataChanged|ProtocolChanged)"
     r"Exception"
 )
-_EXISTS = re.compile(r"ALREADY_EXISTS|AlreadyExistsException")
+# Whoever creates the same table at the same time has made its folder, and perhaps not yet its log.
+_EXISTS = re.compile(r"ALREADY_EXISTS|AlreadyExistsException|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION")
 _OTHER_DEFINITION = re.compile(r"DELTA_CREATE_TABLE_(SCHEME_MISMATCH|WITH_DIFFERENT_\w+)")
 _CODE = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 
@@ -162,12 +164,13 @@ class SparkDeltaStore:
         if self._place.folder is not None:
             return False
         try:
-            shown = self._spark.sql(f"SHOW TABLES IN {self._place.schema}").select("tableName").collect()
+            shown = self._spark.sql(f"SHOW TABLES IN {self._place.schema}").collect()
         except Exception as error:
             if "SCHEMA_NOT_FOUND" in str(error):
                 return False
             raise StorageError(_problem(self.place, error)) from error
-        if not {*TABLES, *VIEWS} <= {row[0] for row in shown}:
+        # Temporary views of the session are shown in every schema, and ours are called like the tables.
+        if not {*TABLES, *VIEWS} <= {row["tableName"] for row in shown if not row["isTemporary"]}:
             return False
         self._check_version(RUNS)
         return True
@@ -192,6 +195,7 @@ class SparkDeltaStore:
                 raced = _CONFLICT.search(str(error)) or _EXISTS.search(str(error))
                 if not raced or attempt == _CREATE_ATTEMPTS - 1:
                     raise StorageError(_problem(f"table {table}", error)) from error
+                time.sleep(0.2 * 2**attempt)
             else:
                 return
 

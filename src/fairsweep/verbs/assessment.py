@@ -104,13 +104,9 @@ class Assessment:
             found |= {(attribute.name, group): int(n) for group, n in zip(attribute.groups, rows, strict=True)}
         return found
 
-    def absent_references(self) -> list[tuple[str, str]]:
+    def without_reference(self) -> list[Attribute]:
         """Attributes whose reference no row has and no list declares."""
-        return [
-            (attribute.name, attribute.reference)
-            for attribute in self.attributes
-            if attribute.reference is not None and attribute.reference not in attribute.groups
-        ]
+        return [a for a in self.attributes if a.reference is not None and a.reference not in a.groups]
 
     def tables(self, keys: Mapping[str, object]) -> dict[str, pa.Table]:
         """Every result table, its rows sorted by key.

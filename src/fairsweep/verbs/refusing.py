@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from fairsweep.errors import Problem, quoted
+from fairsweep.errors import Problem, did_you_mean, quoted
 from fairsweep.groups import ALL, OVERALL, SEPARATOR
 from fairsweep.intake import GROUPLESS_REASONS, REFUSAL_REASONS, UNKNOWN
 from fairsweep.specs.scalars import IDENTIFIER_PATTERN
@@ -55,10 +55,10 @@ def _model_problems(key: ModelKey) -> list[Problem]:
 def _reference_problems(assessment: Assessment) -> list[Problem]:
     return [
         Problem(
-            f"the reference of {attribute}", f"{quoted(reference)}, which no row has",
-            "a group of the input or of `values`", "name another reference",
+            f"the reference of {attribute.name}", f"{quoted(attribute.reference)}, which no row has",
+            "a group of the input or of `values`", did_you_mean(attribute.reference or "", attribute.groups),
         )
-        for attribute, reference in assessment.absent_references()
+        for attribute in assessment.without_reference()
     ]  # fmt: skip
 
 

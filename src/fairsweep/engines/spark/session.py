@@ -34,8 +34,6 @@ _NOT_NEEDED = "org.*:*,com.*:*,io.unitycatalog:*,io.delta:delta-kernel-*"
 LOCAL_SETTINGS: Mapping[str, str] = {
     "spark.sql.shuffle.partitions": "2",
     "spark.databricks.delta.snapshotPartitions": "1",
-    # Result tables have one file per run: their smallest and largest values prune nothing, and would leak.
-    "spark.databricks.delta.stats.collect": "false",
     "spark.driver.memory": "2g",
     # Everything is in one process: no port needs to be open to other machines.
     "spark.driver.host": "127.0.0.1",
