@@ -86,7 +86,7 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("- race\n", "- {name: race, from: age, breaks: [18, 65, 75, 85]}\n", "attributes[2].from (line 8)",
      "`race`"),
     ("breaks: [18, 65, 75, 85]}", "breaks: [18, 65], reference: 65-74}", "attributes[2].reference (line 8)",
-     "did you mean `18-64`?"),
+     "`under 18`, `18-64`, `65+`"),
     ("reference: female", "reference: '?'", "attributes[1].reference (line 7)", "also in missing"),
     ("[female, male]", "[female, female]", "attributes[1].values[1] (line 7)", "again"),
     ("[female, male]", "[female, '?']", "attributes[1].values[1] (line 7)", "also in missing"),
