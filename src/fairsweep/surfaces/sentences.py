@@ -95,8 +95,8 @@ def disparate_impact(impact: DisparateImpact) -> str:
     row, ratio = impact.row, float(impact.row["ratio"])
     group, compared = (printable(row[name]) for name in ("group_value", "compared_group"))
     low, high = row["ratio_ci_low"], row["ratio_ci_high"]
-    interval = "" if low is None or high is None else f" (95 % interval {low:.2f} to {high:.2f})"
-    told = f"Disparate impact, {group} against {compared}: {ratio:.2f}{interval}"
+    interval = "" if low is None or high is None else f" (95 % interval {low:.3f} to {high:.3f})"
+    told = f"Disparate impact, {group} against {compared}: {ratio:.3f}{interval}"
     own, other = impact.prevalence, impact.compared_prevalence
     if own is None or not other:
         return f"{told}."

@@ -105,6 +105,8 @@ def _point(point: PointFinding, run: RunFinding, page: Page) -> Iterator[Line]:
         yield from flowing(sentence, page, indent=2, style="dim")
     if point.everybody is not None:
         clauses = sentences.three_numbers(point.everybody, "Everybody", point, run.bound)
+        rate = point.everybody.rates["prevalence"]
+        clauses += [] if rate is None else [f"{percent(rate)} had the event"]
         yield from wrapped(clauses, page, indent=2, style="dim")
     axis = _axis(point, run, page)
     for attribute in point.attributes:

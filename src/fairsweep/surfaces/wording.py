@@ -97,12 +97,13 @@ def per_100(value: float, bound: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A share in per cent, with two digits below 10 %.
+    """A share in per cent: the smaller, the more digits.
 
-    >>> percent(0.00686), percent(0.4512)
-    ('0.69 %', '45 %')
+    >>> percent(0.00686), percent(0.0686), percent(0.4512)
+    ('0.686 %', '6.86 %', '45 %')
     """
-    return f"{100 * value:.2f} %" if value < 0.1 else f"{100 * value:.0f} %"
+    digits = 3 if value < 0.01 else 2 if value < 0.1 else 0
+    return f"{100 * value:.{digits}f} %"
 
 
 def number(value: float) -> str:
@@ -111,12 +112,12 @@ def number(value: float) -> str:
 
 
 def rounded(value: float, bound: float) -> str:
-    """A ratio with two digits, or more where two would put it on the bound or its other side.
+    """A ratio with three digits, or more where they would put it on the bound or its other side.
 
-    >>> rounded(0.7999, 0.8), rounded(0.8, 0.8)
-    ('0.7999', '0.80')
+    >>> rounded(0.79999, 0.8), rounded(0.8, 0.8)
+    ('0.79999', '0.800')
     """
-    for digits in range(2, 8):
+    for digits in range(3, 9):
         shown = f"{value:.{digits}f}"
         if _side(float(shown), bound) == _side(value, bound):
             return shown
