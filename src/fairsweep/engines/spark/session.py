@@ -26,8 +26,6 @@ SETTINGS: Mapping[str, str] = {
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    # A header that is read by position "does not conform": no warning helps there, and warnings can hold values.
-    "spark.log.level": "ERROR",
 }
 # What Delta's coordinates bring beside its own two jars; a second Hadoop on the class path would clash with Spark's.
 _NOT_NEEDED = "org.*:*,com.*:*,io.unitycatalog:*,io.delta:delta-kernel-*"
@@ -68,12 +66,12 @@ def _new(master: str | None) -> SparkSession:
     """A session with our settings, on a master or on what spark-submit was told."""
     from pyspark.sql import SparkSession
 
-    wanted = dict(SETTINGS)
+    wanted: dict[str, str] = dict(SETTINGS)
     builder = SparkSession.builder.appName("fairsweep")
     if master is not None:
         builder = builder.master(master)
         if master.startswith("local"):
-            wanted |= LOCAL_SETTINGS
+            wanted |= LOCAL_SETTINGS | _quiet_logs()
             # Without it Spark's Python workers would be whatever `python3` means, perhaps without numpy.
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for key, value in wanted.items():
@@ -90,6 +88,14 @@ def _new(master: str | None) -> SparkSession:
                 Problem("Java", "not found, or it could not start", "Java 17 or newer", "install it and set JAVA_HOME")
             ) from error
         raise
+
+
+def _quiet_logs() -> dict[str, str]:
+    """Keep Spark's own log off the terminal: its warnings help nobody here, and can quote values of rows."""
+    logging = Path(__file__).with_name("log4j2.properties")
+    if not logging.is_file():  # inside a zip, which Java cannot look into
+        return {"spark.log.level": "FATAL"}
+    return {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logging.as_uri()}"}
 
 
 def _has_delta() -> bool:
