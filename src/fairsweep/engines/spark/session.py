@@ -71,7 +71,7 @@ def _new(master: str | None) -> SparkSession:
     if master is not None:
         builder = builder.master(master)
         if master.startswith("local"):
-            wanted |= LOCAL_SETTINGS | _quiet_logs()
+            wanted |= {**LOCAL_SETTINGS, **_quiet_logs()}
             # Without it Spark's Python workers would be whatever `python3` means, perhaps without numpy.
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for key, value in wanted.items():
