@@ -20,7 +20,7 @@ import pytest
 from tests.spark.connect import serving
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3_600)]
-KILLS = 20
+KILLS = int(os.environ.get("FAIRSWEEP_SOAK_KILLS", "20"))
 ROWS = 20_000
 CONFIG = """
 model: {id: falls, version: "1"}
