@@ -86,9 +86,16 @@ class SparkDeltaStore:
         from pyspark.sql import functions as F
 
         with _told(f"table {table}"):
-            frame = self._spark.createDataFrame(rows).coalesce(_files(table, rows.num_rows))
+            frame = self._frame(table, rows).coalesce(_files(table, rows.num_rows))
             # A Column and not `replaceWhere`, which takes SQL text.
             frame.writeTo(self._place.name(table)).overwrite(F.col("run_id").isin(list(run_ids)))
+
+    def _frame(self, table: str, rows: pa.Table) -> DataFrame:
+        if rows.num_rows:
+            return self._spark.createDataFrame(rows)
+        # Spark Connect infers the columns of Arrow rows from the rows.
+        columns = ", ".join(f"{column.name} {column.type}" for column in TABLES[table].columns)
+        return self._spark.createDataFrame([], columns)
 
     def read(self, table: str, run_ids: Sequence[str]) -> pa.Table:
         """Every row of these runs as it is stored."""
