@@ -80,11 +80,12 @@ class CsvSource:
 
     def inspect(self) -> Inspection:
         """The names of the header line; the version of the files."""
+        columns = tuple(SourceColumn(name, "text") for name in self._names())
+        return Inspection(columns, self.path, _version(self.spark, self.path))
+
+    def _names(self) -> tuple[str, ...]:
         local = inputs.local_path(self.path)
-        names = inputs.common_header(inputs.local_files(local)) if local is not None else self._remote_header()
-        return Inspection(
-            tuple(SourceColumn(name, "text") for name in names), self.path, _version(self.spark, self.path)
-        )
+        return inputs.common_header(inputs.local_files(local)) if local is not None else self._remote_header()
 
     def _remote_header(self) -> tuple[str, ...]:
         first = self.spark.read.text(self.path).head()
@@ -94,7 +95,7 @@ class CsvSource:
 
     def rows(self) -> DataFrame:
         """All fields as text; `malformed` holds the line of a row with too few or too many."""
-        width = len(self.inspect().columns)
+        width = len(self._names())
         fields = [T.StructField(field_name(i), T.StringType()) for i in range(width)]
         schema = T.StructType([*fields, T.StructField(MALFORMED_COLUMN, T.StringType())])
         return self.spark.read.options(**CSV_OPTIONS).schema(schema).csv(_located(self.path))
