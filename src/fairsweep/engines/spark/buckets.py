@@ -1,9 +1,4 @@
-"""The bucket of a score as a Column: exact for every double, on any grid.
-
-A cheap guess `g(s) = floor((s - first) * factor)`, clipped to the table, is monotone in s, because each of its
-floating-point steps is. So a cutoff with a smaller guess than the score's is below it, one with a greater guess is
-above it, and only cutoffs with the same guess need comparing. `low[g]` counts the smaller ones.
-"""
+"""The bucket of a score as a Column: exact for every double, on any grid; see `core.buckets` for why."""
 
 from __future__ import annotations
 
@@ -13,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyspark.sql.functions as F
 
+from fairsweep.core.buckets import GuessTable
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyspark.sql import Column
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
 
 MOST_COMPARISONS = 8
-LARGEST_TABLE = 1 << 16
 
 
 def bucket(score: Column, grid: CutoffGrid) -> Column:
@@ -31,11 +27,10 @@ def bucket(score: Column, grid: CutoffGrid) -> Column:
         grid: the cutoffs.
     """
     cutoffs = grid.values
-    first, factor, size, guesses = _guess_table(cutoffs)
-    low = np.searchsorted(guesses, np.arange(size), side="left")
-    same = int(np.bincount(guesses).max())
-    position = F.least(F.greatest((score - F.lit(first)) * F.lit(factor), F.lit(0.0)), F.lit(float(size - 1)))
-    start = F.get(_array(low, "int"), position.cast("int"))
+    table = GuessTable.of(cutoffs)
+    last, same = float(len(table.low) - 1), table.same
+    position = F.least(F.greatest((score - F.lit(table.first)) * F.lit(table.factor), F.lit(0.0)), F.lit(last))
+    start = F.get(_array(table.low, "int"), position.cast("int"))
     ends = _array(np.append(cutoffs, np.inf), "double")
 
     def reached(index: Column) -> Column:
@@ -44,22 +39,6 @@ def bucket(score: Column, grid: CutoffGrid) -> Column:
     if same <= MOST_COMPARISONS:
         return sum((reached(start + j).cast("int") for j in range(same)), start)
     return _binary_search(start, reached, same)
-
-
-def _guess_table(cutoffs: NDArray[np.float64]) -> tuple[float, float, int, NDArray[np.int64]]:
-    """The guess of each cutoff in the smallest table that tells most of them apart."""
-    first, last = float(cutoffs[0]), float(cutoffs[-1])
-    size = max(len(cutoffs), 2)
-    while True:
-        with np.errstate(over="ignore"):
-            factor = float((size - 1) / (np.float64(last) - first)) if last > first else 1.0
-        if not (np.isfinite(factor) and factor > 0):
-            # The cutoffs span more, or less, than a double can divide by: no guess, only comparisons.
-            return first, 0.0, 1, np.zeros(len(cutoffs), dtype=np.int64)
-        guesses = np.minimum(np.maximum((cutoffs - first) * factor, 0.0), size - 1.0).astype(np.int64)
-        if np.bincount(guesses).max() <= 2 or size >= LARGEST_TABLE:
-            return first, factor, size, guesses
-        size = min(size * 2, LARGEST_TABLE)
 
 
 def _array(values: NDArray[np.generic], kind: str) -> Column:

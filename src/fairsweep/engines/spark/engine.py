@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from fairsweep.core.cutoffs import CutoffGrid
+from fairsweep.engines import states
 from fairsweep.engines.protocol import Counted, Inspection
 from fairsweep.engines.spark import counting
 from fairsweep.engines.spark.columns import Compiler
@@ -54,13 +55,13 @@ class SparkEngine:
         """
         with settings(self._spark, SCAN_SETTINGS):
             rows = counting.prepared(self._source.rows(), intake, self._compiler(), grid)
-            sets = counting.grouping_sets(intake, joint=self._joint(rows, intake, grid))
+            sets = states.grouping_sets(intake, joint=self._joint(rows, intake, grid))
             limit = self._limits.driver_state_rows
             counts = counting.counted(rows, intake, sets).limit(limit + 1).toArrow()
         if counts.num_rows > limit:
             raise DataRefusedError(_too_large(limit))
         return Counted(
-            counting.states(counts, intake, grid, sets), "catalyst", "the only form of counting in this version"
+            states.states(counts, intake, grid, sets), "catalyst", "the only form of counting in this version"
         )
 
     def labels_seen(self, intake: Intake) -> Sequence[str]:
@@ -78,7 +79,7 @@ class SparkEngine:
 
         A guess: results never depend on it.
         """
-        names = counting.group_columns(intake)
+        names = states.group_columns(intake)
         if len(names) < 2:
             return True
         probe = rows.select(*names).limit(PROBED_ROWS).collect()

@@ -1,0 +1,172 @@
+"""From the sparse counts of the one scan to the state of each model; the same for every engine.
+
+Counts are an Arrow table with one row per model, rule, cell and bucket: the columns `KEYS`, a text column for each
+single attribute (`group_columns`), and `MEASURES`. Rows of equal key may stand several times; they are summed here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from fairsweep.core.histogram import Cell, ScoreHistogram
+from fairsweep.engines.protocol import LabelClass, ModelKey, ModelState, Tally
+from fairsweep.groups import attribute_name, group_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from fairsweep.core.cutoffs import CutoffGrid
+    from fairsweep.intake import Intake
+
+# Grouping columns are named by position: users' names play no part inside the scan.
+KEYS = ("model_id", "model_version", "rule", "bucket")
+MEASURES = ("events", "non_events", "unknown")
+LABEL_CLASSES: tuple[LabelClass, ...] = ("event", "non_event", "unknown")
+USED = -1
+
+
+def group_columns(intake: Intake) -> list[str]:
+    """The names that the single attributes have inside the scan."""
+    return [f"g{i}" for i in range(len(intake.groups))]
+
+
+def grouping_sets(intake: Intake, *, joint: bool) -> list[tuple[int, ...]]:
+    """The sets that state is kept for: one of all single attributes, or one for each requested grouping.
+
+    Sums run within one set, so results never depend on the choice.
+    """
+    position = {name: i for i, (name, _) in enumerate(intake.groups)}
+    if joint:
+        return [tuple(range(len(intake.groups)))]
+    return list(dict.fromkeys(tuple(sorted(position[name] for name in names)) for names in intake.groupings))
+
+
+def states(
+    counts: pa.Table, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]
+) -> Mapping[ModelKey, ModelState]:
+    """Split the collected counts by model, and each model's by grouping set, into histograms and tallies."""
+    whole = {name: counts[name].to_numpy() for name in (*KEYS[2:], *MEASURES)}
+    coded = [_Coded.of(counts[name]) for name in (*KEYS[:2], *group_columns(intake))]
+    ids, versions, groups = coded[0], coded[1], coded[2:]
+    model = ids.codes * len(versions.levels) + versions.codes
+    found: dict[ModelKey, ModelState] = {}
+    if not len(model):
+        # No row at all is a state too: the run that is refused for it has a record like any other.
+        nothing = _Part(whole, groups)
+        return {ModelKey("", ""): _state(nothing, intake, grid, sets)}
+    for code in np.unique(model):
+        mine = np.flatnonzero(model == code)
+        part = _Part(
+            {name: array[mine] for name, array in whole.items()},
+            [_Coded(group.codes[mine], group.levels) for group in groups],
+        )
+        key = ModelKey(
+            ids.levels[code // len(versions.levels)] or "", versions.levels[code % len(versions.levels)] or ""
+        )
+        found[key] = _state(part, intake, grid, sets)
+    return dict(sorted(found.items()))
+
+
+class _Coded(NamedTuple):
+    """A text column as codes into its levels; a level is None where the column is outside a row's grouping set."""
+
+    codes: NDArray[np.int64]
+    levels: list[str | None]
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> _Coded:
+        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        return cls(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist())
+
+
+class _Part(NamedTuple):
+    """The collected counts of one model."""
+
+    columns: Mapping[str, NDArray[np.int64]]
+    groups: Sequence[_Coded]
+
+    def within(self, positions: Sequence[int], sets: int) -> _Part:
+        """The rows of one grouping set: those with a value in just its columns."""
+        if sets == 1:
+            return self
+        inside = np.ones(len(self.columns["rule"]), dtype=bool)
+        for j, group in enumerate(self.groups):
+            present = np.array([level is not None for level in group.levels], dtype=bool)[group.codes]
+            inside &= present == (j in positions)
+        return _Part(
+            {name: array[inside] for name, array in self.columns.items()},
+            [_Coded(group.codes[inside], group.levels) for group in self.groups],
+        )
+
+    def cells(self, positions: Sequence[int]) -> tuple[list[Cell], NDArray[np.int64]]:
+        """The distinct cells of the rows, and which one each row belongs to."""
+        code = np.zeros(len(self.columns["rule"]), dtype=np.int64)
+        for j in positions:
+            # Renumbering after each column keeps the product of many columns' levels within 64 bits.
+            _, code = np.unique(code * len(self.groups[j].levels) + self.groups[j].codes, return_inverse=True)
+        _, first, code = np.unique(code, return_index=True, return_inverse=True)
+        cells = [tuple(self.groups[j].levels[self.groups[j].codes[i]] or "" for j in positions) for i in first]
+        return cells, code
+
+
+def _state(part: _Part, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]) -> ModelState:
+    histograms: list[ScoreHistogram] = []
+    tallies: dict[Tally, int] = {}
+    for positions in sets:
+        mine = part.within(positions, len(sets))
+        cells, cell = mine.cells(positions)
+        kept = (mine.columns["rule"] == USED) | (mine.columns["rule"] >= intake.refusals)
+        names = tuple(intake.groups[j][0] for j in positions)
+        used_cells = np.unique(cell[kept])
+        histograms.append(
+            ScoreHistogram.merged(
+                grid,
+                names,
+                [cells[i] for i in used_cells],
+                np.searchsorted(used_cells, cell[kept]),
+                *(mine.columns[name][kept] for name in ("bucket", "events", "non_events")),
+            )
+        )
+        tallies |= _tallies(mine, names, [cells[i] for i in cell[mine.columns["rule"] != USED]], intake)
+    first = part.within(sets[0], len(sets)).columns
+    rows, rule = sum(first[name] for name in MEASURES), first["rule"]
+    used, unscored, refused = (
+        int(np.sum(rows, where=where))
+        for where in (rule == USED, rule >= intake.refusals, (rule != USED) & (rule < intake.refusals))
+    )
+    return ModelState(
+        histograms=tuple(histograms),
+        tallies=tuple(tally._replace(n=n) for tally, n in sorted(tallies.items())),
+        rows_input=used + unscored + refused,
+        rows_used=used,
+        rows_unscored=unscored,
+        rows_refused=refused,
+    )
+
+
+def _tallies(part: _Part, names: tuple[str, ...], cells: Sequence[Cell], intake: Intake) -> dict[Tally, int]:
+    """Refused and unscored rows of one grouping set, summed to everybody and to every requested grouping in it.
+
+    Args:
+        part: the rows of the set.
+        names: its attributes.
+        cells: the cell of each refused or unscored row.
+        intake: the intake, for its reasons and groupings.
+    """
+    result: dict[Tally, int] = defaultdict(int)
+    wanted = [grouping for grouping in intake.groupings if set(grouping) <= set(names)]
+    for row, cell in zip(np.flatnonzero(part.columns["rule"] != USED), cells, strict=True):
+        reason = intake.rules[part.columns["rule"][row]].reason
+        value = dict(zip(names, cell, strict=True))
+        places = [(), *wanted]
+        for measure, label in zip(MEASURES, LABEL_CLASSES, strict=True):
+            n = int(part.columns[measure][row])
+            for grouping in places if n else ():
+                group = group_name([value[name] for name in grouping])
+                result[Tally(attribute_name(grouping), group, reason, label, 0)] += n
+    return result
