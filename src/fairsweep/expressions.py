@@ -6,7 +6,7 @@ once and means the same everywhere. Conditions are two-valued: a comparison with
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from typing import Literal
 
@@ -132,3 +132,14 @@ Expression = (
     | AnyOf
     | Case
 )
+
+
+def fields_of(expression: object) -> set[int]:
+    """The positions of all columns that an expression reads."""
+    if isinstance(expression, Field):
+        return {expression.position}
+    if isinstance(expression, tuple):
+        return set().union(*map(fields_of, expression))
+    if is_dataclass(expression):
+        return fields_of(tuple(getattr(expression, part.name) for part in fields(expression)))
+    return set()

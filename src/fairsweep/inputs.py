@@ -47,7 +47,8 @@ def local_files(path: Path) -> list[Path]:
             return [path]
         if not path.is_dir():
             step = "check the path; a relative one starts at the config's folder, one from --set at yours"
-            raise UsageError(Problem(f"input.path {quoted(path)}", "not there", "a file or a folder", step))
+            found = "neither a file nor a folder" if path.exists() else "not there"
+            raise UsageError(Problem(f"input.path {quoted(path)}", found, "a file or a folder", step))
         files = sorted(file for file in path.rglob("*") if _is_data(file.relative_to(path)) and file.is_file())
     except OSError as error:
         raise _unreadable(path, error) from None
@@ -87,7 +88,7 @@ def peek(source: InputSpec) -> tuple[SourceColumn, ...] | None:
     if any("=" in part for part in files[0].relative_to(path).parts[:-1]):
         return None  # Spark makes further columns of the folders' names.
     if source.format == "parquet":
-        return _parquet_columns(files[0])
+        return parquet_columns(files[0])
     return tuple(SourceColumn(name, "text") for name in common_header(files))
 
 
@@ -188,7 +189,12 @@ def _lines(path: Path, stream: BinaryIO) -> Iterator[str]:
         held += more
 
 
-def _parquet_columns(file: Path) -> tuple[SourceColumn, ...]:
+def parquet_columns(file: Path) -> tuple[SourceColumn, ...]:
+    """The columns of a Parquet file.
+
+    Raises:
+        UsageError: where it is none.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -203,7 +209,8 @@ def _delta_columns(path: Path, version: int | None) -> tuple[SourceColumn, ...] 
     place = f"input.path {quoted(path)}"
     if not path.is_dir():
         step = "check the path; a Delta table is a folder"
-        raise UsageError(Problem(place, "not there", "the folder of a Delta table", step))
+        found = "not a folder" if path.exists() else "not there"
+        raise UsageError(Problem(place, found, "the folder of a Delta table", step))
     if not (path / "_delta_log").is_dir():
         step = "write format: parquet for plain files, or name the folder that holds _delta_log"
         raise UsageError(Problem(place, "a folder without _delta_log", "the folder of a Delta table", step))

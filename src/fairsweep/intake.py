@@ -26,6 +26,7 @@ from fairsweep.expressions import (
     IsNull,
     Malformed,
     Not,
+    fields_of,
 )
 
 if TYPE_CHECKING:
@@ -95,6 +96,12 @@ class Intake:
     groups: tuple[tuple[str, Expression], ...]
     groupings: tuple[tuple[str, ...], ...]
     label: Expression
+
+    @property
+    def fields(self) -> list[int]:
+        """The positions of all columns that the scan reads."""
+        parts = (self.inside, self.model_id, self.model_version, self.is_event, self.label_known, self.score)
+        return sorted(fields_of((*parts, *self.rules, *self.groups)))
 
     @property
     def refusals(self) -> int:

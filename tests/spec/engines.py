@@ -140,6 +140,21 @@ def by_spark(session: SparkSession) -> Run:
     return run_all
 
 
+def by_local(batches: Sequence[Batch]) -> list[Outcomes]:
+    """The local engine."""
+    from fairsweep.engines.arrow.sources import CsvSource, FrameSource
+    from fairsweep.engines.local import LocalEngine
+
+    def run(batch: Batch, folder: Path) -> Outcomes:
+        if batch.csv is not None:
+            path = _written(batch.csv, folder)
+            return _audited(batch, LocalEngine(CsvSource(str(path), path), load_mapping(batch.config).limits))
+        return _audited(batch, LocalEngine(FrameSource(_table(batch)), load_mapping(batch.config).limits))
+
+    with TemporaryDirectory() as folder:
+        return [run(batch, Path(folder)) for batch in batches]
+
+
 def _written(content: str, folder: Path) -> Path:
     path = folder / "rows.csv"
     path.write_bytes(content.encode())
@@ -149,10 +164,14 @@ def _written(content: str, folder: Path) -> Path:
 def _frame(session: SparkSession, batch: Batch) -> DataFrame:
     import pyspark.sql.types as T
 
-    table = pa.table({name: pa.array([row[name] for row in batch.rows], _arrow(t)) for name, t in batch.types.items()})
+    table = _table(batch)
     # Named types, because Connect cannot tell those of a table without rows, nor either a timestamp without a zone.
     fields = [T.StructField(name, T.DataType.fromDDL(t.replace("text", "string"))) for name, t in batch.types.items()]
     return session.createDataFrame(table, T.StructType(fields))
+
+
+def _table(batch: Batch) -> pa.Table:
+    return pa.table({name: pa.array([row[name] for row in batch.rows], _arrow(t)) for name, t in batch.types.items()})
 
 
 def _arrow(kind: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.reference import METRICS
 from tests.spec import breaks, groups, labels, models, points, score_types, scores, text_files, windows
-from tests.spec.engines import COUNTS, Outcome, Outcomes, Run, by_connect, by_reference, by_spark
+from tests.spec.engines import COUNTS, Outcome, Outcomes, Run, by_connect, by_local, by_reference, by_spark
 from tests.spec.tables import Case, batches, table
 
 CASES = [
@@ -18,13 +18,15 @@ CASES = [
     for case in module.CASES
 ]  # fmt: skip
 BATCHES = batches(CASES)
-ENGINES = ["reference", "spark", pytest.param("connect", marks=pytest.mark.slow)]
+ENGINES = ["reference", "local", "spark", pytest.param("connect", marks=pytest.mark.slow)]
 Said = Callable[[Case], Outcomes]
 
 
 def _run(name: str, request: pytest.FixtureRequest) -> Run:
     if name == "reference":
         return by_reference
+    if name == "local":
+        return by_local
     if name == "spark":
         return by_spark(request.getfixturevalue("spark"))
     return by_connect(request.getfixturevalue("connect_server"))

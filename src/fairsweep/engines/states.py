@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.intake import Intake
+    from fairsweep.specs.sections import LimitsSpec
 
 # Grouping columns are named by position: users' names play no part inside the scan.
 KEYS = ("model_id", "model_version", "rule", "bucket")
 MEASURES = ("events", "non_events", "unknown")
 LABEL_CLASSES: tuple[LabelClass, ...] = ("event", "non_event", "unknown")
 USED = -1
+# Of fewer rows it means nothing that they are all different.
+FEWEST_PROBED = 1_000
 
 
 def group_columns(intake: Intake) -> list[str]:
@@ -44,6 +48,23 @@ def grouping_sets(intake: Intake, *, joint: bool) -> list[tuple[int, ...]]:
     if joint:
         return [tuple(range(len(intake.groups)))]
     return list(dict.fromkeys(tuple(sorted(position[name] for name in names)) for names in intake.groupings))
+
+
+def joint_is_small(levels: Sequence[int], cells: int, rows: int, cutoffs: int, limits: LimitsSpec) -> bool:
+    """Whether one set of all attributes is likely to stay small, by the first rows; results never depend on it.
+
+    Args:
+        levels: how many groups each attribute has among them.
+        cells: how many combinations of groups they have.
+        rows: how many they are.
+        cutoffs: the length of the grid.
+        limits: for `joint_state_rows`.
+    """
+    if len(levels) < 2:
+        return True
+    if rows >= FEWEST_PROBED and cells > rows // 2:
+        return False
+    return prod(max(level, 1) for level in levels) * (cutoffs + 2) <= limits.joint_state_rows
 
 
 def states(
@@ -80,8 +101,18 @@ class _Coded(NamedTuple):
 
     @classmethod
     def of(cls, column: pa.ChunkedArray) -> _Coded:
-        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-        return cls(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist())
+        import pyarrow as pa
+
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        encoded = column.unify_dictionaries().combine_chunks()
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.chunk(0)
+        levels: list[str | None] = encoded.dictionary.to_pylist()
+        if encoded.null_count:
+            levels.append(None)
+        codes = encoded.indices.fill_null(len(levels) - 1).to_numpy(zero_copy_only=False)
+        return cls(codes.astype(np.int64), levels)
 
 
 class _Part(NamedTuple):

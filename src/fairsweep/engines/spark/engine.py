@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import TYPE_CHECKING
 
 from fairsweep.core.cutoffs import CutoffGrid
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from fairsweep.intake import Intake
     from fairsweep.specs.sections import LimitsSpec
 
-PROBED_ROWS = 1_000
+PROBED_ROWS = states.FEWEST_PROBED
 MOST_LABELS_SEEN = 21
 
 SCAN_SETTINGS = {
@@ -80,13 +79,9 @@ class SparkEngine:
         A guess: results never depend on it.
         """
         names = states.group_columns(intake)
-        if len(names) < 2:
-            return True
-        probe = rows.select(*names).limit(PROBED_ROWS).collect()
-        if len(probe) == PROBED_ROWS and len(set(probe)) > PROBED_ROWS // 2:
-            return False
-        cells = prod(len({row[name] for row in probe}) or 1 for name in names)
-        return cells * (len(grid) + 2) <= self._limits.joint_state_rows
+        probe = rows.select(*names).limit(PROBED_ROWS).collect() if len(names) > 1 else []
+        levels = [len({row[name] for row in probe}) for name in names]
+        return states.joint_is_small(levels, len(set(probe)), len(probe), len(grid), self._limits)
 
 
 def _too_large(limit: int) -> Problem:

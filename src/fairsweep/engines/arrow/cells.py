@@ -1,0 +1,148 @@
+"""Counts by cell and place within it: dense while the cells are few, sparse when they are many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Keys = NDArray[np.int64]
+
+# Eight million counts take 64 MB, and adding to them is still quicker than sorting.
+MOST_DENSE = 1 << 23
+_LARGEST_KEY = 1 << 62
+_FEWEST_TO_MERGE = 1 << 22
+
+
+class TooManyCellsError(Exception):
+    """The columns of a grouping set have more combinations than a key can tell apart."""
+
+
+class Names:
+    """The names that a column has had so far; each keeps the code it got first."""
+
+    def __init__(self) -> None:
+        self.array: pa.Array = pa.array([], pa.string())
+        self._last: tuple[pa.Array, NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        """How many names there are."""
+        return len(self.array)
+
+    def codes(self, names: pa.Array) -> NDArray[np.int64]:
+        """The code of each of these names; a new name gets the next one."""
+        if self._last is not None and self._last[0].equals(names):
+            return self._last[1]
+        found = pc.index_in(names, value_set=self.array)
+        if found.null_count:
+            self.array = pa.concat_arrays([self.array, names.filter(found.is_null()).unique()])
+            found = pc.index_in(names, value_set=self.array)
+        codes: NDArray[np.int64] = found.to_numpy(zero_copy_only=False).astype(np.int64)
+        self._last = (names, codes)
+        return codes
+
+
+class CellCounts:
+    """How many rows there were of every cell of one grouping set, and place within the cell.
+
+    A key is `cell * places + place`, and a cell a number whose digits are the codes of its columns; the radix of a
+    digit grows with the names of its column.
+    """
+
+    def __init__(self, places: int) -> None:
+        """Take the number of places that each cell has."""
+        self.places = places
+        self.radices: tuple[int, ...] = ()
+        self._dense: NDArray[np.int64] | None = None
+        self._sparse: list[tuple[Keys, NDArray[np.int64]]] = []
+        self._unmerged = self._merged = 0
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """What one step of each column's code adds to a key."""
+        return _strides(self.radices, self.places)
+
+    def fit(self, sizes: Sequence[int]) -> None:
+        """Make room for so many names in each column.
+
+        Raises:
+            TooManyCellsError: when a key would no longer fit 63 bits.
+        """
+        if len(self.radices) == len(sizes) and all(r >= size for r, size in zip(self.radices, sizes, strict=True)):
+            return
+        exact = tuple(max(size, 1) for size in sizes)
+        dense = _volume(exact, self.places) <= MOST_DENSE and not self._sparse
+        # Room to grow: moving every key for each new name would take too long.
+        radices = exact if dense else tuple(1 << (size - 1).bit_length() for size in exact)
+        if _volume(radices, self.places) >= _LARGEST_KEY:
+            raise TooManyCellsError
+        keys, counts = self.entries() if self.radices else (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        keys = self._moved(keys, radices)
+        self.radices, self._dense, self._sparse = radices, None, []
+        if dense:
+            self._dense = np.zeros(_volume(radices, self.places), dtype=np.int64)
+            self._dense[keys] = counts
+        else:
+            self._sparse, self._merged, self._unmerged = [(keys, counts)], len(keys), 0
+
+    def add(self, keys: Keys) -> None:
+        """Count one row for each key."""
+        if self._dense is not None:
+            np.add.at(self._dense, keys, 1)
+            return
+        encoded = pa.array(keys).dictionary_encode()
+        self._sparse.append((encoded.dictionary.to_numpy(), np.bincount(encoded.indices.to_numpy())))
+        self._unmerged += len(encoded.dictionary)
+        if self._unmerged > max(self._merged, _FEWEST_TO_MERGE):
+            self._merge()
+
+    def entries(self) -> tuple[Keys, NDArray[np.int64]]:
+        """The keys that occur, and their counts."""
+        if self._dense is not None:
+            keys = np.flatnonzero(self._dense)
+            return keys, self._dense[keys]
+        self._merge()
+        return self._sparse[0] if self._sparse else (np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+    def decoded(self, keys: Keys) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+        """The codes of each column, and the place, of some keys."""
+        return _decoded(keys, self.radices, self.places)
+
+    def _merge(self) -> None:
+        if len(self._sparse) > 1:
+            keys, inverse = np.unique(np.concatenate([k for k, _ in self._sparse]), return_inverse=True)
+            counts = np.zeros(len(keys), dtype=np.int64)
+            np.add.at(counts, inverse, np.concatenate([c for _, c in self._sparse]))
+            self._sparse = [(keys, counts)]
+        self._merged, self._unmerged = sum(len(k) for k, _ in self._sparse), 0
+
+    def _moved(self, keys: Keys, radices: tuple[int, ...]) -> Keys:
+        """The same cells as keys of other radices."""
+        if not len(keys):
+            return keys
+        columns, place = self.decoded(keys)
+        strides = _strides(radices, self.places)
+        return sum((codes * stride for codes, stride in zip(columns, strides, strict=True)), place)
+
+
+def _volume(radices: Sequence[int], places: int) -> int:
+    volume = places
+    for radix in radices:
+        volume *= radix
+    return volume
+
+
+def _strides(radices: Sequence[int], places: int) -> tuple[int, ...]:
+    return tuple(_volume(radices[i + 1 :], places) for i in range(len(radices)))
+
+
+def _decoded(keys: Keys, radices: Sequence[int], places: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+    rest, place = np.divmod(keys, places)
+    columns = []
+    for radix in reversed(radices):
+        rest, code = np.divmod(rest, radix)
+        columns.append(code)
+    return columns[::-1], place

@@ -1,0 +1,228 @@
+"""The counting kernel: batches in, sparse counts by model, cell, rule and bucket out; one function for both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fairsweep.core.buckets import GuessTable
+from fairsweep.core.histogram import UNSCORED_BUCKET
+from fairsweep.engines.arrow.cells import CellCounts, Keys, Names
+from fairsweep.engines.states import KEYS, MEASURES, USED, group_columns
+
+if TYPE_CHECKING:
+    from fairsweep.core.cutoffs import CutoffGrid
+    from fairsweep.engines.arrow.conditions import Batch
+    from fairsweep.intake import Intake
+
+# A block of keys stays in the processor's cache while it is made and counted.
+BLOCK_ROWS = 1 << 15
+MOST_COMPARISONS = 8
+EVENT, NON_EVENT, NOT_KNOWN = range(3)
+MODEL_COLUMNS = 2
+
+
+class Buckets:
+    """Finds the bucket of scores: the number of cutoffs that a score reaches, exact for every double."""
+
+    def __init__(self, grid: CutoffGrid) -> None:
+        self._cutoffs = grid.values
+        self._table = GuessTable.of(grid.values)
+        self._ends = np.append(grid.values, np.full(self._table.same, np.inf))
+        self._low = self._table.low.astype(np.int64)
+        self._direct = bool(np.array_equal(self._low, np.arange(len(self._low))))
+
+    def of(self, scores: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The buckets of finite scores."""
+        table = self._table
+        if not table.factor or table.same > MOST_COMPARISONS:
+            return np.searchsorted(self._cutoffs, scores, side="right").astype(np.int64)
+        with np.errstate(over="ignore"):  # what is infinitely far away is clipped like the rest
+            guess = np.subtract(scores, table.first)
+            guess *= table.factor
+        np.clip(guess, 0, len(self._low) - 1, out=guess)
+        bucket = guess.astype(np.int64)
+        if not self._direct:
+            bucket = self._low.take(bucket)
+        start = bucket if table.same == 1 else bucket.copy()
+        reached = [np.take(self._ends, start + j if j else start, mode="clip") <= scores for j in range(table.same)]
+        for one in reached:
+            bucket += one
+        return bucket
+
+
+class _Part(NamedTuple):
+    """What one column adds to the keys: `steps[levels[row]]`, or one step for all rows where there are no levels."""
+
+    levels: NDArray[Any] | None
+    codes: NDArray[np.int64]
+
+
+class Counter:
+    """Counts batches of rows; each thread or task has one of its own.
+
+    Args:
+        intake: what to ask of every row.
+        grid: the cutoffs.
+        sets: for each grouping set the positions of its single attributes.
+    """
+
+    def __init__(self, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]) -> None:
+        self._intake, self._sets = intake, sets
+        self._buckets, self._width = Buckets(grid), len(grid) + 1
+        self._names = [Names() for _ in range(MODEL_COLUMNS + len(intake.groups))]
+        self._used = [CellCounts(2 * self._width) for _ in sets]
+        self._others = [CellCounts(3 * len(intake.rules)) for _ in sets]
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch."""
+        inside = batch.holds(self._intake.inside)
+        if inside is False or not batch.rows:
+            return
+        rule = self._rules(batch)
+        parts = self._parts(batch)
+        event = batch.holds(self._intake.is_event)
+        rows: NDArray[np.int64] | None = None
+        if rule is not None or inside is not True:
+            kept = np.broadcast_to(inside, batch.rows)
+            rule = np.full(batch.rows, USED) if rule is None else rule
+            rows = np.flatnonzero(kept & (rule == USED))
+            self._add_others(batch, parts, rule, event, np.flatnonzero(kept & (rule != USED)))
+        self._add_used(batch, parts, event, rows)
+
+    def table(self) -> pa.Table:
+        """All that was counted, in the form that `states` takes."""
+        found = [self._entries(i) for i in range(len(self._sets))]
+        return pa.concat_tables([table for pair in found for table in pair]) if found else pa.table({})
+
+    def _rules(self, batch: Batch) -> NDArray[np.int64] | None:
+        """The first rule that holds for each row; None where none holds for any."""
+        rule: NDArray[np.int64] | None = None
+        for place, (_, condition) in reversed(list(enumerate(self._intake.rules))):
+            holds = batch.holds(condition)
+            if holds is False:
+                continue
+            if rule is None:
+                rule = np.full(batch.rows, USED)
+            rule[holds] = place
+        return rule
+
+    def _parts(self, batch: Batch) -> list[_Part]:
+        """For each column the codes of its names, by level where it has levels."""
+        intake = self._intake
+        wanted = [intake.model_id, intake.model_version, *(group for _, group in intake.groups)]
+        parts = []
+        for names, expression in zip(self._names, wanted, strict=True):
+            groups = batch.groups(expression)
+            # Names that stand for nobody would only make the cells more.
+            met = np.flatnonzero(np.bincount(groups.codes, minlength=len(groups.names)))
+            codes = np.zeros(len(groups.names), dtype=np.int64)
+            codes[met] = names.codes(groups.names.take(pa.array(met)))
+            levels = batch.levels_of_rows(groups.field)
+            if groups.field is None:
+                parts.append(_Part(None, codes.take(groups.codes)))
+            elif levels is None:
+                parts.append(_Part(groups.codes, codes))
+            else:
+                parts.append(_Part(levels, codes.take(groups.codes)))
+        for counts, positions in zip((*self._used, *self._others), (*self._sets, *self._sets), strict=True):
+            counts.fit([len(self._names[i]) for i in _columns(positions)])
+        return parts
+
+    def _add_used(
+        self, batch: Batch, parts: Sequence[_Part], event: NDArray[np.bool_] | bool, rows: NDArray[np.int64] | None
+    ) -> None:
+        scores = batch.score(self._intake.score)
+        size = batch.rows if rows is None else len(rows)
+        steps = [
+            self._steps(parts, positions, counts) for positions, counts in zip(self._sets, self._used, strict=True)
+        ]
+        for first in range(0, size, BLOCK_ROWS):
+            block: slice | NDArray[np.int64] = slice(first, min(first + BLOCK_ROWS, size))
+            if rows is not None:
+                block = rows[block]
+            place = self._buckets.of(scores[block])
+            non_event = ~event[block] if isinstance(event, np.ndarray) else np.bool_(not event)
+            place += non_event * np.int64(self._width)
+            for counts, (base, found) in zip(self._used, steps, strict=True):
+                counts.add(_keys(place, base, found, block))
+
+    def _add_others(
+        self,
+        batch: Batch,
+        parts: Sequence[_Part],
+        rule: NDArray[np.int64],
+        event: NDArray[np.bool_] | bool,
+        rows: NDArray[np.int64],
+    ) -> None:
+        """Count the rows that are refused or unscored, by rule and label."""
+        if not len(rows):
+            return
+        known = np.broadcast_to(batch.holds(self._intake.label_known), batch.rows)[rows]
+        label = np.where(np.broadcast_to(event, batch.rows)[rows], EVENT, NON_EVENT)
+        place = rule[rows] * 3 + np.where(known, label, NOT_KNOWN)
+        for counts, positions in zip(self._others, self._sets, strict=True):
+            counts.add(_keys(place, *self._steps(parts, positions, counts), rows))
+
+    @staticmethod
+    def _steps(parts: Sequence[_Part], positions: tuple[int, ...], counts: CellCounts) -> tuple[int, list[_Part]]:
+        """What is added to every key, and for each column what its levels add."""
+        base, found = 0, []
+        for i, stride in zip(_columns(positions), counts.strides, strict=True):
+            levels, codes = parts[i]
+            if levels is None:
+                base += int(codes[0]) * stride
+            elif len(codes) > 1 or codes[0]:
+                found.append(_Part(levels, codes * stride))
+        return base, found
+
+    def _entries(self, place: int) -> Iterator[pa.Table]:
+        """The counts of one grouping set: of used rows, and of the others."""
+        positions = self._sets[place]
+        for counts, used in ((self._used[place], True), (self._others[place], False)):
+            keys, n = counts.entries()
+            columns, within = counts.decoded(keys) if len(keys) else ([], keys)
+            first, second = np.divmod(within, self._width if used else 3)
+            label, rest = (first, second) if used else (second, first)
+            rule = np.full(len(n), USED) if used else rest
+            bucket = rest if used else np.full(len(n), UNSCORED_BUCKET)
+            named = dict(zip(_columns(positions), columns, strict=False))
+            texts = [self._text(i, named.get(i), len(n)) for i in range(len(self._names))]
+            measures = [np.where(label == code, n, 0) for code in range(len(MEASURES))]
+            arrays = [*texts[:MODEL_COLUMNS], pa.array(rule), pa.array(bucket), *texts[MODEL_COLUMNS:], *measures]
+            yield pa.table(arrays, names=[*KEYS, *group_columns(self._intake), *MEASURES])
+
+    def _text(self, column: int, codes: NDArray[np.int64] | None, size: int) -> pa.Array:
+        indices = pa.nulls(size, pa.int32()) if codes is None else pa.array(codes, pa.int32())
+        return pa.DictionaryArray.from_arrays(indices, self._names[column].array)
+
+
+def probe(batch: Batch, intake: Intake) -> tuple[list[int], int, int]:
+    """How many groups each attribute has in a batch, how many combinations of them there are, and how many rows."""
+    cell = np.zeros(batch.rows, dtype=np.int64)
+    levels = []
+    for _, expression in intake.groups:
+        groups = batch.groups(expression)
+        names = groups.names.take(pa.array(groups.codes)).dictionary_encode()
+        codes = names.indices.to_numpy()
+        rows = batch.levels_of_rows(groups.field)
+        code = codes if rows is None else codes.take(rows)
+        levels.append(len(names.dictionary))
+        cell = pa.array(cell * len(names.dictionary) + code).dictionary_encode().indices.to_numpy().astype(np.int64)
+    return levels, int(cell.max(initial=-1)) + 1, batch.rows
+
+
+def _columns(positions: Sequence[int]) -> list[int]:
+    """The columns of a grouping set's key: the model's two, then those of its attributes."""
+    return [*range(MODEL_COLUMNS), *(MODEL_COLUMNS + i for i in positions)]
+
+
+def _keys(place: NDArray[np.int64], base: int, parts: Sequence[_Part], block: slice | NDArray[np.int64]) -> Keys:
+    keys = place + base
+    for levels, steps in parts:
+        keys += steps.take(levels[block], mode="clip")  # type: ignore[index]
+    return keys

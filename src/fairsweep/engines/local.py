@@ -1,0 +1,94 @@
+"""The local engine: the Arrow kernel in threads of this process, without Java."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from fairsweep.engines import states
+from fairsweep.engines.arrow.kernel import Counter, probe
+from fairsweep.engines.protocol import Counted, Inspection
+from fairsweep.expressions import AsText, fields_of
+
+if TYPE_CHECKING:
+    from fairsweep.core.cutoffs import CutoffGrid
+    from fairsweep.engines.arrow.conditions import Batch
+    from fairsweep.engines.arrow.reading import Piece
+    from fairsweep.engines.arrow.sources import Source
+    from fairsweep.intake import Intake
+    from fairsweep.specs.sections import LimitsSpec
+
+MOST_LABELS_SEEN = 21
+
+
+class LocalEngine:
+    """Counts one source in this process."""
+
+    name = "local"
+
+    def __init__(self, source: Source, limits: LimitsSpec) -> None:
+        """Take the source, and how much state may be held."""
+        self._source, self._limits = source, limits
+        self._inspection: Inspection | None = None
+
+    def inspect(self) -> Inspection:
+        """Schema and pinned version; the source is asked once."""
+        if self._inspection is None:
+            self._inspection = self._source.inspect()
+        return self._inspection
+
+    def count(self, intake: Intake, grid: CutoffGrid) -> Counted:
+        """The one scan: every thread counts the pieces that it takes, and their counts are summed."""
+        pieces = sorted(self._source.pieces(), key=lambda piece: -piece.size)
+        first = next((batch for piece in pieces for batch in piece.batches(intake.fields)), None)
+        joint = first is None or states.joint_is_small(*probe(first, intake), len(grid), self._limits)
+        sets = states.grouping_sets(intake, joint=joint)
+        waiting = _Waiting(pieces)
+        counters = [Counter(intake, grid, sets) for _ in range(min(_threads(), max(len(pieces), 1)))]
+
+        def work(counter: Counter) -> pa.Table:
+            for batch in waiting.batches(intake.fields):
+                counter.add(batch)
+            return counter.table()
+
+        with ThreadPoolExecutor(len(counters), thread_name_prefix="fairsweep-count") as pool:
+            counts = pa.concat_tables(pool.map(work, counters))
+        return Counted(states.states(counts, intake, grid, sets), "arrow", "the local engine has no other")
+
+    def labels_seen(self, intake: Intake) -> Sequence[str]:
+        """Distinct labels, sorted, at most 21."""
+        if not isinstance(intake.label, AsText):
+            raise TypeError("a label is read as text")
+        seen: set[str] = set()
+        for piece in self._source.pieces():
+            for batch in piece.batches(fields_of(intake.label)):
+                seen.update(name for name in batch.groups(intake.label).names.to_pylist() if name)
+                if len(seen) >= MOST_LABELS_SEEN:
+                    return sorted(seen)[:MOST_LABELS_SEEN]
+        return sorted(seen)
+
+
+class _Waiting:
+    """Pieces that no thread has taken yet."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self._pieces, self._lock = iter(pieces), threading.Lock()
+
+    def batches(self, wanted: Sequence[int]) -> Iterator[Batch]:
+        """The batches of every piece that this thread gets."""
+        while True:
+            with self._lock:
+                piece = next(self._pieces, None)
+            if piece is None:
+                return
+            yield from piece.batches(wanted)
+
+
+def _threads() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
