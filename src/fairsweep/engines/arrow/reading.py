@@ -36,6 +36,11 @@ class Piece(Protocol):
         """About how many bytes are read."""
         ...
 
+    @property
+    def rows(self) -> int:
+        """How many rows there are; 0 where only reading them could tell."""
+        ...
+
     def batches(self, wanted: Collection[int]) -> Iterator[Batch]:
         """The rows, with the columns at these positions."""
         ...
@@ -49,6 +54,7 @@ class ParquetPiece:
         path: the file.
         row_groups: which of its row groups.
         size: their bytes.
+        rows: their rows.
         columns: all columns of the input.
         constants: columns whose value the file does not hold, by position: those that a table is partitioned by.
     """
@@ -56,6 +62,7 @@ class ParquetPiece:
     path: str
     row_groups: tuple[int, ...]
     size: int
+    rows: int
     columns: tuple[SourceColumn, ...]
     constants: Mapping[int, Any] = field(default_factory=dict)
 
@@ -115,8 +122,11 @@ def row_groups(path: str, columns: tuple[SourceColumn, ...], constants: Mapping[
         metadata = pq.read_metadata(path)
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
-    sizes = [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
-    return [ParquetPiece(path, (i,), size, columns, constants) for i, size in enumerate(sizes)]
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    return [
+        ParquetPiece(path, (i,), group.total_byte_size, group.num_rows, columns, constants)
+        for i, group in enumerate(groups)
+    ]
 
 
 @dataclass(frozen=True)
@@ -126,6 +136,7 @@ class CsvPiece:
     path: str
     size: int
     width: int
+    rows = 0
 
     def batches(self, wanted: Collection[int]) -> Iterator[Batch]:
         """The rows in batches; rows with too few or too many fields in batches of their own."""
@@ -185,6 +196,11 @@ class TablePiece:
         """Its bytes."""
         return int(self.table.nbytes)
 
+    @property
+    def rows(self) -> int:
+        """Its rows."""
+        return int(self.table.num_rows)
+
     def batches(self, wanted: Collection[int]) -> Iterator[Batch]:
         """All rows as one batch."""
         if self.table.num_rows:
@@ -196,4 +212,5 @@ def _unreadable(path: str, error: Exception) -> UsageError:
     # Arrow's own words can quote a row.
     reason = "broken text" if re.search("CSV|UTF", str(error)) else reason
     step = "check its permissions and that it is whole"
-    return UsageError(Problem(f"input.path {quoted(path)}", f"not readable ({reason})", "a readable file", step))
+    place = f"input.path: file {quoted(Path(path).name)}"
+    return UsageError(Problem(place, f"not readable ({reason})", "a readable file", step))

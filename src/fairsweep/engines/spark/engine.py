@@ -7,21 +7,26 @@ from typing import TYPE_CHECKING
 
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.engines import states
+from fairsweep.engines.arrow.kernel import probe
 from fairsweep.engines.protocol import Counted, Inspection
-from fairsweep.engines.spark import counting
+from fairsweep.engines.spark import counting, tasks
 from fairsweep.engines.spark.columns import Compiler
 from fairsweep.engines.spark.session import settings
-from fairsweep.errors import DataRefusedError, Problem
+from fairsweep.errors import DataRefusedError, Problem, UsageError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
+    from fairsweep.engines.arrow.reading import Piece
     from fairsweep.engines.spark.sources import Source
     from fairsweep.intake import Intake
     from fairsweep.specs.sections import LimitsSpec
 
 PROBED_ROWS = states.FEWEST_PROBED
 MOST_LABELS_SEEN = 21
+# Below it, starting Python beside Spark costs more than the kernel saves.
+WORTHWHILE_ROWS = 4_000_000
 
 SCAN_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -35,9 +40,9 @@ class SparkEngine:
 
     name = "spark"
 
-    def __init__(self, spark: SparkSession, source: Source, limits: LimitsSpec) -> None:
-        """Take the session, the source and how much state may be held."""
-        self._spark, self._source, self._limits = spark, source, limits
+    def __init__(self, spark: SparkSession, source: Source, limits: LimitsSpec, counting: str = "auto") -> None:
+        """Take the session, the source, how much state may be held, and how to count: auto, catalyst or arrow."""
+        self._spark, self._source, self._limits, self._counting = spark, source, limits, counting
         self._inspection: Inspection | None = None
 
     def inspect(self) -> Inspection:
@@ -50,18 +55,51 @@ class SparkEngine:
         """The one scan, collected.
 
         Raises:
+            UsageError: when the Arrow kernel is asked for and cannot read the input.
             DataRefusedError: when the state is larger than the driver may hold.
         """
+        self.inspect()
         with settings(self._spark, SCAN_SETTINGS):
-            rows = counting.prepared(self._source.rows(), intake, self._compiler(), grid)
-            sets = states.grouping_sets(intake, joint=self._joint(rows, intake, grid))
-            limit = self._limits.driver_state_rows
-            counts = counting.counted(rows, intake, sets).limit(limit + 1).toArrow()
-        if counts.num_rows > limit:
+            pieces, reason = self._pieces(intake)
+            if pieces is None and self._counting == "arrow":
+                raise UsageError(_no_kernel(reason))
+            if pieces is not None:
+                sets = states.grouping_sets(intake, joint=self._joint_of(pieces[0], intake, grid))
+                counts = tasks.collected(self._held(tasks.counted(self._spark, pieces, intake, grid, sets)), intake)
+            else:
+                rows = counting.prepared(self._source.rows(), intake, self._compiler(), grid)
+                sets = states.grouping_sets(intake, joint=self._joint(rows, intake, grid))
+                counts = self._held(counting.counted(rows, intake, sets))
+        form = "catalyst" if pieces is None else "arrow"
+        return Counted(states.states(counts, intake, grid, sets), form, reason)
+
+    def _held(self, counts: DataFrame) -> pa.Table:
+        """The counts on the driver."""
+        limit = self._limits.driver_state_rows
+        collected = counts.limit(limit + 1).toArrow()
+        if collected.num_rows > limit:
             raise DataRefusedError(_too_large(limit))
-        return Counted(
-            states.states(counts, intake, grid, sets), "catalyst", "the only form of counting in this version"
-        )
+        return collected
+
+    def _pieces(self, intake: Intake) -> tuple[list[Piece] | None, str]:
+        """The pieces that the Arrow kernel would read, and why it does; or None, and why it does not."""
+        if self._counting == "catalyst":
+            return None, "asked for"
+        found = self._source.pieces()
+        if isinstance(found, str):
+            return None, found
+        if self._counting == "auto" and sum(piece.rows for piece in found) < WORTHWHILE_ROWS:
+            return None, f"fewer than {WORTHWHILE_ROWS:,} rows, which it counts no slower"
+        if not found:
+            return None, "no rows"
+        reason = tasks.why_tasks_cannot_read(self._spark, found[0], intake)
+        if reason is not None:
+            return None, reason
+        return found, "asked for" if self._counting == "arrow" else "plain files that tasks can read"
+
+    def _joint_of(self, piece: Piece, intake: Intake, grid: CutoffGrid) -> bool:
+        first = next(piece.batches(intake.fields), None)
+        return first is None or states.joint_is_small(*probe(first, intake), len(grid), self._limits)
 
     def labels_seen(self, intake: Intake) -> Sequence[str]:
         """Distinct labels, sorted, at most 21."""
@@ -89,3 +127,7 @@ def _too_large(limit: int) -> Problem:
         "limits.driver_state_rows", f"exceeded: more than {limit:,} cells and buckets", "at most that many",
         "use fewer cutoffs, fewer attributes or coarser groups, or raise the limit where the driver has the memory",
     )  # fmt: skip
+
+
+def _no_kernel(reason: str) -> Problem:
+    return Problem("spark.counting", "arrow", "auto or catalyst for this input", f"{reason}; write counting: auto")

@@ -16,11 +16,12 @@ from fairsweep.engines.protocol import ColumnType, Inspection, SourceColumn
 from fairsweep.engines.spark.columns import MALFORMED_COLUMN, field_name
 from fairsweep.errors import Problem, UsageError, quoted
 from fairsweep.schema import sql_text
+from fairsweep.specs.sections import InputSpec
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 
-    from fairsweep.specs.sections import InputSpec
+    from fairsweep.engines.arrow.reading import Piece
 
 # One text field per column and no inference: what a field means is the intake's to say.
 CSV_OPTIONS = {
@@ -41,6 +42,10 @@ class Source(Protocol):
 
     def rows(self) -> DataFrame:
         """The rows, with columns `c0, c1, ...` in the order of the inspection, and `malformed` where it can be."""
+        ...
+
+    def pieces(self) -> list[Piece] | str:
+        """The same rows as files for the Arrow kernel, or why it cannot read them as Spark does."""
         ...
 
 
@@ -68,6 +73,10 @@ class FrameSource:
     def rows(self) -> DataFrame:
         """The frame, its columns renamed by position."""
         return renamed(self.frame)
+
+    def pieces(self) -> str:
+        """A frame is a plan, not files."""
+        return "a DataFrame"
 
 
 @dataclass
@@ -100,6 +109,10 @@ class CsvSource:
         schema = T.StructType([*fields, T.StructField(MALFORMED_COLUMN, T.StringType())])
         return self.spark.read.options(**CSV_OPTIONS).schema(schema).csv(_located(self.path))
 
+    def pieces(self) -> str:
+        """Spark splits text files among its tasks; the kernel would read each in one."""
+        return "text files"
+
 
 @dataclass
 class ParquetSource:
@@ -116,6 +129,10 @@ class ParquetSource:
 
     def _frame(self) -> DataFrame:
         return self.spark.read.parquet(_located(self.path))
+
+    def pieces(self) -> list[Piece] | str:
+        """The row groups of the files, where they lie within reach."""
+        return _pieces(InputSpec(format="parquet", path=self.path), self.inspect())
 
     def rows(self) -> DataFrame:
         """The rows, their columns renamed by position."""
@@ -183,6 +200,29 @@ class DeltaSource:
     def rows(self) -> DataFrame:
         """The rows of the pinned version, their columns renamed by position."""
         return renamed(self._frame())
+
+    def pieces(self) -> list[Piece] | str:
+        """The row groups of the pinned version's files, where they lie within reach."""
+        if self._path is None:
+            return "a table of a catalog"
+        seen = self.inspect()
+        return _pieces(InputSpec(format="delta", path=self._path, version=self._version), seen)
+
+
+def _pieces(spec: InputSpec, seen: Inspection) -> list[Piece] | str:
+    """What the kernel reads of an input that it sees as Spark does, or why it does not."""
+    from fairsweep.engines.arrow.sources import source_of as files_of
+    from fairsweep.engines.arrow.sources import why_not
+
+    reason = why_not(spec)
+    if reason is not None:
+        return reason
+    try:
+        source = files_of(spec)
+        # Spark knows columns that files do not show, and other types than some files were written with.
+        return source.pieces() if source.inspect() == seen else "other columns or files than Spark sees"
+    except UsageError as error:
+        return f"not readable without Spark: {error.problems[0].value}"
 
 
 def renamed(frame: DataFrame) -> DataFrame:

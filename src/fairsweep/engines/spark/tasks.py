@@ -1,0 +1,98 @@
+"""The Arrow kernel in Spark's tasks: each takes some pieces of the input, and gives its counts with a row per cell."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyspark.sql.functions as F
+
+from fairsweep.engines.arrow.kernel import Counter
+from fairsweep.engines.arrow.packing import LISTED, cell_columns, packed, unpacked
+from fairsweep.engines.states import KEYS, MEASURES, group_columns
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from fairsweep.core.cutoffs import CutoffGrid
+    from fairsweep.engines.arrow.reading import Piece
+    from fairsweep.intake import Intake
+
+# A task of fewer bytes waits longer to be started than it counts.
+TASK_BYTES = 64 << 20
+# The counts of more tasks than these are summed in Spark before they come to the driver.
+MOST_SUMMED_HERE = 16
+
+Batches = Iterator[pa.RecordBatch]
+
+
+def shares(pieces: Sequence[Piece], tasks: int) -> list[list[Piece]]:
+    """Pieces for each task, about equal in bytes: the largest first, each to the task with the fewest so far."""
+    waiting: list[tuple[int, int]] = [(0, task) for task in range(tasks)]
+    given: list[list[Piece]] = [[] for _ in range(tasks)]
+    for piece in sorted(pieces, key=lambda piece: -piece.size):
+        taken, task = heapq.heappop(waiting)
+        given[task].append(piece)
+        heapq.heappush(waiting, (taken + piece.size, task))
+    return given
+
+
+def task_count(pieces: Sequence[Piece]) -> int:
+    """How many tasks read some pieces."""
+    size = sum(piece.size for piece in pieces)
+    return max(1, min(len(pieces), -(-size // TASK_BYTES)))
+
+
+def counted(
+    spark: SparkSession, pieces: Sequence[Piece], intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]
+) -> DataFrame:
+    """The counts of all tasks, with a row per task and cell, or per cell and bucket where Spark has summed them."""
+    tasks = task_count(pieces)
+    work = _counting(shares(pieces, tasks), intake, grid, sets)
+    cells = [f"{name} string" for name in cell_columns(intake)]
+    lists = [f"{name} array<{kind}>" for name, kind in LISTED.items()]
+    packs = spark.range(0, tasks, 1, tasks).mapInArrow(work, ", ".join((*cells, *lists)))
+    if tasks <= MOST_SUMMED_HERE:
+        return packs
+    rows = packs.select(*cell_columns(intake), F.inline(F.arrays_zip(*LISTED)))
+    keys = [*KEYS, *group_columns(intake)]
+    return rows.groupBy(*keys).agg(*(F.sum(name).alias(name) for name in MEASURES))
+
+
+def collected(counts: pa.Table, intake: Intake) -> pa.Table:
+    """What `counted` gave, collected, in the form that `states` takes."""
+    packs = pa.types.is_list(counts.schema.field("bucket").type)
+    return unpacked(counts, intake) if packs else counts
+
+
+def _counting(
+    given: Sequence[Sequence[Piece]], intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]
+) -> Callable[[Batches], Batches]:
+    def work(batches: Batches) -> Batches:
+        for numbers in batches:
+            for task in numbers.column(0).to_pylist():
+                counter = Counter(intake, grid, sets)
+                for piece in given[task]:
+                    for batch in piece.batches(intake.fields):
+                        counter.add(batch)
+                yield from packed(counter.table(), intake).to_batches()
+
+    return work
+
+
+def why_tasks_cannot_read(spark: SparkSession, piece: Piece, intake: Intake) -> str | None:
+    """What keeps a task from reading a piece, or None: one task tries, and reads no more than one batch."""
+
+    def attempt(batches: Batches) -> Batches:
+        for _ in batches:
+            next(piece.batches(intake.fields), None)
+        yield pa.record_batch({"done": pa.array([True])})
+
+    try:
+        spark.range(0, 1, 1, 1).mapInArrow(attempt, "done boolean").collect()
+    except Exception as error:  # noqa: BLE001  (whatever it is, Spark's own reader may still succeed)
+        missing = "ModuleNotFoundError" in str(error)
+        return "tasks do not have this package" if missing else "tasks cannot read the files"
+    return None

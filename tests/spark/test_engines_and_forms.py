@@ -1,0 +1,191 @@
+"""Every engine and form of counting gives the same tables, on every kind of file and of Delta table."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fairsweep.engines.arrow import sources as files
+from fairsweep.engines.local import LocalEngine
+from fairsweep.engines.protocol import Engine
+from fairsweep.engines.spark import engine as spark_engine
+from fairsweep.engines.spark.engine import SparkEngine
+from fairsweep.engines.spark.sources import source_of
+from fairsweep.errors import UsageError
+from fairsweep.intake import Window
+from fairsweep.specs.audit import AuditSpec
+from fairsweep.specs.loading import load_mapping
+from fairsweep.stores.memory import MemoryStore
+from fairsweep.tables import RUNS
+from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit
+from tests.spark.small_audits import bare, config_of, confusion, people, recounted_people
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Make = Callable[["SparkSession", Path, pd.DataFrame], dict[str, Any]]
+
+
+def one_file(_: SparkSession, folder: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), folder / "one.parquet", row_group_size=300)
+    return {"format": "parquet", "path": str(folder / "one.parquet")}
+
+
+def several_files(_: SparkSession, folder: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    (folder / "several").mkdir()
+    for k in range(3):
+        rows.iloc[k::3].to_parquet(folder / "several" / f"part-{k}.parquet")
+    (folder / "several" / "_SUCCESS").touch()
+    return {"format": "parquet", "path": str(folder / "several")}
+
+
+def delta(spark: SparkSession, folder: Path, rows: pd.DataFrame, *parts: str, **properties: str) -> Path:
+    place = folder / "delta"
+    writer = spark.createDataFrame(pa.Table.from_pandas(rows, preserve_index=False)).coalesce(2).write.format("delta")
+    for key, value in properties.items():
+        writer = writer.option(f"delta.{key}", value)
+    (writer.partitionBy(*parts) if parts else writer).save(str(place))
+    return place
+
+
+def plain_delta(spark: SparkSession, folder: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    return {"format": "delta", "path": str(delta(spark, folder, rows))}
+
+
+def partitioned_delta(spark: SparkSession, folder: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    return {"format": "delta", "path": str(delta(spark, folder, rows, "race", "age"))}
+
+
+def older_version(spark: SparkSession, folder: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    place = delta(spark, folder, rows)
+    spark.createDataFrame(rows.head(50)).write.format("delta").mode("append").save(str(place))
+    return {"format": "delta", "path": str(place), "version": 0}
+
+
+def deletion_vectors(spark: SparkSession, folder: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    extra = rows.head(70).assign(age=17)
+    place = delta(
+        spark, folder, pd.concat([rows.assign(age=rows["age"].clip(18)), extra]), enableDeletionVectors="true"
+    )
+    return _changed(spark, place, "DELETE FROM {} WHERE age = 17")
+
+
+def column_mapping(spark: SparkSession, folder: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    place = delta(spark, folder, rows.rename(columns={"race": "colour"}), **{"columnMapping.mode": "name"})
+    return _changed(spark, place, "ALTER TABLE {} RENAME COLUMN colour TO race")
+
+
+def _changed(spark: SparkSession, place: Path, statement: str) -> dict[str, Any]:
+    name = f"changed_{abs(hash(str(place)))}"
+    spark.sql(f"CREATE TABLE {name} USING delta LOCATION '{place}'")
+    spark.sql(statement.format(name))
+    spark.sql(f"DROP TABLE {name}")
+    return {"format": "delta", "path": str(place)}
+
+
+READABLE: list[Make] = [one_file, several_files, plain_delta, partitioned_delta, older_version]
+LEFT_TO_SPARK: list[tuple[Make, str]] = [(deletion_vectors, "deletion vectors"), (column_mapping, "column mapping")]
+
+
+def named(make: Any) -> str:
+    return make.__name__ if callable(make) else str(make)
+
+
+def outcome_of(spec: AuditSpec, engine: Engine) -> AuditOutcome:
+    return audit(spec, Window(), engine, MemoryStore(), AuditOptions())
+
+
+@pytest.mark.parametrize("make", READABLE, ids=named)
+def test_every_engine_and_form_gives_the_same_tables(make: Make, spark: SparkSession, tmp_path: Path) -> None:
+    rows = people()
+    spec = load_mapping(config_of(input=make(spark, tmp_path, rows)))
+    engines: dict[tuple[str, str], Engine] = {
+        ("spark", "catalyst"): SparkEngine(spark, source_of(spark, spec.source), spec.limits, "catalyst"),
+        ("spark", "arrow"): SparkEngine(spark, source_of(spark, spec.source), spec.limits, "arrow"),
+        ("local", "arrow"): LocalEngine(files.source_of(spec.source), spec.limits),
+    }
+    outcomes = {name: outcome_of(spec, engine) for name, engine in engines.items()}
+    first = outcomes["spark", "catalyst"]
+    assert confusion(first.tables) == recounted_people(rows)
+    for (engine, form), outcome in outcomes.items():
+        (run,) = outcome.tables[RUNS].to_pylist()
+        assert (run["engine"], run["counting"]) == (engine, form)
+        assert run["run_id"] == first.tables[RUNS]["run_id"].to_pylist()[0]
+        assert bare(outcome.tables) == bare(first.tables), (engine, form)
+
+
+@pytest.mark.parametrize(("make", "reason"), LEFT_TO_SPARK, ids=named)
+def test_what_the_kernel_cannot_read_exactly_is_left_to_catalyst(
+    make: Make, reason: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spark_engine, "WORTHWHILE_ROWS", 0)
+    rows = people()
+    spec = load_mapping(config_of(input=make(spark, tmp_path, rows)))
+    outcome = outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits, "auto"))
+    assert confusion(outcome.tables) == recounted_people(rows)
+    (run,) = outcome.tables[RUNS].to_pylist()
+    assert run["counting"] == "catalyst"
+    assert reason in run["counting_reason"]
+    with pytest.raises(UsageError, match=reason):
+        outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits, "arrow"))
+    with pytest.raises(UsageError, match=reason):
+        files.source_of(spec.source)
+
+
+def test_automatic_counting_takes_the_kernel_for_many_rows_and_catalyst_for_few(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = load_mapping(config_of(input=one_file(spark, tmp_path, people())))
+    few = outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits))
+    monkeypatch.setattr(spark_engine, "WORTHWHILE_ROWS", 2_000)
+    many = outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits))
+    assert [one.tables[RUNS]["counting"].to_pylist() for one in (few, many)] == [["catalyst"], ["arrow"]]
+
+
+def test_many_tasks_sum_their_counts_in_spark(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fairsweep.engines.spark import tasks
+
+    rows = people()
+    spec = load_mapping(config_of(input=one_file(spark, tmp_path, rows)))
+    monkeypatch.setattr(tasks, "TASK_BYTES", 1)
+    monkeypatch.setattr(tasks, "MOST_SUMMED_HERE", 2)
+    outcome = outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits, "arrow"))
+    assert confusion(outcome.tables) == recounted_people(rows)
+
+
+@pytest.mark.parametrize("counting", ["catalyst", "arrow", "local"])
+def test_rows_appended_while_a_delta_table_is_read_are_not_counted(
+    counting: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    rows = people()
+    spec = load_mapping(config_of(input=plain_delta(spark, tmp_path, rows)))
+    engine: Engine = (
+        LocalEngine(files.source_of(spec.source), spec.limits)
+        if counting == "local"
+        else SparkEngine(spark, source_of(spark, spec.source), spec.limits, counting)
+    )
+    engine.inspect()
+    spark.createDataFrame(rows.head(100)).write.format("delta").mode("append").save(spec.source.path)
+    assert confusion(outcome_of(spec, engine).tables) == recounted_people(rows)
+
+
+def test_files_that_are_gone_or_broken_are_known_errors(spark: SparkSession, tmp_path: Path) -> None:
+    spec = load_mapping(config_of(input=several_files(spark, tmp_path, people())))
+    engine = LocalEngine(files.source_of(spec.source), spec.limits)
+    engine.inspect()
+    broken = tmp_path / "several" / "part-1.parquet"
+    broken.write_bytes(broken.read_bytes()[:-100])
+    with pytest.raises(UsageError, match=r"part-1\.parquet.*not readable"):
+        outcome_of(spec, engine)
+    shutil.rmtree(tmp_path / "several")
+    with pytest.raises(UsageError):
+        outcome_of(spec, engine)
