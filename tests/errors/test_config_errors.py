@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from fairsweep.errors import DataRefusedError, FairsweepError, UsageError
+from fairsweep.specs.checking import check_columns
 from fairsweep.specs.loading import load, load_mapping, parse
 from fairsweep.verbs.check import check
+
+
+class Columns(NamedTuple):
+    """An input of which only the columns are known."""
+
+    columns: tuple[tuple[str, str], ...]
+    input_name: str = "scores.parquet"
+
 
 RIGHT = """\
 model: {id: falls, version: "2010"}
@@ -62,6 +71,7 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("path: scores.csv", "path: s3c://a/b.csv", "input.path (line 3)", "did you mean"),
     ("path: scores.csv", "path: 's3a://key:secret@b/c'", "input.path (line 3)", "a path with a password"),
     ("path: scores.csv", "path: 'part-*.csv'", "input.path (line 3)", "name the folder"),
+    ("path: scores.csv", "path: 'a?b=c'", "input.path (line 3)", "`a?...`, which holds one of"),
     ("path: scores.csv", "path: 5", "input.path (line 3)", "the number 5"),
     ("score: risk, ", "", "columns.score (line 4)", "missing"),
     ("score: risk", "scores: risk, score: r", "columns.scores (line 4)", "did you mean `score`?"),
@@ -245,6 +255,7 @@ OVERRIDES = (
     ("operating_points.1.at=x", "--set operating_points[1].at", "a finite number"),
     ("operating_points[9].at=1", "--set operating_points[9]", "0 to 2"),
     ("flag_is.a=1", "--set flag_is.a", "set flag_is as a whole"),
+    ("[0]=1", "--set [0]", "begin with a key"),
     ("flag_is", "--set", "key=value"),
     ("=1", "--set", "key=value"),
     ("flag_is={a: 1, a: 2}", "--set flag_is.a", "written again"),
@@ -304,7 +315,12 @@ INPUTS: tuple[tuple[dict[str, bytes], str, type[FairsweepError], str], ...] = (
     ({"d/1.csv": b"risk,fell\n", "d/2.csv": b"risk,x\n"}, "d", UsageError, "another header"),
     ({"c.csv": b"risk,fell,race,gendre,age,id,date\n"}, "c.csv", UsageError,
      "falls.yaml: attributes[1].from is `gender`, which is not a column of c.csv; did you mean `gendre`?"),
+    ({"n.csv": b"name,outcome\n"}, "n.csv", UsageError, "choose one of `name`, `outcome`"),
+    ({"d/part": b""}, "d/part/", DataRefusedError, "no header and no rows"),
+    ({}, "/dev/null", UsageError, "neither a file nor a folder"),
 )  # fmt: skip
+# Without a header the first row stands in its place, and nobody's values are shown.
+HEADLESS = (b"0.71,Smith,1950-02-03\n0.2,Miller,1951-02-03\n", b"Smith:71:F\n", b"Smith,1950-02-03\n", b"Smith, 71 \n")
 
 
 @pytest.mark.parametrize(("files", "path", "error", "words"), INPUTS, ids=[words[:30] for *_, words in INPUTS])
@@ -319,6 +335,43 @@ def test_an_input_that_cannot_be_audited_is_a_problem(
     with pytest.raises(error) as caught:
         check(config)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("content", HEADLESS)
+def test_a_row_in_the_place_of_the_header_is_not_shown(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "scores.csv").write_bytes(content)
+    config = tmp_path / "falls.yaml"
+    config.write_text(RIGHT)
+    with pytest.raises(UsageError) as caught:
+        check(config)
+    assert "which is not a column of scores.csv; begin the file with a line of column names" in str(caught.value)
+    assert "Smith" not in str(caught.value)
+
+
+# The type of the labels | event_labels, non_event_labels | the places of what cannot be compared
+LABELS: tuple[tuple[str, tuple[str, str], list[str]], ...] = (
+    ("double", ("[1]", "[0.5]"), []),
+    ("double", ("['1']", "[0]"), ["event_labels[0]"]),
+    ("float", ("[1, '2', true]", "[0, '3']"), ["event_labels[1]", "event_labels[2]", "non_event_labels[1]"]),
+    ("integer", ("['1']", "['0']"), []),
+    ("decimal", ("['1.00']", "['0.00']"), []),
+    ("text", ("['1.5', true]", "[0]"), []),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "labels", "places"), LABELS)
+def test_text_labels_are_not_compared_with_fractions(kind: str, labels: tuple[str, str], places: list[str]) -> None:
+    columns = (("risk", "double"), ("fell", kind), ("race", "text"))
+    text = RIGHT[: RIGHT.index("attributes:")] + RIGHT[RIGHT.index("cutoffs:") :]
+    overrides = (f"event_labels={labels[0]}", f"non_event_labels={labels[1]}", "attributes=[race]", "columns.member=~")
+    spec = parse(text, source="falls.yaml", folder=Path(), overrides=(*overrides, "columns.scored_on=~"))
+    if not places:
+        check_columns(spec, Columns(columns))
+        return
+    with pytest.raises(UsageError) as caught:
+        check_columns(spec, Columns(columns))
+    assert [problem.place for problem in caught.value.problems] == places
+    assert all("allowed: numbers; write it as a number" in str(problem) for problem in caught.value.problems)
 
 
 def test_windows_are_checked_beside_the_columns(tmp_path: Path) -> None:

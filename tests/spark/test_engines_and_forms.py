@@ -15,6 +15,7 @@ import pytest
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.protocol import Engine
+from fairsweep.engines.spark import coding, counting
 from fairsweep.engines.spark import engine as spark_engine
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.sources import source_of
@@ -162,16 +163,32 @@ def test_many_tasks_sum_their_counts_in_spark(
     assert confusion(outcome.tables) == recounted_people(rows)
 
 
-@pytest.mark.parametrize("counting", ["catalyst", "arrow", "local"])
+@pytest.mark.parametrize("separate", [False, True], ids=["joint", "separate"])
+@pytest.mark.parametrize(
+    ("probed", "most"), [(1, 48), (10_000, 2), (1, 0)], ids=["levels not met", "levels too many", "nothing coded"]
+)
+def test_levels_that_were_not_met_or_are_too_many_count_like_any_other(
+    probed: int, most: int, separate: bool, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "PROBED_ROWS", probed)
+    monkeypatch.setattr(coding, "MOST_LEVELS", most)
+    rows = people()
+    limits = {"joint_state_rows": 1} if separate else {}
+    spec = load_mapping(config_of(input=one_file(spark, tmp_path, rows), limits=limits))
+    outcome = outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits, "catalyst"))
+    assert confusion(outcome.tables) == recounted_people(rows)
+
+
+@pytest.mark.parametrize("form", ["catalyst", "arrow", "local"])
 def test_rows_appended_while_a_delta_table_is_read_are_not_counted(
-    counting: str, spark: SparkSession, tmp_path: Path
+    form: str, spark: SparkSession, tmp_path: Path
 ) -> None:
     rows = people()
     spec = load_mapping(config_of(input=plain_delta(spark, tmp_path, rows)))
     engine: Engine = (
         LocalEngine(files.source_of(spec.source), spec.limits)
-        if counting == "local"
-        else SparkEngine(spark, source_of(spark, spec.source), spec.limits, counting)
+        if form == "local"
+        else SparkEngine(spark, source_of(spark, spec.source), spec.limits, form)
     )
     engine.inspect()
     spark.createDataFrame(rows.head(100)).write.format("delta").mode("append").save(spec.source.path)

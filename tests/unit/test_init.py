@@ -158,6 +158,14 @@ def test_an_input_that_cannot_be_read_is_a_problem(
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("wishes", [NOTHING_NAMED, Wishes(score="risk", label="fell", attributes=("race",))])
+def test_a_row_in_the_place_of_the_header_is_not_shown(tmp_path: Path, wishes: Wishes) -> None:
+    (tmp_path / "x.csv").write_text("0.71,Smith,1\n0.2,Miller,0\n")
+    with pytest.raises(UsageError, match="begin the file with a line of column names") as caught:
+        init(tmp_path / "x.csv", "help", tmp_path / "a.yaml", wishes=wishes)
+    assert "Smith" not in str(caught.value)
+
+
 # A real file | its score | its label
 REAL = (
     ("compas/compas-scores-two-years.csv.gz", "decile_score", "two_year_recid"),

@@ -186,6 +186,13 @@ def test_query_rows_stand_one_below_another_where_they_do_not_fit() -> None:
     assert listed(ROWS.slice(0, 0), None) == ["model  gbe  points  ok", "no rows"]
 
 
+def test_columns_of_one_name_are_all_told() -> None:
+    twice = pa.table([pa.array([1]), pa.array([2]), pa.array([3])], names=["n", "n", "n.1"])
+    assert listed(twice, None) == ["n  n  n.1", "1  2    3"]
+    told = json.loads("".join(records.of_tables({"result": twice}, in_order=True)))
+    assert told == {"result": [{"n": 1, "n.2": 2, "n.1": 3}]}
+
+
 def test_plot_draws_each_group_with_its_band_and_the_marks() -> None:
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("agg")

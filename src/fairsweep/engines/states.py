@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fairsweep.core.histogram import Cell, ScoreHistogram
+from fairsweep.core.histogram import UNSCORED_BUCKET, Cell, ScoreHistogram
 from fairsweep.engines.protocol import LabelClass, ModelKey, ModelState, Tally
 from fairsweep.groups import attribute_name, group_name
 
@@ -32,6 +32,45 @@ LABEL_CLASSES: tuple[LabelClass, ...] = ("event", "non_event", "unknown")
 USED = -1
 # Of fewer rows it means nothing that they are all different.
 FEWEST_PROBED = 1_000
+
+
+class Places(NamedTuple):
+    """Numbers the places that a cell's rows can have: label and bucket of used rows, rule and label of all others.
+
+    Attributes:
+        buckets: how many buckets used rows have, one more than there are cutoffs.
+        rules: how many rules there are.
+    """
+
+    buckets: int
+    rules: int
+
+    @property
+    def size(self) -> int:
+        """How many places there are."""
+        return 2 * self.buckets + len(LABEL_CLASSES) * self.rules
+
+    @property
+    def non_event(self) -> int:
+        """What a used row without an event adds to its bucket."""
+        return self.buckets
+
+    @property
+    def first_other(self) -> int:
+        """Where the rows begin that are not used: each rule has one place for each class of label."""
+        return 2 * self.buckets
+
+    def table(self, place: NDArray[np.int64], n: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Rule, bucket and measures of some places that have `n` rows each."""
+        used = place < self.first_other
+        rule, label = np.divmod(place - self.first_other, len(LABEL_CLASSES))
+        non_event, bucket = np.divmod(place, self.buckets)
+        label = np.where(used, non_event, label)
+        return {
+            "rule": np.where(used, USED, rule),
+            "bucket": np.where(used, bucket, UNSCORED_BUCKET),
+            **{measure: np.where(label == code, n, 0) for code, measure in enumerate(MEASURES)},
+        }
 
 
 def group_columns(intake: Intake) -> list[str]:

@@ -10,10 +10,11 @@ from typing import Protocol
 
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.errors import Problem, UsageError, did_you_mean, quoted
+from fairsweep.expressions import DATE_PATTERN, NUMBER_PATTERN
 from fairsweep.intake import FIRST_DAY, NO_END, Window
 from fairsweep.specs.attributes import AttributeSpec
 from fairsweep.specs.audit import AuditSpec
-from fairsweep.specs.faults import ConfigPath, printable, rendered
+from fairsweep.specs.faults import ConfigPath, describe, printable, rendered
 
 _NUMBERS = ("integer", "decimal", "float", "double")
 _ALLOWED_TYPES: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +27,8 @@ _ALLOWED_TYPES: Mapping[str, tuple[str, ...]] = {
 }
 _GROUP_TYPES = ("text", "boolean", "integer", "date")
 _BAND_TYPES = ("text", *_NUMBERS)
+_FLOATING = ("float", "double")
+NO_HEADER = "begin the file with a line of column names, separated by commas; its first line does not look like one"
 
 
 class Inspected(Protocol):
@@ -54,23 +57,38 @@ def check_columns(spec: AuditSpec, inspection: Inspected, config: str = "") -> N
         UsageError: with every problem.
     """
     types = dict(inspection.columns)
+    uses = _uses(spec)
     problems: list[Problem] = []
-    for path, column, allowed, step in _uses(spec):
+    headless = not any(column in types for _, column, _, _ in uses) and looks_like_a_row(inspection.columns)
+    for path, column, allowed, step in uses:
         if column not in types:
-            problems.append(_absent(path, column, inspection))
+            problems.append(_absent(path, column, inspection, headless=headless))
         elif types[column] not in allowed:
             found = f"{_shown(column)}, a column of type {types[column].replace('_', ' ')}"
             problems.append(Problem(rendered(path), found, "a column of " + ", ".join(allowed), step))
     if types.get(spec.columns.score) == "float":
         problems.extend(_float_cutoffs(spec.grid()))
+    if types.get(spec.columns.label) in _FLOATING:
+        problems.extend(_texts_of_fractions(spec, types[spec.columns.label]))
     if problems:
         prefix = f"{config}: " if config else ""
         raise UsageError([replace(problem, place=prefix + problem.place) for problem in problems])
 
 
-def _absent(path: ConfigPath, column: str, inspection: Inspected) -> Problem:
+def looks_like_a_row(columns: Sequence[tuple[str, str]]) -> bool:
+    """Whether what a text file has for names may be values: numbers or days among them, or nothing that commas part."""
+    if any(kind != "text" for _, kind in columns):
+        return False
+    values = rf"{NUMBER_PATTERN}|{DATE_PATTERN}"
+    return len(columns) == 1 or any(re.fullmatch(values, name.strip()) for name, _ in columns)
+
+
+def _absent(path: ConfigPath, column: str, inspection: Inspected, *, headless: bool) -> Problem:
     name_of_file = inspection.input_name.rstrip("/").rpartition("/")[2]
     found = f"{_shown(column)}, which is not a column of {printable(name_of_file)}"
+    if headless:
+        # Values of a person may stand there, so none of them is shown.
+        return Problem(rendered(path), found, "", NO_HEADER)
     names = [printable(name) for name, _ in inspection.columns]
     return Problem(rendered(path), found, "", did_you_mean(printable(column), names))
 
@@ -111,6 +129,19 @@ def _float_cutoffs(grid: CutoffGrid) -> list[Problem]:
         step = "use fewer cutoffs, or cast the scores to double"
         return [Problem("cutoffs", f"too close for scores of type float ({error})", "", step)]
     return []
+
+
+def _texts_of_fractions(spec: AuditSpec, kind: str) -> list[Problem]:
+    """A label given as text is compared with the label as text, and engines write one fraction in several ways."""
+    column = f"beside {_shown(spec.columns.label)}, a column of type {kind}"
+    step = "write it as a number, without quotes, or cast the column to text"
+    lists = (("event_labels", spec.event_labels), ("non_event_labels", spec.non_event_labels or ()))
+    return [
+        Problem(rendered((key, place)), f"{describe(label)} {column}", "numbers", step)
+        for key, labels in lists
+        for place, label in enumerate(labels)
+        if isinstance(label, str | bool)
+    ]
 
 
 def window_of(spec: AuditSpec, start: str | None, end: str | None) -> Window:

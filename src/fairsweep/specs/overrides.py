@@ -99,7 +99,8 @@ def _step(here: object, step: str | int, above: ConfigPath) -> str | int:
     if isinstance(here, dict) and isinstance(step, str):
         return step
     if not isinstance(here, list):
-        raise UsageError(Problem(place, f"a part of {describe(here)}", "", f"set {rendered(above)} as a whole"))
+        step = f"set {rendered(above)} as a whole" if above else "begin with a key, as in model.id"
+        raise UsageError(Problem(place, f"a part of {describe(here)}", "", step))
     index = int(step) if isinstance(step, int) or re.fullmatch("[0-9]{1,6}", step) else -1
     if not 0 <= index <= len(here):
         raise UsageError(Problem(place, f"not in a list of {len(here)}", f"0 to {len(here)}", "count from 0"))

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from fairsweep.errors import Problem, UsageError, did_you_mean, quoted
 from fairsweep.expressions import NUMBER_PATTERN
+from fairsweep.specs.checking import NO_HEADER, looks_like_a_row
 from fairsweep.specs.faults import printable
 
 # Words in the names of columns, the most telling first.
@@ -103,14 +104,25 @@ def propose(profiles: Sequence[Profile], wishes: Wishes) -> Proposal:
         ("attribute", "group", found),
     ):
         if not choice and not any(problem.place == f"--{flag}" for problem in problems):
-            shown = ", ".join(quoted(printable(profile.name)) for profile in profiles[:20])
-            allowed = f"one of {shown}" + (", ..." if len(profiles) > 20 else "")
-            step = f"say which with --{flag} COLUMN"
+            allowed, step = _choices(profiles, flag)
             problems.append(Problem(f"the {flag}", f"not clear: no column looks like a {what}", allowed, step))
     if problems or score is None or label is None:
         raise UsageError(problems)
     others = tuple(one.name for one in labels if one is not label)
     return Proposal(score, label, tuple(found), others)
+
+
+def _headless(profiles: Sequence[Profile]) -> bool:
+    """Whether values of a person may stand where the names of columns should, so that none of them is shown."""
+    return looks_like_a_row([(profile.name, profile.type) for profile in profiles])
+
+
+def _choices(profiles: Sequence[Profile], flag: str) -> tuple[str, str]:
+    """The columns there are, and how one is named."""
+    if _headless(profiles):
+        return "", NO_HEADER
+    shown = ", ".join(quoted(printable(profile.name)) for profile in profiles[:20])
+    return f"one of {shown}" + (", ..." if len(profiles) > 20 else ""), f"say which with --{flag} COLUMN"
 
 
 def _wished(name: str | None, profiles: Sequence[Profile], flag: str, problems: list[Problem]) -> Profile | None:
@@ -119,7 +131,8 @@ def _wished(name: str | None, profiles: Sequence[Profile], flag: str, problems: 
     for profile in profiles:
         if profile.name == name:
             return profile
-    step = did_you_mean(printable(name), [printable(profile.name) for profile in profiles])
+    names = [printable(profile.name) for profile in profiles]
+    step = NO_HEADER if _headless(profiles) else did_you_mean(printable(name), names)
     problems.append(Problem(flag, f"{quoted(printable(name))}, which is not a column of the input", "", step))
     return None
 

@@ -52,7 +52,9 @@ def _path(value: Any) -> str:  # noqa: ANN401  (whatever the config holds)
     if not value.isprintable():
         raise refusal(quoted(printable(value)), "printable characters", "rename the file")
     if re.search(r"[*?{}\[\]]", value):
-        found = f"{quoted(value.partition('?')[0])}, which holds one of * ? {{ }} [ ]"
+        # What follows a question mark can be a token of access.
+        before, mark, _ = value.partition("?")
+        found = f"{quoted(before + ('?...' if mark else ''))}, which holds one of * ? {{ }} [ ]"
         raise refusal(found, "one file or one folder", "name the folder; every file in it is read")
     return value
 

@@ -25,7 +25,9 @@ def lines(table: pa.Table, width: int | None, at_most: int | None = None) -> Ite
     import pyarrow as pa
 
     shown = table if at_most is None else table.slice(0, at_most)
-    rows = [[_cell(value) for value in row.values()] for row in shown.to_pylist()]
+    # By column, not by row: a query can give two columns one name, which a row as a mapping would merge.
+    columns = [[_cell(value) for value in column.to_pylist()] for column in shown.columns]
+    rows = [list(row) for row in zip(*columns, strict=True)]
     headers = [printable(name) for name in table.column_names]
     widths = [max(map(width_of, column)) for column in zip(headers, *rows, strict=True)]
     if width is None or sum(widths) + len(_GAP) * (len(widths) - 1) <= width:

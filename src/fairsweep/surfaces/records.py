@@ -26,7 +26,7 @@ def of_tables(tables: Tables, *, in_order: bool = False) -> Iterator[str]:
     yield "{"
     for place, name in enumerate(sorted(tables)):
         yield f"{',' if place else ''}\n{json.dumps(name)}: ["
-        yield from _rows(tables[name] if in_order else _sorted(tables[name]))
+        yield from _rows(_distinct(tables[name]) if in_order else _sorted(tables[name]))
         yield "]"
     yield "\n}\n"
 
@@ -39,6 +39,13 @@ def of_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
 def of_error(error: FairsweepError) -> str:
     """The problems of a known error as one JSON object."""
     return of_rows("error", [asdict(problem) for problem in error.problems])
+
+
+def _distinct(table: pa.Table) -> pa.Table:
+    """The table with names that differ: a query can give two columns one name, and an object has each key once."""
+    from fairsweep.inputs import distinct_names
+
+    return table.rename_columns(list(distinct_names(table.column_names)))
 
 
 def _sorted(table: pa.Table) -> pa.Table:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # In a smaller group one bad row would already be a tenth.
 SMALLEST_LIMITED_GROUP = 100
-NO_ROWS = Problem("input", "has no row to count", "at least one row, inside the window if there is one", "check it")
+NO_ROWS = Problem("input", "without a row to count", "at least one row, inside the window if there is one", "check it")
 
 
 def problems(key: ModelKey, assessment: Assessment) -> list[Problem]:

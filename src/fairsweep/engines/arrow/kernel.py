@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,9 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fairsweep.core.buckets import GuessTable
-from fairsweep.core.histogram import UNSCORED_BUCKET
 from fairsweep.engines.arrow.cells import CellCounts, Keys, Names
-from fairsweep.engines.states import KEYS, MEASURES, USED, group_columns
+from fairsweep.engines.states import KEYS, LABEL_CLASSES, USED, Places, group_columns
 
 if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
@@ -73,10 +72,9 @@ class Counter:
 
     def __init__(self, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]) -> None:
         self._intake, self._sets = intake, sets
-        self._buckets, self._width = Buckets(grid), len(grid) + 1
+        self._buckets, self._places = Buckets(grid), Places(len(grid) + 1, len(intake.rules))
         self._names = [Names() for _ in range(MODEL_COLUMNS + len(intake.groups))]
-        self._used = [CellCounts(2 * self._width) for _ in sets]
-        self._others = [CellCounts(3 * len(intake.rules)) for _ in sets]
+        self._counts = [CellCounts(self._places.size) for _ in sets]
 
     def add(self, batch: Batch) -> None:
         """Count a batch."""
@@ -96,8 +94,7 @@ class Counter:
 
     def table(self) -> pa.Table:
         """All that was counted, in the form that `states` takes."""
-        found = [self._entries(i) for i in range(len(self._sets))]
-        return pa.concat_tables([table for pair in found for table in pair]) if found else pa.table({})
+        return pa.concat_tables([self._entries(*one) for one in zip(self._sets, self._counts, strict=True)])
 
     def _rules(self, batch: Batch) -> NDArray[np.int64] | None:
         """The first rule that holds for each row; None where none holds for any."""
@@ -129,7 +126,7 @@ class Counter:
                 parts.append(_Part(groups.codes, codes))
             else:
                 parts.append(_Part(levels, codes.take(groups.codes)))
-        for counts, positions in zip((*self._used, *self._others), (*self._sets, *self._sets), strict=True):
+        for counts, positions in zip(self._counts, self._sets, strict=True):
             counts.fit([len(self._names[i]) for i in _columns(positions)])
         return parts
 
@@ -139,7 +136,7 @@ class Counter:
         scores = batch.score(self._intake.score)
         size = batch.rows if rows is None else len(rows)
         steps = [
-            self._steps(parts, positions, counts) for positions, counts in zip(self._sets, self._used, strict=True)
+            self._steps(parts, positions, counts) for positions, counts in zip(self._sets, self._counts, strict=True)
         ]
         for first in range(0, size, BLOCK_ROWS):
             block: slice | NDArray[np.int64] = slice(first, min(first + BLOCK_ROWS, size))
@@ -147,8 +144,8 @@ class Counter:
                 block = rows[block]
             place = self._buckets.of(scores[block])
             non_event = ~event[block] if isinstance(event, np.ndarray) else np.bool_(not event)
-            place += non_event * np.int64(self._width)
-            for counts, (base, found) in zip(self._used, steps, strict=True):
+            place += non_event * np.int64(self._places.non_event)
+            for counts, (base, found) in zip(self._counts, steps, strict=True):
                 counts.add(_keys(place, base, found, block))
 
     def _add_others(
@@ -164,8 +161,8 @@ class Counter:
             return
         known = np.broadcast_to(batch.holds(self._intake.label_known), batch.rows)[rows]
         label = np.where(np.broadcast_to(event, batch.rows)[rows], EVENT, NON_EVENT)
-        place = rule[rows] * 3 + np.where(known, label, NOT_KNOWN)
-        for counts, positions in zip(self._others, self._sets, strict=True):
+        place = self._places.first_other + rule[rows] * len(LABEL_CLASSES) + np.where(known, label, NOT_KNOWN)
+        for counts, positions in zip(self._counts, self._sets, strict=True):
             counts.add(_keys(place, *self._steps(parts, positions, counts), rows))
 
     @staticmethod
@@ -180,21 +177,15 @@ class Counter:
                 found.append(_Part(levels, codes * stride))
         return base, found
 
-    def _entries(self, place: int) -> Iterator[pa.Table]:
-        """The counts of one grouping set: of used rows, and of the others."""
-        positions = self._sets[place]
-        for counts, used in ((self._used[place], True), (self._others[place], False)):
-            keys, n = counts.entries()
-            columns, within = counts.decoded(keys) if len(keys) else ([], keys)
-            first, second = np.divmod(within, self._width if used else 3)
-            label, rest = (first, second) if used else (second, first)
-            rule = np.full(len(n), USED) if used else rest
-            bucket = rest if used else np.full(len(n), UNSCORED_BUCKET)
-            named = dict(zip(_columns(positions), columns, strict=False))
-            texts = [self._text(i, named.get(i), len(n)) for i in range(len(self._names))]
-            measures = [np.where(label == code, n, 0) for code in range(len(MEASURES))]
-            arrays = [*texts[:MODEL_COLUMNS], pa.array(rule), pa.array(bucket), *texts[MODEL_COLUMNS:], *measures]
-            yield pa.table(arrays, names=[*KEYS, *group_columns(self._intake), *MEASURES])
+    def _entries(self, positions: tuple[int, ...], counts: CellCounts) -> pa.Table:
+        """The counts of one grouping set."""
+        keys, n = counts.entries()
+        codes, place = counts.decoded(keys) if len(keys) else ([], keys)
+        found = self._places.table(place, n)
+        named = dict(zip(_columns(positions), codes, strict=False))
+        texts = [self._text(i, named.get(i), len(n)) for i in range(len(self._names))]
+        names = [*KEYS[:MODEL_COLUMNS], *group_columns(self._intake)]
+        return pa.table(dict(zip(names, texts, strict=True)) | found)
 
     def _text(self, column: int, codes: NDArray[np.int64] | None, size: int) -> pa.Array:
         indices = pa.nulls(size, pa.int32()) if codes is None else pa.array(codes, pa.int32())

@@ -48,15 +48,15 @@ class Compiler:
     def __init__(self, types: Sequence[ColumnType], *, malformed: bool) -> None:
         """Take the types of the columns, and whether the input marks malformed rows."""
         self._types = types
-        self._malformed = malformed
+        self.malformed = malformed
 
     def condition(self, expression: Expression) -> Column:
         """A Column of type BOOLEAN that is never NULL."""
         match expression:
             case Malformed():
-                return F.col(MALFORMED_COLUMN).isNotNull() if self._malformed else F.lit(False)
+                return F.col(MALFORMED_COLUMN).isNotNull() if self.malformed else F.lit(False)
             case IsNull(value):
-                return self.value(value).isNull()
+                return self._is_null(value)
             case IsNaN(AsNumber(field)):
                 floating = self._types[field.position] in {"float", "double"}
                 return F.coalesce(F.isnan(self.value(field)), F.lit(False)) if floating else F.lit(False)
@@ -72,6 +72,12 @@ class Compiler:
                 return reduce(lambda a, b: a | b, map(self.condition, conditions)) if conditions else F.lit(False)
             case _:
                 raise TypeError(f"not a condition: {type(expression).__name__}")
+
+    def _is_null(self, value: Expression) -> Column:
+        if isinstance(value, AsText) and self._types[value.value.position] != "text":
+            # Whether a number is there can be told without spelling it, which takes longer than all else.
+            return F.col(field_name(value.value.position)).isNull()
+        return self.value(value).isNull()
 
     def value(self, expression: Expression) -> Column:
         """A Column of the expression's own type, NULL where there is no value."""

@@ -1,15 +1,21 @@
-"""The one scan, as expressions that run on any DataFrame: rows in, counts per cell and bucket out."""
+"""The one scan, as expressions that run on any DataFrame: rows in, counts per cell and place out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pyarrow as pa
 import pyspark.sql.functions as F
 
-from fairsweep.core.histogram import UNSCORED_BUCKET
 from fairsweep.engines.spark.buckets import bucket
-from fairsweep.engines.states import KEYS, MEASURES, USED, group_columns
+from fairsweep.engines.spark.coding import Layout, coded
+from fairsweep.engines.spark.columns import field_name
+from fairsweep.engines.states import KEYS, LABEL_CLASSES, Places, group_columns
+from fairsweep.expressions import Expression, fields_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -18,51 +24,129 @@ if TYPE_CHECKING:
     from fairsweep.engines.spark.columns import Compiler
     from fairsweep.intake import Intake
 
-
-def prepared(rows: DataFrame, intake: Intake, compiler: Compiler, grid: CutoffGrid) -> DataFrame:
-    """One row of small columns per input row: its model, group, rule, bucket and label."""
-    rule: Column = F.lit(USED)
-    for place, (_, condition) in reversed(list(enumerate(intake.rules))):
-        rule = F.when(compiler.condition(condition), F.lit(place)).otherwise(rule)
-    known = compiler.condition(intake.label_known)
-    event = compiler.condition(intake.is_event)
-    first = rows.where(compiler.condition(intake.inside)).select(
-        _model_text(intake.model_id, compiler).alias("model_id"),
-        _model_text(intake.model_version, compiler).alias("model_version"),
-        rule.alias("rule"),
-        compiler.value(intake.score).alias("score"),
-        F.when(~known, F.lit(2)).when(event, F.lit(0)).otherwise(F.lit(1)).alias("label"),
-        *(
-            compiler.value(group).alias(name)
-            for name, (_, group) in zip(group_columns(intake), intake.groups, strict=True)
-        ),
-    )
-    usable = F.col("rule") == USED
-    return first.withColumn("bucket", F.when(usable, bucket(F.col("score"), grid)).otherwise(F.lit(UNSCORED_BUCKET)))
+# Enough to meet nearly every level, and few enough to lie in one row group.
+PROBED_ROWS = 10_000
 
 
-def _model_text(expression: object, compiler: Compiler) -> Column:
-    if expression is None:
-        return F.lit("")
-    return F.coalesce(compiler.value(expression), F.lit(""))  # type: ignore[arg-type]
+def columns_of(intake: Intake) -> dict[str, Expression | None]:
+    """The texts that tell cells apart, by their names inside the scan."""
+    groups = dict(zip(group_columns(intake), (group for _, group in intake.groups), strict=True))
+    return {KEYS[0]: intake.model_id, KEYS[1]: intake.model_version, **groups}
 
 
-def counted(rows: DataFrame, intake: Intake, sets: Sequence[tuple[int, ...]]) -> DataFrame:
-    """Counts per grouping set, cell, rule and bucket, in one aggregation.
+@dataclass(frozen=True)
+class FirstRows:
+    """What the first rows of an input hold: for each column, input value and text."""
+
+    pairs: Mapping[str, list[tuple[Any, str]]]
+    rows: int
+
+    @classmethod
+    def of(cls, rows: DataFrame, intake: Intake, compiler: Compiler) -> FirstRows:
+        """Read them; at most one row group of a file."""
+        columns = {name: expression for name, expression in columns_of(intake).items() if expression is not None}
+        texts = [F.coalesce(compiler.value(e), F.lit("")).alias(name) for name, e in columns.items()]
+        raw = [F.col(field_name(min(fields_of(e)))).alias(f"raw_{name}") for name, e in columns.items()]
+        table = rows.limit(PROBED_ROWS).select(*texts, *raw).toArrow()
+        pairs = {n: list(zip(table[f"raw_{n}"].to_pylist(), table[n].to_pylist(), strict=True)) for n in columns}
+        return cls(pairs, table.num_rows)
+
+    def cells(self, intake: Intake) -> tuple[list[int], int, int]:
+        """How many groups each attribute has, how many combinations of them there are, and how many rows."""
+        texts = [[text for _, text in self.pairs[name]] for name in group_columns(intake)]
+        return [len(set(column)) for column in texts], len(set(zip(*texts, strict=True))), self.rows
+
+
+class Scan:
+    """One aggregation of all grouping sets, and how to read its result.
 
     Args:
-        rows: what `prepared` gave.
-        intake: the intake, for the names of its groups.
-        sets: the positions of the single attributes that make up each grouping set. The columns outside a row's own
-            set are NULL in the result; inside it they never are.
+        intake: what to ask of every row.
+        grid: the cutoffs.
+        sets: the positions of the single attributes that make up each grouping set.
+        compiler: of the source's columns.
+        first: what the first rows hold.
     """
-    names = group_columns(intake)
-    measures = [
-        F.sum(F.when(F.col("label") == code, F.lit(1)).otherwise(F.lit(0))).cast("long").alias(measure)
-        for code, measure in enumerate(MEASURES)
-    ]
-    keys = [F.col(name) for name in (*KEYS, *names)]
-    if len(sets) == 1:
-        return rows.groupBy(*keys).agg(*measures)
-    wanted = [[F.col(key) for key in KEYS] + [F.col(names[i]) for i in positions] for positions in sets]
-    return rows.groupingSets(wanted, *keys).agg(*measures)
+
+    def __init__(
+        self,
+        intake: Intake,
+        grid: CutoffGrid,
+        sets: Sequence[tuple[int, ...]],
+        compiler: Compiler,
+        first: FirstRows,
+    ) -> None:
+        self._intake, self._grid, self._compiler = intake, grid, compiler
+        self._places = Places(len(grid) + 1, len(intake.rules))
+        columns = columns_of(intake)
+        names = group_columns(intake)
+        met = {name: coded(name, expression, first.pairs.get(name, [])) for name, expression in columns.items()}
+        wanted = [[*KEYS[:2], *(names[i] for i in positions)] for positions in sets]
+        self._layouts = [
+            Layout.of(place, {name: columns[name] for name in chosen}, met, self._places.size)
+            for place, chosen in enumerate(wanted)
+        ]
+        self._plain = sorted({name for layout in self._layouts for name in layout.plain})
+
+    @property
+    def expected(self) -> int:
+        """About how many rows the result may have, as far as the levels that were met tell."""
+        return sum(layout.volume for layout in self._layouts)
+
+    def counts(self, rows: DataFrame) -> DataFrame:
+        """Rows of the set, key, texts that were not met, plain columns, and `n`."""
+        inside = rows.where(self._compiler.condition(self._intake.inside)).withColumn("place", self._place())
+        keyed = [self._keyed(layout) for layout in self._layouts]
+        if len(keyed) == 1:
+            found = inside.select(*keyed[0])
+        else:
+            one = F.explode(F.array(*(F.struct(*columns) for columns in keyed))).alias("one")
+            found = inside.select(one).select("one.*")
+        return found.groupBy(*found.columns).agg(F.count(F.lit(1)).alias("n"))
+
+    def table(self, counts: pa.Table) -> pa.Table:
+        """What `counts` gave, collected, in the form that `states` takes."""
+        parts = [
+            self._decoded(counts.filter(pa.compute.equal(counts["set"], layout.place)), layout)
+            for layout in self._layouts
+        ]
+        return pa.concat_tables(parts)
+
+    def _place(self) -> Column:
+        """Where a row stands within its cell; the rule is only asked for where one holds."""
+        condition = self._compiler.condition
+        rules = [condition(rule.condition) for rule in self._intake.rules]
+        event = condition(self._intake.is_event)
+        label = F.when(~condition(self._intake.label_known), F.lit(2)).when(event, F.lit(0)).otherwise(F.lit(1))
+        rule = F.lit(0)
+        for number, holds in reversed(list(enumerate(rules))):
+            rule = F.when(holds, F.lit(number)).otherwise(rule)
+        other = F.lit(self._places.first_other) + rule * F.lit(len(LABEL_CLASSES)) + label
+        used = bucket(self._compiler.value(self._intake.score), self._grid)
+        used = used + F.when(event, F.lit(0)).otherwise(F.lit(self._places.non_event))
+        return F.when(reduce(lambda a, b: a | b, rules), other).otherwise(used).cast("long")
+
+    def _keyed(self, layout: Layout) -> list[Column]:
+        """The columns that one set is grouped by; those of other sets are NULL."""
+        cell = layout.cell(self._compiler)
+        key = F.coalesce(cell, F.lit(0).cast("long")) + F.col("place")
+        unmet = F.when(cell.isNull(), layout.unmet(self._compiler)).otherwise(F.lit(""))
+        plain = [
+            F.coalesce(self._compiler.value(layout.plain[name]), F.lit("")).alias(name)
+            if name in layout.plain
+            else F.lit(None).cast("string").alias(name)
+            for name in self._plain
+        ]
+        return [F.lit(layout.place).alias("set"), key.alias("key"), unmet.alias("unmet"), *plain]
+
+    def _decoded(self, counts: pa.Table, layout: Layout) -> pa.Table:
+        keys = counts["key"].to_numpy()
+        cell, place = np.divmod(keys, self._places.size)
+        texts = layout.texts(cell, counts["unmet"].combine_chunks())
+        texts |= {name: counts[name].combine_chunks().dictionary_encode() for name in layout.plain}
+        nothing = pa.nulls(len(keys), pa.int32())
+        for name in columns_of(self._intake):
+            if name not in texts:
+                texts[name] = pa.DictionaryArray.from_arrays(nothing, pa.array([], pa.string()))
+        found = self._places.table(place, counts["n"].to_numpy())
+        return pa.table({name: texts[name] for name in columns_of(self._intake)} | found)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from fairsweep.intake import Intake
     from fairsweep.specs.sections import LimitsSpec
 
-PROBED_ROWS = states.FEWEST_PROBED
 MOST_LABELS_SEEN = 21
+# What Spark takes unless told otherwise, and a map that still fits a page of memory.
+FEWEST_HASH_MAP_BITS, MOST_HASH_MAP_BITS = 16, 20
 # Below it, starting Python beside Spark costs more than the kernel saves.
 WORTHWHILE_ROWS = 4_000_000
 
@@ -67,9 +68,13 @@ class SparkEngine:
                 sets = states.grouping_sets(intake, joint=self._joint_of(pieces[0], intake, grid))
                 counts = tasks.collected(self._held(tasks.counted(self._spark, pieces, intake, grid, sets)), intake)
             else:
-                rows = counting.prepared(self._source.rows(), intake, self._compiler(), grid)
-                sets = states.grouping_sets(intake, joint=self._joint(rows, intake, grid))
-                counts = self._held(counting.counted(rows, intake, sets))
+                rows, compiler = self._source.rows(), self._compiler()
+                first = counting.FirstRows.of(rows, intake, compiler)
+                joint = states.joint_is_small(*first.cells(intake), len(grid), self._limits)
+                sets = states.grouping_sets(intake, joint=joint)
+                scan = counting.Scan(intake, grid, sets, compiler, first)
+                with settings(self._spark, hash_map_settings(scan.expected)):
+                    counts = scan.table(self._held(scan.counts(rows)))
         form = "catalyst" if pieces is None else "arrow"
         return Counted(states.states(counts, intake, grid, sets), form, reason)
 
@@ -111,15 +116,11 @@ class SparkEngine:
     def _compiler(self) -> Compiler:
         return Compiler([column.type for column in self.inspect().columns], malformed=self._source.malformed)
 
-    def _joint(self, rows: DataFrame, intake: Intake, grid: CutoffGrid) -> bool:
-        """Whether one set of all attributes is likely to stay small, by the groups of the first rows.
 
-        A guess: results never depend on it.
-        """
-        names = states.group_columns(intake)
-        probe = rows.select(*names).limit(PROBED_ROWS).collect() if len(names) > 1 else []
-        levels = [len({row[name] for row in probe}) for name in names]
-        return states.joint_is_small(levels, len(set(probe)), len(probe), len(grid), self._limits)
+def hash_map_settings(keys: int) -> dict[str, str]:
+    """Settings under which a fast hash map holds so many keys; beyond the largest the ordinary one does."""
+    bits = min(max(keys - 1, 1).bit_length() + 1, MOST_HASH_MAP_BITS)
+    return {"spark.sql.codegen.aggregate.fastHashMap.capacityBit": str(max(bits, FEWEST_HASH_MAP_BITS))}
 
 
 def _too_large(limit: int) -> Problem:
