@@ -195,8 +195,9 @@ def _statistic(counts: ConfusionCounts, population: ConfusionCounts, basis: Basi
     with np.errstate(divide="ignore", invalid="ignore"):
         population_gbe = np.divide(population.flagged, population.events)
         factor = np.sqrt(log_gbe_variance(*group) / relative_log_variance(group, everybody))
-    usable = np.isfinite(factor) & (factor > 0)
-    return score_statistic(*group, bound * population_gbe) * np.where(usable, factor, 1.0)
+    # Without flags or events there is no log variance to scale by. Where fp = fn = 0 it is 0: such a group, however
+    # small, has nothing that the score test could be scaled to, and proves nothing.
+    return score_statistic(*group, bound * population_gbe) * np.where(np.isfinite(factor), factor, 1.0)
 
 
 def _named(

@@ -67,6 +67,8 @@ class LocalEngine:
         seen: set[str] = set()
         for piece in self._source.pieces():
             for batch in piece.batches(fields_of(intake.label)):
+                if batch.malformed:
+                    continue
                 seen.update(name for name in batch.groups(intake.label).names.to_pylist() if name)
                 if len(seen) >= MOST_LABELS_SEEN:
                     return sorted(seen)[:MOST_LABELS_SEEN]

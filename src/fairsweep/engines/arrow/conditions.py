@@ -79,7 +79,7 @@ class Batch:
     ) -> None:
         self.rows = rows
         self._columns = {position: CodedColumn.of(column) for position, column in columns.items()}
-        self._malformed = malformed
+        self.malformed = malformed
         self._found: dict[Expression, Any] = {}
 
     # --- over rows
@@ -107,7 +107,7 @@ class Batch:
         """A condition; it is never NULL."""
         match expression:
             case Malformed():
-                return Truth(None, self._malformed)
+                return Truth(None, self.malformed)
             case Not(inner):
                 field, holds = self.truth(inner)
                 return Truth(field, not holds if isinstance(holds, bool) else ~holds)

@@ -30,7 +30,7 @@ def why_not(path: Path, version: int | None) -> str | None:
         return 'a Delta table, which needs `pip install "fairsweep[local]"`'
     try:
         table = DeltaTable(path, version=version)
-    except DeltaError:
+    except (DeltaError, OSError, ValueError):
         return "a Delta table, or a version of it, that delta-rs cannot open"
     if table.metadata().configuration.get(_COLUMN_MAPPING, "none") != "none":
         return "a Delta table with column mapping"

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
@@ -19,6 +21,8 @@ from fairsweep.errors import DataRefusedError, Problem, UsageError, quoted
 from fairsweep.inputs import column_type
 
 BATCH_ROWS = 1 << 19
+# What takes the place of bytes that are no UTF-8.
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 CSV_BLOCK_BYTES = 1 << 24
 # What a column is called in a batch that has none of its rows: any type of its kind serves.
 _TYPE_OF_KIND = {
@@ -162,8 +166,7 @@ class CsvPiece:
                 for given in reader:
                     rows = given.slice(1) if header else given
                     header = False
-                    found = {i: _decoded(rows.column(str(i))) for i in wanted}
-                    yield Batch(found, rows.num_rows)
+                    yield from _split({i: _decoded(rows.column(str(i))) for i in wanted}, rows.num_rows)
         except (OSError, EOFError, pa.ArrowException) as error:
             raise _unreadable(self.path, error) from None
         if ragged:
@@ -173,6 +176,21 @@ class CsvPiece:
         fields = [next(csv.reader([line]), []) for line in lines]
         columns = {i: pa.array([row[i] if i < len(row) else None for row in fields], pa.string()) for i in wanted}
         return Batch(columns, len(lines), malformed=True)
+
+
+def _split(columns: Mapping[int, pa.DictionaryArray], rows: int) -> Iterator[Batch]:
+    """Rows as they are, and those with bytes that are no UTF-8 as malformed: different names would become one."""
+    broken = np.zeros(rows, dtype=bool)
+    for column in columns.values():
+        levels = pc.match_substring(column.dictionary, REPLACEMENT).to_numpy(zero_copy_only=False)
+        if levels.any():
+            broken |= levels.take(column.indices.to_numpy())
+    if not broken.any():
+        yield Batch(columns, rows)
+        return
+    for malformed, mask in ((False, ~broken), (True, broken)):
+        kept = {i: column.filter(pa.array(mask)) for i, column in columns.items()}
+        yield Batch(kept, int(mask.sum()), malformed=malformed)
 
 
 def _decoded(column: pa.Array) -> pa.DictionaryArray:

@@ -13,6 +13,7 @@ from fairsweep.engines.spark import counting, tasks
 from fairsweep.engines.spark.columns import Compiler
 from fairsweep.engines.spark.session import settings
 from fairsweep.errors import DataRefusedError, Problem, UsageError
+from fairsweep.expressions import Malformed, fields_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +50,8 @@ class SparkEngine:
     def inspect(self) -> Inspection:
         """Schema and pinned version; the source is asked once."""
         if self._inspection is None:
-            self._inspection = self._source.inspect()
+            with settings(self._spark, self._source.settings):
+                self._inspection = self._source.inspect()
         return self._inspection
 
     def count(self, intake: Intake, grid: CutoffGrid) -> Counted:
@@ -60,7 +62,7 @@ class SparkEngine:
             DataRefusedError: when the state is larger than the driver may hold.
         """
         self.inspect()
-        with settings(self._spark, SCAN_SETTINGS):
+        with settings(self._spark, {**SCAN_SETTINGS, **self._source.settings}):
             pieces, reason = self._pieces(intake)
             if pieces is None and self._counting == "arrow":
                 raise UsageError(_no_kernel(reason))
@@ -68,7 +70,7 @@ class SparkEngine:
                 sets = states.grouping_sets(intake, joint=self._joint_of(pieces[0], intake, grid))
                 counts = tasks.collected(self._held(tasks.counted(self._spark, pieces, intake, grid, sets)), intake)
             else:
-                rows, compiler = self._source.rows(), self._compiler()
+                rows, compiler = self._source.rows(intake.fields), self._compiler()
                 first = counting.FirstRows.of(rows, intake, compiler)
                 joint = states.joint_is_small(*first.cells(intake), len(grid), self._limits)
                 sets = states.grouping_sets(intake, joint=joint)
@@ -108,9 +110,12 @@ class SparkEngine:
 
     def labels_seen(self, intake: Intake) -> Sequence[str]:
         """Distinct labels, sorted, at most 21."""
-        label = self._compiler().value(intake.label)
-        with settings(self._spark, SCAN_SETTINGS):
-            found = self._source.rows().select(label.alias("label")).distinct().limit(MOST_LABELS_SEEN).collect()
+        compiler = self._compiler()
+        with settings(self._spark, {**SCAN_SETTINGS, **self._source.settings}):
+            rows = self._source.rows(sorted(fields_of(intake.label))).where(~compiler.condition(Malformed()))
+            found = (
+                rows.select(compiler.value(intake.label).alias("label")).distinct().limit(MOST_LABELS_SEEN).collect()
+            )
         return sorted(row["label"] for row in found if row["label"] is not None)
 
     def _compiler(self) -> Compiler:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
@@ -31,17 +33,31 @@ CSV_OPTIONS = {
 }  # fmt: skip
 
 
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+# What readers put in the place of bytes that are no UTF-8; different names would become one.
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
 class Source(Protocol):
     """Rows for the Spark engine."""
 
     malformed: bool
 
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Settings of the session under which it has to be read."""
+        ...
+
     def inspect(self) -> Inspection:
         """Columns, name and pinned version; reads no row."""
         ...
 
-    def rows(self) -> DataFrame:
-        """The rows, with columns `c0, c1, ...` in the order of the inspection, and `malformed` where it can be."""
+    def rows(self, read: Sequence[int]) -> DataFrame:
+        """The rows, with columns `c0, c1, ...` in the order of the inspection, and `malformed` where it can be.
+
+        Args:
+            read: the positions of the columns that will be read.
+        """
         ...
 
     def pieces(self) -> list[Piece] | str:
@@ -65,12 +81,13 @@ class FrameSource:
     frame: DataFrame
     name: str = "dataframe"
     malformed = False
+    settings = NO_SETTINGS
 
     def inspect(self) -> Inspection:
         """The schema of the frame."""
         return Inspection(columns_of(self.frame.schema), self.name, None)
 
-    def rows(self) -> DataFrame:
+    def rows(self, read: Sequence[int]) -> DataFrame:
         """The frame, its columns renamed by position."""
         return renamed(self.frame)
 
@@ -86,6 +103,7 @@ class CsvSource:
     spark: SparkSession
     path: str
     malformed = True
+    settings = NO_SETTINGS
 
     def inspect(self) -> Inspection:
         """The names of the header line; the version of the files."""
@@ -102,12 +120,15 @@ class CsvSource:
             raise UsageError(Problem("input.path", quoted(self.path), "a file with a header line", "name another file"))
         return inputs.distinct_names(next(csv.reader([first[0]])))
 
-    def rows(self) -> DataFrame:
-        """All fields as text; `malformed` holds the line of a row with too few or too many."""
+    def rows(self, read: Sequence[int]) -> DataFrame:
+        """All fields as text; `malformed` is set in a row with too few or too many, or with bytes that are no UTF-8."""
         width = len(self._names())
         fields = [T.StructField(field_name(i), T.StringType()) for i in range(width)]
         schema = T.StructType([*fields, T.StructField(MALFORMED_COLUMN, T.StringType())])
-        return self.spark.read.options(**CSV_OPTIONS).schema(schema).csv(_located(self.path))
+        rows = self.spark.read.options(**CSV_OPTIONS).schema(schema).csv(_located(self.path))
+        fields_read = F.concat_ws("", *(field_name(i) for i in read))
+        broken = F.when(fields_read.contains(REPLACEMENT), F.lit(REPLACEMENT))
+        return rows.withColumn(MALFORMED_COLUMN, F.coalesce(MALFORMED_COLUMN, broken))
 
     def pieces(self) -> str:
         """Spark splits text files among its tasks; the kernel would read each in one."""
@@ -121,6 +142,8 @@ class ParquetSource:
     spark: SparkSession
     path: str
     malformed = False
+    # Names that differ in case only are different columns.
+    settings: ClassVar[Mapping[str, str]] = MappingProxyType({"spark.sql.caseSensitive": "true"})
 
     def inspect(self) -> Inspection:
         """The schema of the files, and their version."""
@@ -134,7 +157,7 @@ class ParquetSource:
         """The row groups of the files, where they lie within reach."""
         return _pieces(InputSpec(format="parquet", path=self.path), self.inspect())
 
-    def rows(self) -> DataFrame:
+    def rows(self, read: Sequence[int]) -> DataFrame:
         """The rows, their columns renamed by position."""
         return renamed(self._frame())
 
@@ -143,6 +166,7 @@ class DeltaSource:
     """A Delta table by path or name, pinned to a version; a view or other table by name, not pinned."""
 
     malformed = False
+    settings = NO_SETTINGS
 
     def __init__(self, spark: SparkSession, path: str | None, table: str | None, version: int | None) -> None:
         """Take either a path or a table name, and a version where the config pins one."""
@@ -197,7 +221,7 @@ class DeltaSource:
             return reader.format("delta").load(_located(self._path))
         return reader.table(self._name)
 
-    def rows(self) -> DataFrame:
+    def rows(self, read: Sequence[int]) -> DataFrame:
         """The rows of the pinned version, their columns renamed by position."""
         return renamed(self._frame())
 
@@ -260,9 +284,12 @@ def _kind(data_type: T.DataType) -> ColumnType:  # noqa: PLR0911  (a table)
 
 
 def _located(path: str) -> str:
-    """A path as Spark must be told it: a local one names its file system, which a cluster's default is not."""
+    """A path as Spark must be told it: a local one names its file system, which a cluster's default is not.
+
+    It is no URI: Spark takes every character of it as it is.
+    """
     local = inputs.local_path(path)
-    return path if local is None else local.resolve().as_uri()
+    return path if local is None else f"file://{local.resolve()}"
 
 
 def _listed(spark: SparkSession, path: str) -> DataFrame:
