@@ -112,7 +112,7 @@ def test_nothing_counted_is_a_histogram_too() -> None:
 def test_histograms_on_different_grids_or_attributes_do_not_merge() -> None:
     other = CutoffGrid(np.array([0.25, 0.5]))
     with pytest.raises(ValueError, match=r"3 cutoffs \([0-9a-f]{16}\) and 2 cutoffs .*; recount one of them"):
-        histogram(ENTRIES) + histogram(ENTRIES[:1], other)
+        histogram(ENTRIES) + histogram([("A", "f", 1, 1, 0)], other)
     with pytest.raises(ValueError, match="different grids"):
         histogram(ENTRIES) + histogram(ENTRIES, GRID.as_float())
     with pytest.raises(ValueError, match=r"\('race', 'sex'\) and \('race',\)"):

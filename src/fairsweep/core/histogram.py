@@ -13,6 +13,7 @@ from fairsweep.core.counts import ConfusionCounts, IntArray
 from fairsweep.core.cutoffs import CutoffGrid
 
 UNSCORED_BUCKET = -1
+_DENSE_PER_KEY = 32
 Cell = tuple[str, ...]
 
 
@@ -69,10 +70,7 @@ class ScoreHistogram:
         rank = np.fromiter((place[level] for level in cells), dtype=np.int64, count=len(cells))
         width = len(grid) + 2
         keys = rank[cell] * width + (bucket.astype(np.int64) - UNSCORED_BUCKET)
-        unique, inverse = np.unique(keys, return_inverse=True)
-        sums = [np.zeros(len(unique), dtype=np.int64) for _ in range(2)]
-        for total, measure in zip(sums, (events, non_events), strict=True):
-            np.add.at(total, inverse, measure)
+        unique, sums = _summed_by_key(keys, (events, non_events), len(levels) * width)
         kept_cell, kept_bucket = np.divmod(unique, width)
         return cls(
             grid,
@@ -155,6 +153,24 @@ class ScoreHistogram:
         events, non_events = (self._sum(a, scored)[:, np.newaxis] for a in (self.events, self.non_events))
         tp, fp = flagged
         return ConfusionCounts.of(tp, fp, events - tp, non_events - fp, unscored_events, unscored_non_events)
+
+
+def _summed_by_key(keys: IntArray, measures: Sequence[IntArray], size: int) -> tuple[IntArray, list[IntArray]]:
+    """The distinct keys, sorted, and the sums of each measure; keys are below `size`."""
+    if size > _DENSE_PER_KEY * len(keys):
+        unique, place = np.unique(keys, return_inverse=True)
+        return unique, [_summed(place, measure, len(unique)) for measure in measures]
+    # Adding to every possible key takes less time than sorting those there are.
+    present = np.zeros(size, dtype=bool)
+    present[keys] = True
+    unique = np.flatnonzero(present)
+    return unique, [_summed(keys, measure, size)[unique] for measure in measures]
+
+
+def _summed(places: IntArray, measure: IntArray, size: int) -> IntArray:
+    total = np.zeros(size, dtype=np.int64)
+    np.add.at(total, places, measure)
+    return total
 
 
 def summed(histograms: Sequence[ScoreHistogram], attributes: tuple[str, ...]) -> ScoreHistogram:

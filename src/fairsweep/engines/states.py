@@ -32,6 +32,7 @@ LABEL_CLASSES: tuple[LabelClass, ...] = ("event", "non_event", "unknown")
 USED = -1
 # Of fewer rows it means nothing that they are all different.
 FEWEST_PROBED = 1_000
+_LARGEST_CODE = 1 << 62
 
 
 class Places(NamedTuple):
@@ -175,13 +176,26 @@ class _Part(NamedTuple):
 
     def cells(self, positions: Sequence[int]) -> tuple[list[Cell], NDArray[np.int64]]:
         """The distinct cells of the rows, and which one each row belongs to."""
-        code = np.zeros(len(self.columns["rule"]), dtype=np.int64)
+        code, volume = np.zeros(len(self.columns["rule"]), dtype=np.int64), 1
         for j in positions:
-            # Renumbering after each column keeps the product of many columns' levels within 64 bits.
-            _, code = np.unique(code * len(self.groups[j].levels) + self.groups[j].codes, return_inverse=True)
-        _, first, code = np.unique(code, return_index=True, return_inverse=True)
+            levels = len(self.groups[j].levels)
+            if volume * levels > _LARGEST_CODE:
+                code, volume = _renumbered(code), len(code)
+            code = code * levels + self.groups[j].codes
+            volume *= levels
+        code = _renumbered(code)
+        first = np.zeros(int(code.max(initial=-1)) + 1, dtype=np.int64)
+        first[code[::-1]] = np.arange(len(code))[::-1]
         cells = [tuple(self.groups[j].levels[self.groups[j].codes[i]] or "" for j in positions) for i in first]
         return cells, code
+
+
+def _renumbered(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Equal codes as equal small numbers."""
+    import pyarrow as pa
+
+    numbers: NDArray[np.int64] = pa.array(codes).dictionary_encode().indices.to_numpy().astype(np.int64)
+    return numbers
 
 
 def _state(part: _Part, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]) -> ModelState:
