@@ -9,12 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fairsweep.engines.protocol import Inspection, SourceColumn
 from fairsweep.errors import DataRefusedError, Problem, UsageError
-from fairsweep.inputs import column_type
 from fairsweep.specs.checking import check_columns, window_of
 from fairsweep.specs.loading import load_mapping
-from fairsweep.verbs import refusing
 from fairsweep.verbs.audit import (
     VERB,
     Assessed,
@@ -27,6 +24,7 @@ from fairsweep.verbs.audit import (
     results,
     run_of,
 )
+from fairsweep.verbs.frames import engine_over
 from fairsweep.verbs.records import Batch, state_version
 from fairsweep.verbs.tabulating import table_of
 
@@ -36,7 +34,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pyspark.sql import DataFrame, SparkSession
 
-    from fairsweep.engines.protocol import Counted
+    from fairsweep.engines.protocol import Counted, Engine
+    from fairsweep.intake import Window
     from fairsweep.specs.audit import AuditSpec
 
 DEFAULT_CUTOFFS = {"start": 0, "stop": 1, "count": 1001}
@@ -66,7 +65,8 @@ def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
     """Audit a model's scores by group, at every cutoff, in one scan.
 
     Args:
-        data: a Spark DataFrame (plain or Connect); a pandas DataFrame or pyarrow Table is handed to Spark.
+        data: a Spark DataFrame (plain or Connect); a pandas DataFrame or a pyarrow Table is
+            counted in this process, without Spark.
         score: the column of scores; a row is flagged where `score >= cutoff`.
         label: the column of outcomes.
         attributes: whom to compare: column names, mappings as in a config, or lists of names for intersections.
@@ -81,7 +81,7 @@ def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
         limits: as in a config.
         window_start: first day of `scored_on` that counts, UTC.
         window_end: the day after the last.
-        spark: the session for data that is not Spark's; without it the running one, or a new one.
+        spark: a session that data which is not Spark's is handed to, for counting and writing there.
 
     Returns:
         The result; every model of the data that was not refused.
@@ -108,7 +108,7 @@ def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
         config["model"] = dict(model)
     spec = load_mapping(config, "fairsweep.audit")
     window = window_of(spec, *(None if day is None else day.isoformat() for day in (window_start, window_end)))
-    return _audited(spec, window, _frame(data, spec, spark))
+    return _audited(spec, window, *engine_over(data, spec, spark))
 
 
 def _plain(attribute: str | Mapping[str, Any] | Sequence[str]) -> object:
@@ -117,42 +117,8 @@ def _plain(attribute: str | Mapping[str, Any] | Sequence[str]) -> object:
     return dict(attribute) if isinstance(attribute, Mapping) else list(attribute)
 
 
-def _frame(data: Any, spec: AuditSpec, spark: SparkSession | None) -> DataFrame:  # noqa: ANN401
-    """The data as a Spark DataFrame; of data that is not Spark's, only the columns that the audit reads."""
-    if hasattr(data, "groupingSets"):
-        frame: DataFrame = data
-        return frame
-    import pandas as pd
-    import pyarrow as pa
-
-    if not isinstance(data, pd.DataFrame | pa.Table):
-        allowed = "a Spark DataFrame, a pandas DataFrame or a pyarrow Table"
-        raise UsageError(Problem("data", f"a {type(data).__name__}", allowed, "convert it to one of these"))
-    present = [str(name) for name in (data.columns if isinstance(data, pd.DataFrame) else data.column_names)]
-    read = [name for name in spec.columns_read if name in present]
-    table = (
-        pa.Table.from_pandas(data[read], preserve_index=False) if isinstance(data, pd.DataFrame) else data.select(read)
-    )
-    kinds = {field.name: column_type(field.type) for field in table.schema}
-    columns = tuple(SourceColumn(name, kinds.get(name, "other")) for name in present)
-    check_columns(spec, Inspection(columns, "the data", None))
-    if not table.num_rows:
-        raise DataRefusedError(refusing.NO_ROWS)
-    fields = [
-        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
-        for field in table.schema
-    ]
-    from fairsweep.engines.spark.session import start
-
-    return (spark or start()).createDataFrame(table.cast(pa.schema(fields)))
-
-
-def _audited(spec: AuditSpec, window: Any, frame: DataFrame) -> AuditResult:  # noqa: ANN401
-    from fairsweep.engines.spark.engine import SparkEngine
-    from fairsweep.engines.spark.sources import FrameSource
-
+def _audited(spec: AuditSpec, window: Window, engine: Engine, spark: SparkSession | None) -> AuditResult:
     started_at = now()
-    engine = SparkEngine(frame.sparkSession, FrameSource(frame), spec.limits)
     inspection = engine.inspect()
     check_columns(spec, inspection)
     counted = count(spec, window, engine, inspection, lambda _: None)
@@ -161,7 +127,7 @@ def _audited(spec: AuditSpec, window: Any, frame: DataFrame) -> AuditResult:  # 
         raise DataRefusedError(problem for model in models for problem in model.problems)
     version = state_version(counted, [grouping.attributes for grouping in spec.groupings])
     batch = Batch(VERB, spec, window, inspection.input_name, version, engine.name, started_at)
-    return AuditResult(batch, counted, tuple(models), frame.sparkSession)
+    return AuditResult(batch, counted, tuple(models), spark)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +137,7 @@ class AuditResult:
     _batch: Batch
     _counted: Counted
     _models: tuple[Assessed, ...]
-    _spark: SparkSession
+    _spark: SparkSession | None
 
     @cached_property
     def tables(self) -> dict[str, pa.Table]:
@@ -278,12 +244,14 @@ class AuditResult:
     ) -> AuditOutcome:
         """Publish the result as a run, in a folder or in `catalog.schema`.
 
+        What Spark has counted it writes, and it writes to catalogs and object stores; a local folder needs no
+        Spark, unless the extra `fairsweep[local]` is absent.
+
         Raises:
             UsageError: where the place is not a usable name.
             StorageError: where it cannot be written or read back.
         """
-        from fairsweep.stores.spark_delta import SparkDeltaStore
-        from fairsweep.verbs.connecting import place_of
+        from fairsweep.verbs.connecting import store_of
 
         options = AuditOptions(
             warehouse=None if warehouse is None else str(warehouse),
@@ -291,5 +259,5 @@ class AuditResult:
             schema=schema,
             force=force,
         )
-        store = SparkDeltaStore(self._spark, place_of(options))
+        store = store_of(options, self._spark)
         return publish(self._batch, self._counted, self._models, store, options)

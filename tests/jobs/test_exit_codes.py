@@ -24,11 +24,22 @@ class Job(NamedTuple):
     config: Path
 
     def run(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(REPOSITORY / "jobs" / "audit.py"), "--config", str(self.config)]
+        command = [
+            sys.executable,
+            str(REPOSITORY / "jobs" / "audit.py"),
+            "--engine",
+            "spark",
+            f"--config={self.config}",
+        ]
         given = [] if "--warehouse" in flags else ["--warehouse", str(self.folder / "wh")]
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
         return subprocess.run(
-            [*command, *given, *flags], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+            [*command, "--config", str(self.config), *given, *flags],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
 

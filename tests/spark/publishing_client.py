@@ -1,6 +1,6 @@
-"""A Spark Connect client that publishes made-up runs on demand: a line of JSON in, a line of JSON out.
+"""A process that publishes made-up runs on demand, by Spark Connect or delta-rs: JSON in, JSON out, by lines.
 
-    python publishing_client.py sc://host:port WAREHOUSE
+    python publishing_client.py sc://host:port|local WAREHOUSE
 
 Commands: {"publish": ["A", ...], "model": m} publishes each in a thread of its own;
 {"show": ["A", ...], "model": m} tells which of these runs the tables and the views show.
@@ -10,54 +10,75 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pyspark.sql import SparkSession
+import pyarrow as pa
 
 from fairsweep.checksums import checksum
+from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.stores.spark_delta import SparkDeltaStore
+from fairsweep.stores.protocol import Store
 from fairsweep.tables import RESULT_TABLES
 from tests.spark.made_up_runs import made_up_run
 
+Ask = Callable[[str], pa.Table]
 VIEWS_WITH_EVERY_RUN = ("v_group_benefit_equality", "v_group_metrics", "v_disparities", "v_run_health")
 
 
-def publish(store: SparkDeltaStore, names: list[str], model: str) -> list[str]:
+def publish(store: Store, names: list[str], model: str) -> list[str]:
     runs = [made_up_run(name, model=model) for name in names]
     with ThreadPoolExecutor(len(runs)) as pool:
         outcomes = list(pool.map(lambda run: store.publish([run]), runs))
     return [outcome[run.id] for run, outcome in zip(runs, outcomes, strict=True)]
 
 
-def show(store: SparkDeltaStore, names: list[str], model: str) -> list[str]:
+def show(ask: Ask, names: list[str], model: str) -> list[str]:
     """The runs that readers see; anything else than exactly one run everywhere is told in full."""
     runs = {made_up_run(name, model=model).id: name for name in names}
     seen: dict[str, Any] = {}
     for table in RESULT_TABLES:
-        rows = store.sql(f"SELECT * FROM {table} WHERE model_id = '{model}'").toArrow()
+        rows = ask(f"SELECT * FROM {table} WHERE model_id = '{model}'")
         same = [
             name for name in names
             if checksum(rows) == checksum(made_up_run(name, model=model).results[table])
         ]  # fmt: skip
         seen[table] = same or f"{rows.num_rows} rows of no one run"
     for view in VIEWS_WITH_EVERY_RUN:
-        ids = store.sql(f"SELECT DISTINCT run_id FROM {view} WHERE model_id = '{model}'").collect()
-        seen[view] = [runs.get(row[0], row[0]) for row in ids]
+        found = ask(f"SELECT DISTINCT run_id FROM {view} WHERE model_id = '{model}'")
+        seen[view] = [runs.get(run_id, run_id) for run_id in found.column("run_id").to_pylist()]
     shown = [value for i, value in enumerate(seen.values()) if value not in list(seen.values())[:i]]
     return shown[0] if len(shown) == 1 else [json.dumps(seen)]
 
 
-def main(remote: str, warehouse: str) -> None:
-    store = SparkDeltaStore(SparkSession.builder.remote(remote).getOrCreate(), Place.warehouse(warehouse))
+def opened(kind: str, warehouse: str) -> tuple[Store, Callable[[], Ask]]:
+    """The store, and what looks at it as it is then."""
+    place = Place.warehouse(warehouse)
+    if kind == "local":
+        local = DeltaRsStore(place)
+        return local, lambda: local.query
+    from pyspark.sql import SparkSession
+
+    from fairsweep.stores.spark_delta import SparkDeltaStore
+
+    store = SparkDeltaStore(SparkSession.builder.remote(kind).getOrCreate(), place)
+
+    def ask() -> Ask:
+        store.register_sql_views()
+        return lambda sql: store.sql(sql).toArrow()
+
+    return store, ask
+
+
+def main(kind: str, warehouse: str) -> None:
+    store, look = opened(kind, warehouse)
     for line in sys.stdin:
         command = json.loads(line)
         if "publish" in command:
             answer = publish(store, command["publish"], command["model"])
         else:
-            store.register_sql_views()
-            answer = show(store, command["show"], command["model"])
+            answer = show(look(), command["show"], command["model"])
         print(json.dumps(answer), flush=True)
 
 

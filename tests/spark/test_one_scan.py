@@ -36,7 +36,8 @@ from tests.spark.small_audits import audited
 
 spark = start(master="local[2]")
 for config, warehouse in json.loads(sys.argv[1]):
-    outcome = audit_config(config, AuditOptions(warehouse=warehouse)) if warehouse else audited(spark, config)
+    options = AuditOptions(engine="spark", warehouse=warehouse)
+    outcome = audit_config(config, options) if warehouse else audited(spark, config)
     assert outcome.state == "published", outcome.state
     print(json.dumps([config, outcome.tables["runs"]["rows_input"].to_pylist()]))
 """

@@ -1,4 +1,4 @@
-"""Publishing processes killed at every named place, over one live Connect server."""
+"""Publishing processes killed at every named place: clients of one live Connect server, and of delta-rs alone."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import pytest
 
 from fairsweep.stores.failpoints import EXIT_CODE, FAILPOINTS, VARIABLE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.timeout(600)]
 REPOSITORY = Path(__file__).resolve().parents[2]
+QUICK = {"threshold_sweep_written", "before_commit", "committed"}
 CLIENT = Path(__file__).with_name("publishing_client.py")
 
 
@@ -48,26 +49,35 @@ class Client:
         return self.process.wait(timeout=60)
 
 
+@pytest.fixture(scope="module", params=[pytest.param("connect", marks=pytest.mark.slow), "local"])
+def server(request: pytest.FixtureRequest) -> str:
+    """What a client writes through."""
+    url: str = "local" if request.param == "local" else request.getfixturevalue("connect_server")
+    return url
+
+
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def warehouse(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("o'brien ${HOME}") / "results"
 
 
 @pytest.fixture(scope="module")
-def client(connect_server: str, warehouse: Path) -> Iterator[Client]:
-    client = Client(connect_server, warehouse)
+def client(server: str, warehouse: Path) -> Iterator[Client]:
+    client = Client(server, warehouse)
     yield client
     assert client.end() == 0
 
 
-@pytest.mark.parametrize("failpoint", FAILPOINTS)
+@pytest.mark.parametrize(
+    "failpoint", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in FAILPOINTS]
+)
 def test_readers_see_one_run_whole_wherever_the_next_one_is_killed(
-    failpoint: str, client: Client, connect_server: str, warehouse: Path
+    failpoint: str, client: Client, server: str, warehouse: Path
 ) -> None:
     model = f"killed_at_{failpoint}"
     assert client.ask(publish=["A"], model=model) == ["published"]
 
-    killed = Client(connect_server, warehouse, failpoint)
+    killed = Client(server, warehouse, failpoint)
     assert killed.ask(publish=["B"], model=model) is None
     assert killed.end() == EXIT_CODE
     survivor = "B" if failpoint == "committed" else "A"
@@ -80,16 +90,16 @@ def test_readers_see_one_run_whole_wherever_the_next_one_is_killed(
     assert client.ask(show=["A", "B"], model=model) == ["A"]
 
 
-def test_eight_threads_of_a_connect_client_publish_a_run_once(client: Client) -> None:
+def test_eight_threads_of_a_client_publish_a_run_once(client: Client) -> None:
     outcomes = client.ask(publish=["A"] * 8, model="threads")
     assert Counter(outcomes) == {"published": 1, "already_done": 7}
     assert client.ask(show=["A"], model="threads") == ["A"]
 
 
 def test_processes_that_publish_the_same_run_at_once_leave_one_output(
-    client: Client, connect_server: str, warehouse: Path
+    client: Client, server: str, warehouse: Path
 ) -> None:
-    others = [Client(connect_server, warehouse) for _ in range(3)]
+    others = [Client(server, warehouse) for _ in range(3)]
     for other in others:
         assert other.process.stdin
         other.process.stdin.write(json.dumps({"publish": ["A"], "model": "processes"}) + "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from fairsweep.stores.spark_delta import SparkDeltaStore
 from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
 from fairsweep.views import VIEWS
 from tests.spark.made_up_runs import made_up_run
+from tests.spark.stored_tables import assert_documented_and_checked, assert_one_file_each_and_no_statistics
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -97,28 +97,13 @@ def test_records_of_a_batch_are_found_and_name_every_table(store: SparkDeltaStor
 def test_tables_are_documented_checked_and_readable_by_every_delta_reader(
     store: SparkDeltaStore, folder: Path, table: Any
 ) -> None:
-    delta = DeltaTable(folder / table.name)
-    assert delta.protocol().min_reader_version == 1
-    metadata = delta.metadata()
-    assert metadata.description == table.comment
-    assert metadata.partition_columns == (["run_id"] if table.partitioned else [])
-    fields = {field.name: field for field in delta.schema().fields}
-    for column in table.columns:
-        assert fields[column.name].metadata["comment"] == column.comment
-        assert fields[column.name].nullable == column.nullable
-    assert table.table_properties.items() <= metadata.configuration.items()
+    assert_documented_and_checked(folder, table)
 
 
 def test_each_run_has_one_file_in_each_table_and_no_statistics_of_its_values(
     store: SparkDeltaStore, folder: Path
 ) -> None:
-    for table in RESULT_TABLES:
-        for run in (FIRST, SECOND):
-            files = list((folder / table / f"run_id={run.id}").glob("*.parquet"))
-            assert len(files) == 1, table
-        log = "".join(path.read_text() for path in (folder / table / "_delta_log").glob("*.json"))
-        assert "numRecords" in log
-        assert not re.search(r"minValues\\\":\{\\\"", log), table
+    assert_one_file_each_and_no_statistics(folder, (FIRST, SECOND))
 
 
 def test_a_new_session_binds_the_tables_that_exist(spark: SparkSession, store: SparkDeltaStore, folder: Path) -> None:

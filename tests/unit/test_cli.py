@@ -109,7 +109,7 @@ def test_help_names_every_command_and_exit_code(run: Run) -> None:
         (["tables", "craete"], "did you mean `create`?"),
         ([*CONFIG, "--widow-start", "2026-01-01"], "flag of `audit` is `--widow-start`; did you mean `--win"),
         ([*CONFIG, "--warehous=w"], "did you mean `--warehouse`?"),
-        ([*CONFIG, "--engine", "sparc"], "--engine is `sparc`; allowed: auto, spark; did you mean `spark`?"),
+        ([*CONFIG, "--engine", "sparc"], "--engine is `sparc`; allowed: auto, spark, local; did you mean `spark`?"),
         (
             [*CONFIG, "--fail-on", "beach"],
             "allowed: breach, below_floor, not_assessed; did you mean `breach`?",

@@ -164,4 +164,4 @@ class LimitsSpec(Section):
 class SparkSpec(Section):
     """How Spark counts; never what it finds."""
 
-    counting: Annotated[Literal["auto", "catalyst"], one_of("auto", "catalyst")] = "auto"
+    counting: Annotated[Literal["auto", "catalyst", "arrow"], one_of("auto", "catalyst", "arrow")] = "auto"

@@ -1,4 +1,4 @@
-"""Where result tables lie in Spark: a folder, or a schema of a catalog; names and statements, no session."""
+"""Where result tables lie: a folder, or a schema of a catalog; names and statements of Spark, no session."""
 
 from __future__ import annotations
 
@@ -69,6 +69,15 @@ class Place:
         return self.folder if self.folder is not None else ".".join(self.parts)
 
     @property
+    def local_folder(self) -> Path | None:
+        """The folder on this machine's file systems; None for a catalog and for an object store."""
+        if self.folder is None:
+            return None
+        if self.folder.startswith("file:"):
+            return Path(re.sub("^file:(//[^/]*)?", "", self.folder))
+        return None if _SCHEME.match(self.folder) else Path(self.folder)
+
+    @property
     def schema(self) -> str:
         """The quoted name of the schema."""
         return sql_name(*self.parts)
@@ -84,10 +93,8 @@ class Place:
     @property
     def is_new(self) -> bool:
         """Whether it can be seen from here that nothing was ever published: a folder without a log of runs."""
-        if self.folder is None or _SCHEME.match(self.folder):
-            return False
-        folder = Path(self.folder)
-        return folder.parent.is_dir() and not (folder / RUNS / "_delta_log").exists()
+        folder = self.local_folder
+        return folder is not None and folder.parent.is_dir() and not (folder / RUNS / "_delta_log").exists()
 
     @property
     def create_schema(self) -> str:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from fairsweep.errors import Problem, StorageError
-from fairsweep.schema import SCHEMA_VERSION, SCHEMA_VERSION_PROPERTY, conform
+from fairsweep.schema import conform
 from fairsweep.stores import publishing
 from fairsweep.stores.places import Place
+from fairsweep.stores.problems import check_version, unusable
 from fairsweep.stores.protocol import Outcome, Run, RunRecord, WriteConflictError
 from fairsweep.tables import RUNS, TABLES
 from fairsweep.views import VIEWS, current_rows
@@ -159,6 +160,11 @@ class SparkDeltaStore:
         """A query of the user's own over the plain names that `register_sql_views` has bound."""
         return self._spark.sql(query)
 
+    def query(self, sql: str) -> pa.Table:
+        """Rows of a query over the current runs; the plain table names mean their rows."""
+        self.register_sql_views()
+        return self.sql(sql).toArrow()
+
     def _where(self, table: str, column: str, values: Sequence[str | bool]) -> pa.Table:
         from pyspark.sql import functions as F
 
@@ -215,17 +221,7 @@ class SparkDeltaStore:
     def _check_version(self, table: str) -> None:
         with _told(f"table {table}"):
             shown = self._spark.sql(f"SHOW TBLPROPERTIES {self._place.name(table)}").collect()
-        version = {row["key"]: row["value"] for row in shown}.get(SCHEMA_VERSION_PROPERTY, "")
-        if not version.isdigit() or int(version) > SCHEMA_VERSION:
-            found = f"of schema version {version}" if version else "not a table of Fairsweep"
-            raise StorageError(
-                Problem(
-                    f"{self.place}: table {table}",
-                    found,
-                    f"schema version {SCHEMA_VERSION}",
-                    "use another warehouse, or a newer Fairsweep",
-                )
-            )
+        check_version(self.place, table, {row["key"]: row["value"] for row in shown})
 
     def _create_views(self) -> None:
         with _told(self.place):
@@ -255,10 +251,4 @@ def _problem(place: str, error: Exception) -> Problem:
     condition: Callable[[], str | None] = getattr(error, "getCondition", lambda: None)
     found = _CODE.search(text)
     code = condition() or (found.group(1) if found else type(error).__name__)
-    full = "No space left on device" in text
-    return Problem(
-        place,
-        f"no space left ({code})" if full else f"not readable or writable ({code})",
-        "",
-        "make room and run again" if full else "run again with -v to see the whole error",
-    )
+    return unusable(place, code, error, "run again with -v to see the whole error")

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from fairsweep.errors import Problem, UsageError, did_you_mean, quoted
 
-ENGINES = ("auto", "spark")
+ENGINES = ("auto", "spark", "local")
 CONDITIONS = ("breach", "below_floor", "not_assessed")
 FLAG_IS = ("help", "sanction")
 
@@ -219,8 +219,9 @@ def _engine(parser: argparse.ArgumentParser) -> None:
         "--engine",
         type=_one_of("--engine", ENGINES),
         default="auto",
-        metavar="{auto,spark}",
-        help="what counts the rows",
+        metavar="{" + ",".join(ENGINES) + "}",
+        help="what counts the rows and keeps the tables: Spark, or this process without Java; "
+        "auto: local for local files and a local warehouse, unless Spark is asked for or runs already",
     )
     parser.add_argument("--master", metavar="URL", help="Spark master, for example local[4] or spark://host:7077")
     parser.add_argument("--remote", metavar="URL", help="Spark Connect server, sc://host:15002")

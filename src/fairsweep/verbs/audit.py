@@ -104,11 +104,9 @@ def audit_config(config: str | Path, options: AuditOptions) -> AuditOutcome:
     from fairsweep.verbs.check import check
 
     checked = check(config, options.overrides, _day(options.window_start), _day(options.window_end))
-    options.progress("Starting Spark")
-    from fairsweep.verbs.connecting import connect, place_of
+    from fairsweep.verbs.connecting import connect
 
-    place = place_of(options)
-    engine, store = connect(checked.spec, place, options)
+    engine, store = connect(checked.spec, options)
     return audit(checked.spec, checked.window, engine, store, options)
 
 

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from fairsweep.errors import Problem, UsageError, quoted
 from fairsweep.stores.places import Place
+from fairsweep.stores.protocol import Store
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
 
     from fairsweep.engines.protocol import Engine
     from fairsweep.specs.audit import AuditSpec
-    from fairsweep.stores.spark_delta import SparkDeltaStore
+    from fairsweep.specs.sections import InputSpec
     from fairsweep.verbs.audit import AuditOptions
 
 DEFAULT_WAREHOUSE = "./fairsweep-warehouse"
+LOCAL_PACKAGES = ("deltalake", "duckdb")
+# Set by spark-submit, by Databricks and for Spark Connect.
+SPARK_VARIABLES = ("PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION", "SPARK_REMOTE")
+_BY_SPARK = "use --engine spark"
+
+
+class Warehouse(Store, Protocol):
+    """A store that the command line can create and query."""
+
+    def create_tables(self) -> None:
+        """Create tables and views where they do not exist."""
+        ...
+
+    def query(self, sql: str) -> pa.Table:
+        """Rows of a query over the current runs; the plain table names mean their rows."""
+        ...
 
 
 def place_of(options: AuditOptions) -> Place:
@@ -28,26 +50,98 @@ def place_of(options: AuditOptions) -> Place:
     return Place.warehouse(options.warehouse or DEFAULT_WAREHOUSE)
 
 
+def engine_of(options: AuditOptions, source: InputSpec | None = None) -> Literal["spark", "local"]:
+    """Which engine the options mean, for an input or for the result tables alone; nothing is started.
+
+    `auto` is `local` wherever `local` can do it, unless Spark is around: a session that runs, spark-submit,
+    Databricks.
+
+    Raises:
+        UsageError: where `local` is asked for and cannot do it, with every reason.
+    """
+    if options.engine == "spark" or (options.engine == "auto" and spark_is_around()):
+        return "spark"
+    problems = [*_against_flags(options), *_against_input(source)]
+    if options.engine == "local" and problems:
+        raise UsageError(problems)
+    return "spark" if problems else "local"
+
+
+def spark_is_around() -> bool:
+    """Whether this process runs inside Spark, or has a session."""
+    if any(name in os.environ for name in SPARK_VARIABLES):
+        return True
+    # Where nobody has imported it, there is no session, and importing it takes a while.
+    sql = sys.modules.get("pyspark.sql")
+    return sql is not None and sql.SparkSession.getActiveSession() is not None
+
+
+def _against_flags(options: AuditOptions) -> list[Problem]:
+    """What keeps the local engine from these options."""
+    problems = [
+        Problem(f"--{name}", "given beside --engine local", "one or the other", "leave one of them out")
+        for name, value in (("master", options.master), ("remote", options.remote))
+        if value is not None
+    ]
+    missing = [name for name in LOCAL_PACKAGES if find_spec(name) is None]
+    if missing:
+        step = 'install it with `pip install "fairsweep[local]"`'
+        problems.append(Problem("--engine local", f"not installed ({', '.join(missing)} missing)", "", step))
+    from fairsweep.stores.delta_rs import refusal
+
+    refused = refusal(place_of(options))
+    return problems if refused is None else [*problems, refused]
+
+
+def _against_input(source: InputSpec | None) -> list[Problem]:
+    if source is None:
+        return []
+    from fairsweep.engines.arrow.sources import why_not
+
+    reason = why_not(source)
+    if reason is None:
+        return []
+    place = f"input {quoted(source.path or source.table or '')}"
+    return [Problem(place, reason, "local files of CSV, Parquet or plain Delta with --engine local", _BY_SPARK)]
+
+
 def session_of(options: AuditOptions) -> SparkSession:
     """The Spark session that the options ask for."""
     from fairsweep.engines.spark.session import start
 
+    options.progress("Starting Spark")
     return start(options.master, options.remote)
 
 
-def store_of(options: AuditOptions) -> SparkDeltaStore:
-    """The store that the options ask for, without an input."""
+def store_of(options: AuditOptions, spark: SparkSession | None = None) -> Warehouse:
+    """The store that the options ask for, without an input; on a session where one is given."""
+    place = place_of(options)
+    if spark is None and engine_of(options) == "local":
+        from fairsweep.stores.delta_rs import DeltaRsStore
+
+        return DeltaRsStore(place)
     from fairsweep.stores.spark_delta import SparkDeltaStore
 
+    return SparkDeltaStore(spark or session_of(options), place)
+
+
+def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
+    """The engine over a config's input, and the store.
+
+    Raises:
+        UsageError: where the engine cannot do what the options and the config ask for.
+    """
     place = place_of(options)
-    return SparkDeltaStore(session_of(options), place)
+    if engine_of(options, spec.source) == "local":
+        from fairsweep.engines.arrow import sources
+        from fairsweep.engines.local import LocalEngine
+        from fairsweep.stores.delta_rs import DeltaRsStore
 
-
-def connect(spec: AuditSpec, place: Place, options: AuditOptions) -> tuple[Engine, SparkDeltaStore]:
-    """The engine over a config's input, and the store."""
+        return LocalEngine(sources.source_of(spec.source), spec.limits), DeltaRsStore(place)
     from fairsweep.engines.spark.engine import SparkEngine
     from fairsweep.engines.spark.sources import source_of
     from fairsweep.stores.spark_delta import SparkDeltaStore
 
     spark = session_of(options)
-    return SparkEngine(spark, source_of(spark, spec.source), spec.limits), SparkDeltaStore(spark, place)
+    engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, spec.spark.counting)
+    return engine, SparkDeltaStore(spark, place)

@@ -26,6 +26,4 @@ def ddl(options: AuditOptions) -> str:
 
 def query(sql: str, options: AuditOptions) -> pa.Table:
     """Rows of a query over the current runs; the plain table names mean their rows."""
-    store = store_of(options)
-    store.register_sql_views()
-    return store.sql(sql).toArrow()
+    return store_of(options).query(sql)

@@ -1,0 +1,262 @@
+"""Results as Delta tables in a local folder, written by delta-rs: the same tables as Spark's, without Java."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fairsweep.errors import Problem, StorageError, UsageError, quoted
+from fairsweep.schema import conform
+from fairsweep.stores import publishing
+from fairsweep.stores.places import Place
+from fairsweep.stores.problems import check_version, unusable
+from fairsweep.stores.protocol import Outcome, Run, RunRecord, WriteConflictError
+from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+    from deltalake import DeltaTable
+
+FILE_BYTES = 128 << 20
+# delta-rs evaluates a table's checks only from this version of the protocol; Spark sets it by itself.
+_PROPERTIES = {"delta.minWriterVersion": "3"}
+_LOG = "_delta_log"
+# delta-rs takes paths for URLs: it decodes what looks encoded, and ends the process at characters that URLs lack.
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\^|]")
+_CHECKED = "failed validation check"
+_ALWAYS = "run again; if it stays so, use another --warehouse"
+_BY_SPARK = "use --engine spark"
+
+
+def refusal(place: Place) -> Problem | None:
+    """Why delta-rs cannot write there; None where it can.
+
+    Writers from several machines are coordinated on a local file system only.
+    """
+    folder = place.local_folder
+    if folder is None:
+        flag, kind = ("--schema", "of a catalog") if place.folder is None else ("--warehouse", "not a local folder")
+        return Problem(flag, f"{quoted(place.text)}, {kind}", "a local folder with --engine local", _BY_SPARK)
+    found = _MISREAD.search(str(folder))
+    if found:
+        value = f"{quoted(folder)}, with {quoted(found.group())} in it"
+        return Problem("--warehouse", value, r"a path without [ ] \ ^ | and %xx with --engine local", _BY_SPARK)
+    return None
+
+
+class DeltaRsStore:
+    """Result tables in a local folder, one in each subfolder."""
+
+    def __init__(self, place: Place) -> None:
+        """Take a place that `refusal` has nothing against.
+
+        Raises:
+            UsageError: where it has.
+        """
+        problem = refusal(place)
+        if problem is not None or place.local_folder is None:
+            raise UsageError(problem or ())
+        self._place, self._folder = place, place.local_folder
+        self._ensured = False
+        self._ensuring = threading.Lock()
+
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return self._place.text
+
+    def ensure(self) -> None:
+        """Create the tables that do not exist, once for this object; safe when several do it at once.
+
+        Raises:
+            StorageError: when a table cannot be created, or is of another schema version.
+        """
+        with self._ensuring:
+            if not self._ensured:
+                for table in TABLES:
+                    self._create_table(table)
+                self._ensured = True
+
+    def create_tables(self) -> None:
+        """Create the tables that do not exist; views live in each query's own connection."""
+        self.ensure()
+
+    def replace(self, table: str, run_ids: Sequence[str], rows: pa.Table) -> None:
+        """In one commit: remove every row of these runs and add the given ones."""
+        from deltalake import write_deltalake
+
+        # The predicate is SQL text: nothing but hexadecimal digits may enter it.
+        if not all(publishing.RUN_ID.fullmatch(run_id) for run_id in run_ids):
+            raise ValueError("a run id is 16 to 64 hexadecimal digits")
+        listed = ", ".join(f"'{run_id}'" for run_id in run_ids)
+        with _told(f"table {table}"):
+            stored = self._open(table)
+            write_deltalake(
+                stored,
+                _with_later_columns(rows, pa.schema(stored.schema().to_arrow())),
+                mode="overwrite",
+                predicate=f"run_id IN ({listed})",
+                target_file_size=FILE_BYTES,
+            )
+
+    def read(self, table: str, run_ids: Sequence[str]) -> pa.Table:
+        """Every row of these runs as it is stored."""
+        ids = pa.array(run_ids, pa.string())
+        if table == RUNS:
+            records = self._records()
+            return records.filter(pc.is_in(records.column("run_id"), value_set=ids))
+        with _told(f"table {table}"):
+            return conform(TABLES[table], self._rows(table, ids).to_table())
+
+    def commit(self, changes: pa.Table) -> None:
+        """In one commit on `runs`: apply the changes; a commit by anyone else since they were read is a conflict."""
+        from deltalake import CommitProperties
+
+        values = {name: f"change.{name}" for name in TABLES[RUNS].column_names}
+        with _told(f"table {RUNS}"):
+            merge = self._open(RUNS).merge(
+                changes,
+                publishing.MATCHES,
+                source_alias="change",
+                target_alias="runs",
+                commit_properties=CommitProperties(max_commit_retries=0),
+            )
+            merge = merge.when_matched_update({"is_current": "false"}, publishing.CLEARS)
+            merge = merge.when_matched_update(values, publishing.REPLACES)
+            merge.when_not_matched_insert(values, publishing.INSERTS).execute()
+
+    def publish(self, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
+        """Publish runs together; see `publishing.publish`."""
+        return publishing.publish(self, runs, force=force)
+
+    def confirm(self, records: Sequence[RunRecord]) -> None:
+        """Verify runs that succeeded earlier and make them current again; see `publishing.confirm`."""
+        publishing.confirm(self, records)
+
+    def verify(self, run_ids: Sequence[str]) -> None:
+        """Compare what is stored with what the run records say; see `publishing.verify`."""
+        self.ensure()
+        publishing.verify(self, run_ids)
+
+    def find_runs(self, batch_id: str) -> list[RunRecord]:
+        """The run records of a batch; none where there is no table yet, which is then not created for it."""
+        if self._place.is_new:
+            return []
+        self.ensure()
+        records = self._records()
+        found: list[RunRecord] = records.filter(pc.equal(records.column("batch_id"), batch_id)).to_pylist()
+        return found
+
+    def current(self, table: str) -> pa.Table:
+        """The rows of current runs; of `runs`, their records."""
+        self.ensure()
+        records = self._records()
+        records = records.filter(records.column("is_current"))
+        return records if table == RUNS else self.read(table, records.column("run_id").to_pylist())
+
+    def query(self, sql: str) -> pa.Table:
+        """Rows of a query over the current runs; the plain table names mean their rows, `runs` all.
+
+        Raises:
+            UsageError: when the query cannot be run.
+            StorageError: when a table cannot be read.
+        """
+        from fairsweep.stores import local_queries
+
+        self.ensure()
+        records = self._records()
+        current = records.filter(records.column("is_current")).column("run_id").combine_chunks()
+        rows: dict[str, ds.Dataset | pa.Table] = {RUNS: records}
+        for table in RESULT_TABLES:
+            with _told(f"table {table}"):
+                rows[table] = self._rows(table, current)
+        return local_queries.answer(sql, rows)
+
+    def _open(self, table: str) -> DeltaTable:
+        from deltalake import DeltaTable
+
+        return DeltaTable(str(self._folder / table))
+
+    def _records(self) -> pa.Table:
+        """Every run record; whoever wants some filters them here.
+
+        delta-rs merges into files of string views, which Arrow's scanner cannot compare.
+        """
+        with _told(f"table {RUNS}"):
+            return conform(TABLES[RUNS], self._open(RUNS).to_pyarrow_dataset().to_table())
+
+    def _rows(self, table: str, run_ids: pa.Array) -> ds.Dataset:
+        """The rows of these runs in a result table; only their partitions are read."""
+        return self._open(table).to_pyarrow_dataset().filter(pc.field("run_id").isin(run_ids))
+
+    def _create_table(self, table: str) -> None:
+        """Create a table unless it exists; whoever loses the race to create it takes the winner's."""
+        from deltalake import CommitProperties, DeltaTable
+
+        ours, folder = TABLES[table], self._folder / table
+        schema = [
+            field.with_metadata({"comment": column.comment})
+            for field, column in zip(ours.arrow_schema, ours.columns, strict=True)
+        ]
+        with _told(f"table {table}"):
+            # Listed first: a table that is created and written meanwhile has its log by then.
+            others = _other_entries(folder)
+            if not DeltaTable.is_deltatable(str(folder)):
+                if others:
+                    raise StorageError(_occupied(folder))
+                try:
+                    DeltaTable.create(
+                        str(folder),
+                        pa.schema(schema),
+                        partition_by=["run_id"] if ours.partitioned else None,
+                        description=ours.comment,
+                        configuration=ours.table_properties | _PROPERTIES,
+                        raise_if_key_not_exists=False,  # the schema version is a property of our own
+                        commit_properties=CommitProperties(max_commit_retries=0),  # else the loser creates it anew
+                    )
+                except Exception:
+                    if not DeltaTable.is_deltatable(str(folder)):
+                        raise
+            check_version(self.place, table, self._open(table).metadata().configuration)
+
+
+def _with_later_columns(rows: pa.Table, stored: pa.Schema) -> pa.Table:
+    """The rows as a newer program's table has them: what it has added is NULL."""
+    for field in stored:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))
+    return rows
+
+
+def _other_entries(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir() if entry.name != _LOG] if folder.is_dir() else []
+
+
+def _occupied(folder: Path) -> Problem:
+    return Problem(str(folder), "a folder with other files", "an empty folder or none", "use another --warehouse")
+
+
+@contextmanager
+def _told(place: str) -> Iterator[None]:
+    """Turn what delta-rs raises into our own errors; its texts quote rows, so that only codes are told."""
+    from deltalake.exceptions import CommitFailedError, DeltaProtocolError
+
+    try:
+        yield
+    except StorageError:
+        raise
+    except CommitFailedError as error:
+        raise WriteConflictError(place) from error
+    except DeltaProtocolError as error:
+        problem = Problem(place, "made with a feature of Delta that delta-rs lacks", "", _BY_SPARK)
+        raise StorageError(problem) from error
+    except Exception as error:
+        code = "CHECK_VIOLATED" if _CHECKED in str(error) else type(error).__name__
+        raise StorageError(unusable(place, code, error, _ALWAYS)) from error

@@ -1,0 +1,79 @@
+"""Queries of the user's own over result tables in Arrow, in a DuckDB that reaches nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from fairsweep.errors import Problem, UsageError, quoted
+from fairsweep.views import VIEWS
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+    from duckdb import DuckDBPyConnection
+
+# No files, no network, no extensions, and no variables of this program as tables.
+_CONFINED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+}
+_READS = {"SELECT", "EXPLAIN", "MULTI"}  # PIVOT is several statements in one
+_SEE = "see the tables, views and columns with `fairsweep tables ddl`"
+
+
+def answer(query: str, tables: Mapping[str, ds.Dataset | pa.Table]) -> pa.Table:
+    """Run one query over the tables and the views on them.
+
+    Args:
+        query: one SELECT, or what DuckDB takes for one.
+        tables: every result table by its plain name: the rows of current runs, of `runs` all.
+
+    Raises:
+        UsageError: when the query is not one, cannot be resolved, or fails on the values that it meets.
+    """
+    with closing(_connection(tables)) as connection, _told():
+        statements = connection.extract_statements(query)
+        if len(statements) != 1:
+            found = f"{len(statements)} statements"
+            raise UsageError(Problem("query", found, "one", "separate them"))
+        kind = statements[0].type.name
+        if kind not in _READS:
+            raise UsageError(Problem("query", quoted(kind), "SELECT", "the result tables are only read here"))
+        return pa.table(connection.sql(query).to_arrow_table())
+
+
+def _connection(tables: Mapping[str, ds.Dataset | pa.Table]) -> DuckDBPyConnection:
+    import duckdb
+
+    connection = duckdb.connect(":memory:", config=_CONFINED)
+    connection.execute("SET TimeZone = 'UTC'")
+    for name, rows in tables.items():
+        connection.register(name, rows)
+    for name, view in VIEWS.items():
+        connection.execute(f"CREATE TEMP VIEW {name} AS {view.sql}")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What DuckDB says of names is told; what it says of values is not."""
+    import duckdb
+
+    named = (
+        duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.PermissionException,
+        duckdb.NotImplementedException,
+    )  # fmt: skip
+    try:
+        yield
+    except named as error:
+        said = " ".join(str(error).split("\n\nLINE", 1)[0].split())
+        raise UsageError(Problem("query", f"refused: {said}", "", _SEE)) from error
+    except duckdb.Error as error:
+        stopped = f"stopped by {type(error).__name__}"
+        raise UsageError(Problem("query", stopped, "", "check the values that it computes with")) from error

@@ -1,0 +1,106 @@
+"""One warehouse, two programs: what delta-rs writes Spark reads and goes on with, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from deltalake import write_deltalake
+
+from fairsweep.checksums import checksum
+from fairsweep.errors import StorageError
+from fairsweep.stores.delta_rs import DeltaRsStore
+from fairsweep.stores.places import Place
+from fairsweep.stores.spark_delta import SparkDeltaStore
+from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.verbs.audit import AuditOptions, audit_config
+from fairsweep.views import VIEWS
+from tests.spark.made_up_runs import made_up_run
+from tests.spark.small_audits import bare, config_of, people, written
+from tests.spark.stored_tables import assert_documented_and_checked, assert_one_file_each_and_no_statistics
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Stores = dict[str, Callable[[Place], Any]]
+
+
+@pytest.fixture
+def stores(spark: SparkSession) -> Stores:
+    """New sessions, so that each binds the tables as it finds them."""
+    return {"spark": lambda place: SparkDeltaStore(spark.newSession(), place), "delta_rs": DeltaRsStore}
+
+
+@pytest.mark.parametrize(
+    ("creator", "other"), [("delta_rs", "spark"), pytest.param("spark", "delta_rs", marks=pytest.mark.slow)]
+)
+def test_what_one_has_written_the_other_reads_verifies_supersedes_and_revives(
+    stores: Stores, tmp_path: Path, creator: str, other: str
+) -> None:
+    place = Place.warehouse(tmp_path / "o'brien ü")
+    first, second, refused = made_up_run("A"), made_up_run("B"), made_up_run("A", model="m", status="refused")
+    stores[creator](place).publish([first, refused])
+
+    theirs = stores[other](place)
+    assert theirs.publish([first]) == {first.id: "already_done"}
+    for table in RESULT_TABLES:
+        assert checksum(theirs.current(table)) == checksum(first.results[table]), table
+    assert theirs.publish([second]) == {second.id: "published"}
+
+    ours = stores[creator](place)
+    ours.verify([first.id, second.id])
+    assert ours.current(RUNS).column("run_id").to_pylist() == [second.id]
+    assert ours.publish([first]) == {first.id: "already_done"}
+    assert theirs.current(RUNS).column("run_id").to_pylist() == [first.id]
+    assert theirs.publish([first], force=True) == {first.id: "published"}
+    assert len(ours.find_runs("b" * 16)) == 3
+    for view in VIEWS:
+        seen = [checksum(store.query(f"SELECT * FROM {view}")) for store in (ours, theirs)]
+        assert seen[0] == seen[1], view
+    folder = tmp_path / "o'brien ü"
+    for declared in TABLES.values():
+        assert_documented_and_checked(folder, declared)
+    assert_one_file_each_and_no_statistics(folder, [second])
+
+
+@pytest.mark.parametrize("writer", ["spark", "delta_rs"])
+def test_checks_hold_whoever_created_the_tables_and_whoever_writes(stores: Stores, tmp_path: Path, writer: str) -> None:
+    place = Place.warehouse(tmp_path)
+    stores["delta_rs" if writer == "spark" else "spark"](place).ensure()
+    wrong = made_up_run("A").results["cells"].to_pylist()
+    wrong[0]["cell_id"] = -987654321
+    store = stores[writer](place)
+    store.ensure()
+    with pytest.raises(StorageError, match=r"table cells is not .* writable") as caught:
+        store.replace("cells", [made_up_run("A").id], TABLES["cells"].rows(wrong))
+    assert "987654321" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "form", [*(pytest.param(form, marks=pytest.mark.slow) for form in ("csv", "parquet")), "delta"]
+)
+def test_an_audit_by_one_engine_is_already_done_for_the_other_with_the_same_rows(
+    spark: SparkSession, tmp_path: Path, form: str
+) -> None:
+    place, rows = tmp_path / f"rows.{form}", people(600)
+    if form == "csv":
+        rows.to_csv(place, index=False)
+    elif form == "parquet":
+        rows.to_parquet(place)
+    else:
+        write_deltalake(place, rows)
+    config = written(config_of(input={"format": form, "path": str(place)}), tmp_path / "audit.yaml")
+
+    def audit(engine: str, warehouse: str) -> Any:
+        return audit_config(config, AuditOptions(engine=engine, warehouse=str(tmp_path / warehouse)))
+
+    local, after = audit("local", "one"), audit("spark", "one")
+    assert (local.state, after.state) == ("published", "already_done")
+    alone, again = audit("spark", "two"), audit("local", "two")
+    assert (alone.state, again.state) == ("published", "already_done")
+    assert [outcome.tables[RUNS]["engine"].to_pylist() for outcome in (after, again)] == [["local"], ["spark"]]
+    assert local.tables[RUNS]["run_id"] == alone.tables[RUNS]["run_id"]
+    for table, found in bare(local.tables).items():
+        assert checksum(found) == checksum(bare(alone.tables)[table]), table
