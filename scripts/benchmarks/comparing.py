@@ -1,0 +1,173 @@
+"""One figure: prepare both sides, check their answers, time them in turns."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from scripts.benchmarks import data
+from scripts.benchmarks.answers import Answer, difference
+from scripts.benchmarks.children import SHOWN_ERROR, ContestantFailedError
+from scripts.benchmarks.contestants import NotBuiltError, Work
+from scripts.benchmarks.forms import REPOSITORY
+from scripts.benchmarks.running import Measured, Runner, runners
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scripts.benchmarks.figures import Figure, Side
+
+# A cluster's worker has room for one executor of 2 GB.
+WORKER_MEMORY = "3g"
+WARM_UP_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """How the benchmark was asked for.
+
+    Attributes:
+        folder: where data are kept.
+        quick: the smaller sizes.
+        rows: replaces the sizes that scale.
+        seed: of the data.
+        rounds: how often each side is timed at most.
+        patience: seconds after which a figure gets no further round.
+    """
+
+    folder: Path
+    quick: bool = False
+    rows: int | None = None
+    seed: int = 0
+    rounds: int = 5
+    patience: float = 900.0
+
+    def rows_of(self, side: Side) -> int:
+        """How many rows a side counts."""
+        return side.rows.chosen(quick=self.quick, rows=self.rows)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One side of a figure, measured."""
+
+    side: Side
+    rows: int
+    cells: int | None
+    measured: Measured
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a figure.
+
+    Attributes:
+        name: the figure's.
+        figure: its declaration.
+        samples: both sides, where both were measured.
+        not_built: what does not exist yet.
+        wrong: the first difference between the answers, or what broke.
+    """
+
+    name: str
+    figure: Figure
+    samples: tuple[Sample, ...] = ()
+    not_built: str | None = None
+    wrong: str | None = None
+
+    def values(self, sample: Sample) -> list[float]:
+        """What the ratio is of, round by round."""
+        match self.figure.measure:
+            case "seconds":
+                return sample.measured.seconds
+            case "peak memory":
+                return [float(sample.measured.peak)]
+            case _:
+                return [float(value) for value in sample.measured.shuffled]
+
+    @property
+    def ratio(self) -> float | None:
+        """Numerator's median by denominator's."""
+        if not self.samples:
+            return None
+        above, below = (median(self.values(sample)) for sample in self.samples)
+        return above / below if below else None
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the target is reached; None where there is none, or nothing was measured."""
+        if self.ratio is None:
+            return None
+        return self.figure.reached(self.ratio, median(self.values(self.samples[0])))
+
+
+def compare(name: str, figure: Figure, request: Request, say: Callable[[str], None]) -> Outcome:
+    """Measure one figure; whatever goes wrong is part of the outcome."""
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fairsweep-bench-")))
+        try:
+            if any(side.workers for side in figure.sides):
+                _start_cluster(stack)
+            works = [
+                (side.contestant, _work(side, request, scratch / f"side-{place}", say))
+                for place, side in enumerate(figure.sides)
+            ]
+            found = runners(works, stack, together=figure.together, exclusive=figure.exclusive)
+            return _measured(name, figure, request, found)
+        except NotBuiltError as error:
+            return Outcome(name, figure, not_built=str(error))
+        except ContestantFailedError as error:
+            return Outcome(name, figure, wrong=str(error))
+
+
+def _work(side: Side, request: Request, scratch: Path, say: Callable[[str], None]) -> Work:
+    scratch.mkdir()
+    rows = request.rows_of(side)
+    path, small = (
+        data.ensure(request.folder, wanted, request.seed, say=say) for wanted in (rows, min(rows, WARM_UP_ROWS))
+    )
+    return Work(path, small, scratch, side.cutoffs, side.groupings, side.workers)
+
+
+def _measured(name: str, figure: Figure, request: Request, found: Sequence[Runner]) -> Outcome:
+    answers = [runner.answers() for runner in found]
+    different = difference(answers[0], answers[1]) if figure.compared else None
+    if different is not None:
+        return Outcome(name, figure, wrong=f"the answers differ: {different}")
+    start = time.monotonic()
+    for _ in range(request.rounds):
+        for runner in found:
+            runner.round()
+        if time.monotonic() - start > request.patience:
+            break
+    samples = tuple(
+        Sample(side, request.rows_of(side), _cells(answer), runner.measured)
+        for side, answer, runner in zip(figure.sides, answers, found, strict=True)
+    )
+    return Outcome(name, figure, samples)
+
+
+def _cells(answers: Sequence[Answer]) -> int | None:
+    """How many groups a side counted; None where it counts none."""
+    return sum(len(answer.cells) for answer in answers if answer.attributes) or None
+
+
+def _start_cluster(stack: ExitStack) -> None:
+    """Start `scripts/cluster`, to be stopped with the stack."""
+    command = str(REPOSITORY / "scripts" / "cluster")
+
+    def told(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+
+    if told("status").returncode == 0:
+        raise ContestantFailedError("a cluster runs already, perhaps for others: scripts/cluster stop")
+    stack.callback(told, "stop")
+    started = told("start", WORKER_MEMORY)
+    if started.returncode:
+        raise ContestantFailedError(f"scripts/cluster start: {started.stderr[-SHOWN_ERROR:]}")

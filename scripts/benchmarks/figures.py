@@ -1,0 +1,178 @@
+"""Every figure, each one declaration: what is compared with what, on how much, and what is to be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+from scripts.benchmarks.data import ATTRIBUTES
+
+Measure = Literal["seconds", "peak memory", "shuffle bytes"]
+
+SINGLES: tuple[tuple[str, ...], ...] = tuple((name,) for name in ATTRIBUTES)
+JOINT: tuple[tuple[str, ...], ...] = (tuple(ATTRIBUTES),)
+
+# What peers are compared with that have no line of their own: the local engine wherever it exists.
+OURS = "local" if find_spec("fairsweep.engines.local") else "catalyst"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How many rows a side counts.
+
+    Attributes:
+        quick: with `--quick`.
+        full: without.
+        scales: whether `--rows` replaces it; otherwise it is only a bound from above.
+    """
+
+    quick: int
+    full: int
+    scales: bool = False
+
+    def chosen(self, *, quick: bool, rows: int | None) -> int:
+        """The number for one run of the benchmark."""
+        usual = self.quick if quick else self.full
+        if rows is None:
+            return usual
+        return rows if self.scales else min(usual, rows)
+
+
+MANY = Rows(10_000_000, 50_000_000, scales=True)
+MOST = Rows(20_000_000, 200_000_000, scales=True)
+TEN_MILLION = Rows(10_000_000, 10_000_000)
+ONE_MILLION = Rows(1_000_000, 1_000_000)
+A_THOUSAND = Rows(1_000, 1_000)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a ratio: who counts how many rows by what, at which cutoffs."""
+
+    contestant: str
+    rows: Rows = MANY
+    cutoffs: int | tuple[float, ...] = 1001
+    groupings: tuple[tuple[str, ...], ...] = JOINT
+    workers: int = 0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One ratio of medians.
+
+    Attributes:
+        says: what it shows, in words.
+        numerator: whose figure is divided.
+        denominator: by whose.
+        target: what is to be reached; None where it is told for comparison only.
+        at_least: the target is a lower bound; otherwise an upper one.
+        measure: what the ratio is of.
+        limit: what the numerator itself may be at most.
+        compared: whether both sides answer the same question; only that is checked.
+        together: both sides in one process.
+        exclusive: never both sides' processes at once.
+    """
+
+    says: str
+    numerator: Side
+    denominator: Side
+    target: float | None = None
+    at_least: bool = False
+    measure: Measure = "seconds"
+    limit: float | None = None
+    compared: bool = True
+    together: bool = False
+    exclusive: bool = False
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Numerator and denominator."""
+        return self.numerator, self.denominator
+
+    def reached(self, ratio: float, numerator: float) -> bool | None:
+        """Whether the target is reached; None where there is none."""
+        if self.target is None:
+            return None
+        within = ratio >= self.target if self.at_least else ratio <= self.target
+        return within and (self.limit is None or numerator <= self.limit)
+
+
+def _more_cutoffs(contestant: str, name: str) -> Figure:
+    return Figure(
+        f"10,001 cutoffs against 11, five attributes, {name}",
+        Side(contestant, cutoffs=10_001, groupings=SINGLES),
+        Side(contestant, cutoffs=11, groupings=SINGLES),
+        target=1.5,
+    )
+
+
+def _peer(
+    contestant: str, says: str, groupings: tuple[tuple[str, ...], ...], cutoffs: int | tuple[float, ...]
+) -> Figure:
+    """A peer that cannot count more, as a multiple of our own time."""
+    theirs, ours = (Side(name, ONE_MILLION, cutoffs, groupings) for name in (contestant, OURS))
+    return Figure(says, theirs, ours)
+
+
+FIGURES: Mapping[str, Figure] = {
+    "catalyst-against-scan": Figure(
+        "Catalyst, five attributes' cells, levels unknown at first, against Spark's own scan of the same columns",
+        Side("catalyst"), Side("spark-scan"), target=1.4, together=True,
+    ),
+    "catalyst-against-lean-scan": Figure(
+        "the same against a scan that sums lengths, as Spark's maximum of text is slower than reading it",
+        Side("catalyst"), Side("spark-lean-scan"), together=True,
+    ),
+    "arrow-against-duckdb": Figure(
+        "the Arrow kernel in a warm Spark session against DuckDB's SQL", Side("arrow"), Side("duckdb"), target=1.0
+    ),
+    "local-against-duckdb": Figure(
+        "the same kernel in the local engine against DuckDB's SQL", Side("local"), Side("duckdb"), target=0.8
+    ),
+    "audit-local-cold": Figure(
+        "a whole local audit, cold process to published tables, against DuckDB's counts, window sums and Parquet write",
+        Side("audit-local", groupings=SINGLES), Side("duckdb-cold"), target=1.5,
+    ),
+    "audit-spark-cold": Figure(
+        "a whole Spark audit, cold, against the same on 1,000 rows",
+        Side("audit-spark", groupings=SINGLES), Side("audit-spark", A_THOUSAND, groupings=SINGLES), target=2.0,
+        compared=False,
+    ),
+    "spark-cold-small": Figure(
+        "a cold Spark audit of 1,000 rows against a bare session that makes as many small Delta commits",
+        Side("audit-spark", A_THOUSAND, groupings=SINGLES), Side("delta-commits", A_THOUSAND), target=1.5,
+        compared=False,
+    ),
+    "cutoffs-10001": _more_cutoffs("local", "local engine"),
+    "cutoffs-10001-arrow": _more_cutoffs("arrow", "Arrow kernel in Spark"),
+    "cutoffs-10001-catalyst": _more_cutoffs("catalyst", "Catalyst"),
+    "two-workers": Figure(
+        "counting on one worker of one core against two", Side("cluster", MOST, workers=1),
+        Side("cluster", MOST, workers=2), target=1.6, at_least=True, exclusive=True,
+    ),
+    "shuffle-bytes": Figure(
+        "bytes shuffled when counting all rows against a fifth of them",
+        Side("shuffle", MOST), Side("shuffle", Rows(4_000_000, 40_000_000)), target=1.1, measure="shuffle bytes",
+        compared=False,
+    ),
+    "memory-200m": Figure(
+        "peak memory of a whole local audit of most rows against ten million",
+        Side("audit-local", MOST, groupings=SINGLES), Side("audit-local", TEN_MILLION, groupings=SINGLES),
+        target=1.3, measure="peak memory", limit=1.5e9, compared=False,
+    ),
+    "fairlearn": Figure(
+        "Fairlearn against `fairsweep.audit`, one cutoff, five attributes, from the same pandas frame in one process",
+        Side("fairlearn", ONE_MILLION, (0.1,), SINGLES), Side("frame", ONE_MILLION, (0.1,), SINGLES), target=300,
+        at_least=True, together=True,
+    ),
+    "catalyst-against-duckdb": Figure("Catalyst against DuckDB's SQL", Side("catalyst"), Side("duckdb")),
+    "polars-against-duckdb": Figure("Polars against DuckDB's SQL", Side("polars"), Side("duckdb")),
+    "pandas-loop": _peer("pandas", "a pandas loop, five attributes, 11 cutoffs", SINGLES, 11),
+    "scikit-learn-loop": _peer("scikit-learn", "a scikit-learn loop, five attributes, 11 cutoffs", SINGLES, 11),
+    "aequitas": _peer("aequitas", "Aequitas, five attributes, 11 cutoffs", SINGLES, 11),
+    "aif360": _peer("aif360", "AIF360, one attribute of two groups, one cutoff", (("sex",),), (0.1,)),
+    "spark-conditional-sums": _peer("spark-sums", "99 cutoffs as conditional sums, one attribute", (("race",),), 99),
+    "spark-mllib": _peer("mllib", "MLlib for each of six groups, 1,001 cutoffs", (("race",),), 1001),
+}  # fmt: skip
