@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +94,16 @@ class AuditOutcome:
     warehouse: str = ""
     warnings: tuple[str, ...] = field(default=())
 
+    @property
+    def tables_with_refused(self) -> Mapping[str, pa.Table]:
+        """The tables, in `runs` also the records of refused models, as they are stored."""
+        if not self.refused:
+            return self.tables
+        import pyarrow as pa
+
+        refused = TABLES[RUNS].rows([{"is_current": False, "checksums": "{}", **record} for record in self.refused])
+        return {**self.tables, RUNS: pa.concat_tables([self.tables[RUNS], refused])}
+
 
 def audit_config(config: str | Path, options: AuditOptions) -> AuditOutcome:
     """Run the audit of a config file and publish its results.
@@ -130,9 +142,10 @@ def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options
         if earlier is not None:
             return earlier
     try:
-        with ThreadPoolExecutor(1, thread_name_prefix="fairsweep-tables") as pool:
+        with ThreadPoolExecutor(2, thread_name_prefix="fairsweep-beside") as pool:
             # Creating or binding the tables takes as long as a small count, and needs nothing from it.
             ensured = pool.submit(store.ensure)
+            pool.submit(_load_what_judging_needs)
             counted = count(spec, window, engine, inspection, options.progress)
             ensured.result()
         if inspection.input_version is None:
@@ -146,6 +159,12 @@ def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options
     except Exception as error:
         _leave_a_trace(batch, store, error)
         raise
+
+
+def _load_what_judging_needs() -> None:
+    """Load the modules that take longest, while the rows are counted."""
+    for name in ("pandas", "scipy.special", "scipy.optimize.elementwise"):
+        import_module(name)
 
 
 def count(
@@ -184,12 +203,16 @@ def assess(spec: AuditSpec, window: Window, engine: Engine, inspection: Inspecti
 
 def _no_event(spec: AuditSpec, labels: Sequence[str]) -> str:
     """Which labels there were, unless they are so many that they may be something else than labels."""
-    wanted = ", ".join(quoted(label) for label in spec.event_labels)
+    as_compared = [str(label).lower() if isinstance(label, bool) else str(label) for label in spec.event_labels]
+    wanted = ", ".join(map(quoted, as_compared))
     if len(labels) > MOST_LABELS_SHOWN:
         seen = f"more than {MOST_LABELS_SHOWN} different labels; is {quoted(spec.columns.label)} the label?"
     else:
         seen = "labels seen: " + (", ".join(quoted(label) for label in labels) or "none")
-    return f"no event was found: event_labels is {wanted}; {seen}"
+    # A label that is no number compares as text, and a truth value as the text `true` or `false`.
+    near = [label for label in labels if label.lower() in {text.lower() for text in as_compared}]
+    step = f"; write event_labels: {json.dumps(near, ensure_ascii=False)}" if near else ""
+    return f"no event was found: event_labels is {wanted}; {seen}{step}"
 
 
 def _done_before(batch: Batch, store: Store, options: AuditOptions) -> AuditOutcome | None:

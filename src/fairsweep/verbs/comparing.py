@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -82,23 +82,37 @@ def compared(operating_point: str, metric: Metric, members: Members, counts: Con
         pair = worst_pair(metric, [members.groups[i] for i in places], counts[places])
         worst += [(places[pair[0]], places[pair[1]])] if pair is not None else []
     same = {"operating_point": operating_point, "metric": metric.name}
-    rest, overall = [THE_REST] * len(members.places), [ALL] * len(members.places)
-    parts = [
-        _rows(members, members.places, "rest", rest, compare(metric, groups, everybody - groups)),
-        _rows(
-            members,
-            members.places,
-            "overall",
-            overall,
-            compare(metric, groups, everybody, with_interval=False),
-        ),
-    ]
+    independent = [_Pairs("rest", members.places, [THE_REST] * len(members.places), groups, everybody - groups)]
     for comparator, pairs in (("reference", members.with_reference), ("worst_pair", worst)):
-        if pairs:
-            first, second = [i for i, _ in pairs], [j for _, j in pairs]
-            against = compare(metric, counts[first], counts[second])
-            parts.append(_rows(members, first, comparator, [members.groups[j] for j in second], against))
+        first, second = [i for i, _ in pairs], [j for _, j in pairs]
+        independent.append(
+            _Pairs(comparator, first, [members.groups[j] for j in second], counts[first], counts[second])
+        )
+    # All at once, because the limits of one ratio take nearly as long as those of a thousand.
+    figures = compare(metric, _joined([p.group for p in independent]), _joined([p.other for p in independent]))
+    parts, start = [], 0
+    for one in independent:
+        stop = start + len(one.places)
+        mine = Comparison(*(getattr(figures, field.name)[start:stop] for field in fields(Comparison)))
+        parts.append(_rows(members, one.places, one.comparator, one.compared_groups, mine))
+        start = stop
+    overall = compare(metric, groups, everybody, with_interval=False)
+    parts.insert(1, _rows(members, members.places, "overall", [ALL] * len(members.places), overall))
     return [part | {name: [value] * len(part["status"]) for name, value in same.items()} for part in parts]
+
+
+class _Pairs(NamedTuple):
+    """Groups and what they are compared with, who share nobody."""
+
+    comparator: str
+    places: Sequence[int]
+    compared_groups: Sequence[str]
+    group: ConfusionCounts
+    other: ConfusionCounts
+
+
+def _joined(several: Sequence[ConfusionCounts]) -> ConfusionCounts:
+    return ConfusionCounts(*(np.concatenate(a) for a in zip(*(counts.arrays for counts in several), strict=True)))
 
 
 def _rows(

@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from fairsweep.errors import Problem, UsageError, quoted
+from fairsweep.errors import Problem, UsageError, install_step, quoted
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Store
 
@@ -24,6 +24,7 @@ DEFAULT_WAREHOUSE = "./fairsweep-warehouse"
 LOCAL_PACKAGES = ("deltalake", "duckdb")
 # Set by spark-submit, by Databricks and for Spark Connect.
 SPARK_VARIABLES = ("PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION", "SPARK_REMOTE")
+SESSION_CATALOG = "spark_catalog"
 _BY_SPARK = "use --engine spark"
 
 
@@ -85,8 +86,8 @@ def _against_flags(options: AuditOptions) -> list[Problem]:
     ]
     missing = [name for name in LOCAL_PACKAGES if find_spec(name) is None]
     if missing:
-        step = 'install it with `pip install "fairsweep[local]"`'
-        problems.append(Problem("--engine local", f"not installed ({', '.join(missing)} missing)", "", step))
+        found = f"not installed ({', '.join(missing)} missing)"
+        problems.append(Problem("--engine local", found, "", install_step("local")))
     from fairsweep.stores.delta_rs import refusal
 
     refused = refusal(place_of(options))
@@ -106,11 +107,35 @@ def _against_input(source: InputSpec | None) -> list[Problem]:
 
 
 def session_of(options: AuditOptions) -> SparkSession:
-    """The Spark session that the options ask for."""
-    from fairsweep.engines.spark.session import start
+    """The Spark session that the options ask for.
+
+    Raises:
+        UsageError: where Spark cannot be started, or the tables would be gone with the session.
+        StorageError: where a server does not answer.
+    """
+    from fairsweep.engines.spark.session import is_running, start
 
     options.progress("Starting Spark")
-    return start(options.master, options.remote)
+    ours = options.remote is None and "SPARK_REMOTE" not in os.environ and not is_running()
+    spark = start(options.master, options.remote)
+    if ours:
+        _refuse_a_catalog_that_forgets(spark, options)
+    return spark
+
+
+def _refuse_a_catalog_that_forgets(spark: SparkSession, options: AuditOptions) -> None:
+    """Refuse tables of a catalog in the memory of a session that ends with this process.
+
+    Their files would stay, and nobody could create or find the tables again. Whoever holds a session may keep
+    tables in its memory.
+    """
+    if options.schema is None or options.catalog not in {None, SESSION_CATALOG}:
+        return
+    if spark.conf.get("spark.sql.catalogImplementation", "in-memory") == "in-memory":
+        place = "--schema" if options.catalog is None else "--catalog"
+        found = f"{quoted(place_of(options).text)}, in a catalog that is forgotten when this process ends"
+        step = "use --warehouse DIR, or set spark.sql.catalogImplementation=hive in Spark's configuration"
+        raise UsageError(Problem(place, found, "a catalog that lasts, such as a Hive metastore", step))
 
 
 def store_of(options: AuditOptions, spark: SparkSession | None = None) -> Warehouse:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fairsweep.engines.protocol import Inspection, SourceColumn
-from fairsweep.errors import DataRefusedError, Problem, UsageError, quoted
+from fairsweep.errors import DataRefusedError, Problem, UsageError, install_step, quoted
 from fairsweep.inputs import csv_header, local_files, peek
 from fairsweep.specs.checking import check_columns
 from fairsweep.specs.loading import parse
@@ -122,7 +122,7 @@ def _profiles(data: Path, kind: Format) -> tuple[tuple[SourceColumn, ...], list[
     source = InputSpec(format=kind, path=str(data.absolute()))
     columns = peek(source)
     if columns is None:
-        step = "pip install deltalake, or write the config by hand"
+        step = f"{install_step('local')}; or write the config by hand"
         raise UsageError(Problem(quoted(data), "not readable without Spark", "a file or a Delta table", step))
     rows = _csv_rows(data) if kind == "csv" else _arrow_rows(data, kind)
     first = list(islice(rows, ROWS_READ))
