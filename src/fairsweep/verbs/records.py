@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fairsweep.stores.protocol import RunRecord
 
 # Raised whenever the same input and config give other results than before.
-SEMANTICS_VERSION = 1
+SEMANTICS_VERSION = 2
 
 
 def program_version() -> str:

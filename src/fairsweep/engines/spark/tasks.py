@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyspark.sql.functions as F
+from pyspark.sql.utils import is_remote
 
 from fairsweep.engines.arrow.kernel import Counter
 from fairsweep.engines.arrow.packing import LISTED, cell_columns, packed, unpacked
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from fairsweep.intake import Intake
 
 # A task of fewer bytes waits longer to be started than it counts.
-TASK_BYTES = 64 << 20
+TASK_BYTES = 128 << 20
 # The counts of more tasks than these are summed in Spark before they come to the driver.
 MOST_SUMMED_HERE = 16
 
@@ -83,7 +84,12 @@ def _counting(
 
 
 def why_tasks_cannot_read(spark: SparkSession, piece: Piece, intake: Intake) -> str | None:
-    """What keeps a task from reading a piece, or None: one task tries, and reads no more than one batch."""
+    """What keeps a task from reading a piece, or None: one task tries, and reads no more than one batch.
+
+    Tasks in the driver's own process tree read what the driver reads, and need not try.
+    """
+    if not is_remote() and str(spark.conf.get("spark.master", "")).startswith("local"):
+        return None
 
     def attempt(batches: Batches) -> Batches:
         for _ in batches:
