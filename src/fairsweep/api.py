@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fairsweep.errors import DataRefusedError, Problem, UsageError
 from fairsweep.specs.checking import check_columns, window_of
+from fairsweep.specs.faults import describe
 from fairsweep.specs.loading import load_mapping
+from fairsweep.specs.scalars import is_number
 from fairsweep.verbs.audit import (
     VERB,
     Assessed,
@@ -58,8 +60,8 @@ def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
     columns: Mapping[str, str] | None = None,
     verdict: Mapping[str, float] | None = None,
     limits: Mapping[str, Any] | None = None,
-    window_start: date | None = None,
-    window_end: date | None = None,
+    window_start: date | str | None = None,
+    window_end: date | str | None = None,
     spark: SparkSession | None = None,
 ) -> AuditResult:
     """Audit a model's scores by group, at every cutoff, in one scan.
@@ -79,7 +81,7 @@ def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
         columns: further columns as in a config: `member`, `scored_on`, `model_id` and `model_version`.
         verdict: `floor` and `alpha`.
         limits: as in a config.
-        window_start: first day of `scored_on` that counts, UTC.
+        window_start: first day of `scored_on` that counts, UTC; a date or a text as in 2026-01-31.
         window_end: the day after the last.
         spark: a session that data which is not Spark's is handed to, for counting and writing there.
 
@@ -92,29 +94,53 @@ def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
     """
     config: dict[str, Any] = {
         "flag_is": flag_is,
-        "columns": {"score": score, "label": label, **(columns or {})},
-        "event_labels": list(event_labels),
-        "attributes": [_plain(attribute) for attribute in attributes],
-        "cutoffs": dict(cutoffs) if isinstance(cutoffs, Mapping) else {"values": list(cutoffs)},
-        "operating_points": [dict(point) for point in operating_points],
+        "columns": {"score": score, "label": label, **_section(columns, "columns")},
+        "event_labels": _listed(event_labels),
+        "attributes": _listed(attributes),
+        "cutoffs": cutoffs if isinstance(cutoffs, Mapping) else {"values": _listed(cutoffs)},
+        "operating_points": _listed(operating_points),
         "privacy": {"minimum_cell_size": 0},
-        **({"non_event_labels": list(non_event_labels)} if non_event_labels is not None else {}),
-        **({"verdict": dict(verdict)} if verdict else {}),
-        **({"limits": dict(limits)} if limits else {}),
+        **({"non_event_labels": _listed(non_event_labels)} if non_event_labels is not None else {}),
+        **({"verdict": _plain(verdict)} if verdict else {}),
+        **({"limits": _plain(limits)} if limits else {}),
     }
-    if not {"model_id", "model_version"} & set(columns or {}):
-        config["model"] = dict(model) if model is not None else {"id": "model", "version": "1"}
-    elif model is not None:
-        config["model"] = dict(model)
+    if model is not None:
+        config["model"] = _plain(model)
+    elif not {"model_id", "model_version"} & set(columns or {}):
+        config["model"] = {"id": "model", "version": "1"}
     spec = load_mapping(config, "fairsweep.audit")
-    window = window_of(spec, *(None if day is None else day.isoformat() for day in (window_start, window_end)))
+    start, end = _day("window_start", window_start), _day("window_end", window_end)
+    window = window_of(spec, start, end, ("window_start", "window_end"))
     return _audited(spec, window, *engine_over(data, spec, spark))
 
 
-def _plain(attribute: str | Mapping[str, Any] | Sequence[str]) -> object:
-    if isinstance(attribute, str):
-        return attribute
-    return dict(attribute) if isinstance(attribute, Mapping) else list(attribute)
+# What is none of the types that `audit` asks for is passed on as it is: the config's checks say what is wrong with it.
+
+
+def _plain(value: object) -> object:
+    """Mappings and lists of any kind as those of a config."""
+    return dict(value) if isinstance(value, Mapping) else _listed(value)
+
+
+def _listed(value: object) -> object:
+    """A list of plain values where something can be listed; a text is one value, not its letters."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        return value
+    return [item if isinstance(item, str) else _plain(item) for item in value]
+
+
+def _section(value: object, name: str) -> Mapping[str, Any]:
+    if value is None or isinstance(value, Mapping):
+        return value or {}
+    raise UsageError(Problem(f"fairsweep.audit: {name}", describe(value), "a mapping", "write {key: value}"))
+
+
+def _day(name: str, day: object) -> str | None:
+    if isinstance(day, date) and not isinstance(day, datetime):
+        return day.isoformat()
+    if day is None or isinstance(day, str):
+        return day
+    raise UsageError(Problem(name, describe(day), "a date, or a text as in 2026-01-31", "give the day alone"))
 
 
 def _audited(spec: AuditSpec, window: Window, engine: Engine, spark: SparkSession | None) -> AuditResult:
@@ -200,6 +226,8 @@ class AuditResult:
         """
         import pyarrow as pa
 
+        if not is_number(cutoff):
+            raise UsageError(Problem("cutoff", describe(cutoff), "a number on the grid", "for example result.at(0.5)"))
         parts = []
         for model in (m for m in self._models if not m.problems):
             grid = model.assessment.grid
@@ -229,7 +257,7 @@ class AuditResult:
         return text(self.tables, width)
 
     def plot(self, attribute: str, ax: Axes | None = None) -> Axes:
-        """Group benefit equality of an attribute's groups by cutoff, with intervals (needs `fairsweep[plot]`)."""
+        """Group benefit equality of an attribute's groups by cutoff, with intervals (needs the extra `plot`)."""
         from fairsweep.surfaces.plots import plot
 
         return plot(self.sweep, attribute, ax, self._batch.spec.verdict.floor)
@@ -245,7 +273,7 @@ class AuditResult:
         """Publish the result as a run, in a folder or in `catalog.schema`.
 
         What Spark has counted it writes, and it writes to catalogs and object stores; a local folder needs no
-        Spark, unless the extra `fairsweep[local]` is absent.
+        Spark, unless the extra `local` is absent.
 
         Raises:
             UsageError: where the place is not a usable name.

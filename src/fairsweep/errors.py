@@ -77,6 +77,15 @@ def quoted(value: object) -> str:
     return f"`{text if len(text) <= 80 else text[:77] + '...'}`"
 
 
+def install_step(extra: str) -> str:
+    """What to do where a package that an extra of this one brings is missing; true of a clone and of an index.
+
+    >>> install_step("plot")
+    'install the extra `plot` of fairsweep: in a clone of it, `pip install ".[plot]"`'
+    """
+    return f'install the extra `{extra}` of fairsweep: in a clone of it, `pip install ".[{extra}]"`'
+
+
 def did_you_mean(value: str, allowed: Sequence[str]) -> str:
     """Suggest the closest allowed word, or list what there is.
 

@@ -47,6 +47,7 @@ def test_a_submitted_job_publishes_the_tables_of_local_spark(
     submitted = [cluster, "submit", "--config", str(config), "--warehouse", str(tmp_path / "cluster")]
     done = subprocess.run(submitted, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
+    assert " INFO " not in done.stderr
     local = audit_config(config, AuditOptions(engine="spark", warehouse=str(tmp_path / "local")))
     assert local.state == "published"
     for table in RESULT_TABLES:

@@ -31,7 +31,7 @@ class Job(NamedTuple):
             "spark",
             f"--config={self.config}",
         ]
-        given = [] if "--warehouse" in flags else ["--warehouse", str(self.folder / "wh")]
+        given = [] if {"--warehouse", "--schema"} & set(flags) else ["--warehouse", str(self.folder / "wh")]
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
         return subprocess.run(
             [*command, "--config", str(self.config), *given, *flags],
@@ -66,6 +66,7 @@ def test_done_is_0_and_a_breach_is_4_also_when_it_was_done_before(job: Job) -> N
         if row["attribute"] == "sex" and row["verdict"]
     }
     assert verdicts["female"] == "breach"
+    assert "log level" not in done.stderr
     gated = job.run("--fail-on", "breach")
     assert gated.returncode == 4, gated.stderr
     assert "Traceback" not in gated.stderr
@@ -92,6 +93,19 @@ def test_usage_and_config_are_2_before_spark_starts(
     assert "Traceback" not in ended.stderr
     assert "Starting Spark" not in ended.stderr
     assert not (job.folder / "wh").exists()
+
+
+@pytest.mark.parametrize(
+    ("catalog", "said"),
+    [(["--catalog", "spark_catalog"], "--warehouse DIR"), ([], "--warehouse DIR"), (["--catalog", "nope"], "`nope`")],
+)
+def test_a_catalog_that_is_not_there_or_ends_with_the_process_is_2_at_the_first_run(
+    job: Job, catalog: list[str], said: str
+) -> None:
+    ended = job.run(*catalog, "--schema", "fair")
+    assert ended.returncode == 2, ended.stderr
+    assert said in ended.stderr.splitlines()[-1]
+    assert not (job.folder / "spark-warehouse" / "fair.db").exists()
 
 
 def test_rows_that_are_too_bad_are_3(job: Job) -> None:

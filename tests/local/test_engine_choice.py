@@ -115,7 +115,7 @@ def test_local_tells_everything_that_it_cannot_do_at_once(
         "--remote is given beside --engine local; allowed: one or the other; leave one of them out",
         (
             "--engine local is not installed (deltalake_that_is_absent missing); "
-            'install it with `pip install "fairsweep[local]"`'
+            'install the extra `local` of fairsweep: in a clone of it, `pip install ".[local]"`'
         ),
         (
             "--warehouse is `s3://bucket/w`, not a local folder; allowed: a local folder with --engine local; "

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from fairsweep.checksums import checksum
 from fairsweep.errors import UsageError
@@ -15,7 +16,7 @@ from fairsweep.stores import local_queries
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.surfaces import cli
-from fairsweep.tables import RESULT_TABLES, RUNS
+from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
 from fairsweep.views import VIEWS
 from tests.spark.made_up_runs import made_up_run
 
@@ -89,7 +90,27 @@ def test_whatever_only_reads_is_answered(store: DeltaRsStore, query: str) -> Non
         ("SELECT * FROM parquet_scan('{outside}')", "Permission"),
         ("SELECT * FROM secret", "does not exist"),
         ("SELECT getenv('HOME')", "does not exist"),
+        ("SELECT * FROM read_json('{outside}')", "Permission"),
+        ("SELECT * FROM read_blob('/etc/passwd')", "Permission"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "Permission"),
+        ("SELECT * FROM sniff_csv('{outside}')", "Permission"),
+        ("SELECT * FROM parquet_metadata('{outside}')", "Permission"),
+        ("SELECT * FROM query('DELETE FROM runs')", "refused: Parser Error"),
+        ("EXPLAIN ANALYZE COPY runs TO '{outside}.copy'", "Permission"),
         ("COPY runs TO '{outside}'", "`COPY`"),
+        ("COPY runs FROM '{outside}'", "`COPY`"),
+        ("INSERT INTO runs SELECT * FROM runs", "`INSERT`"),
+        ("UPDATE runs SET is_current = false", "`UPDATE`"),
+        ("TRUNCATE runs", "`DELETE`"),
+        ("ALTER TABLE runs RENAME TO mine", "`ALTER`"),
+        ("LOAD httpfs", "`LOAD`"),
+        ("DETACH memory", "`DETACH`"),
+        ("USE memory", "`SET`"),
+        ("CALL pragma_version()", "`CALL`"),
+        ("CREATE SECRET (TYPE s3)", "`CREATE`"),
+        ("PREPARE p AS SELECT 1", "`PREPARE`"),
+        ("BEGIN", "`TRANSACTION`"),
+        ("VACUUM", "`VACUUM`"),
         ("EXPORT DATABASE '{outside}'", "`EXPORT`"),
         ("ATTACH '{outside}'", "`ATTACH`"),
         ("INSTALL httpfs", "`LOAD`"),
@@ -110,13 +131,15 @@ def test_queries_that_reach_for_more_or_cannot_be_resolved_are_refused(
     store: DeltaRsStore, tmp_path: Path, query: str, message: str
 ) -> None:
     secret = pa.table({"member": ["123-45-6789"]})
+    versions = {table: DeltaTable(Path(store.place) / table).version() for table in TABLES}
     outside = tmp_path / "outside.csv"
     outside.write_text("member\n123-45-6789\n")
-    with pytest.raises(UsageError, match=message) as caught:
+    with pytest.raises(UsageError, match=f"^query is .*{message}.*; .") as caught:
         store.query(query.format(outside=outside))
     assert "123-45-6789" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["outside.csv"]
     assert secret.num_rows == 1
+    assert {table: DeltaTable(Path(store.place) / table).version() for table in TABLES} == versions
 
 
 def test_even_where_every_kind_of_statement_were_let_through_the_configuration_is_locked(

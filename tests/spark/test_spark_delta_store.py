@@ -217,6 +217,11 @@ def test_a_schema_of_the_catalog_holds_managed_tables_and_lasting_views(spark: S
     spark.sql(f"DROP SCHEMA `{name}` CASCADE")
 
 
+def test_a_catalog_that_spark_does_not_know_is_a_usage_error(spark: SparkSession) -> None:
+    with pytest.raises(UsageError, match=r"^--catalog is `nope`, which Spark does not know; .*; use spark_catalog"):
+        SparkDeltaStore(spark, Place.catalog("fair", "nope")).ensure()
+
+
 @pytest.mark.parametrize(("version", "message"), [("99", "of schema version 99"), (None, "not a table of Fairsweep")])
 def test_tables_of_another_program_or_a_newer_version_are_left_alone(
     spark: SparkSession, tmp_path: Path, version: str | None, message: str

@@ -174,4 +174,18 @@ CASES = [
         race      | A     | 0.5    | 2 | 1  | 1  | no_events
         """,
     ),
+    Case(
+        "a truth value is the text true or false, and a text that only looks so is named with what to write",
+        """
+        score:double | label:text | race:text
+        0.9          | True       | A
+        0.1          | False      | A
+        """,
+        config="event_labels: [true]",
+        warned='event_labels is `true`; labels seen: `False`, `True`; write event_labels: ["True"]',
+        expected="""
+        attribute | group | cutoff | n | fp | tn | group_benefit_equality
+        race      | A     | 0.5    | 2 | 1  | 1  | no_events
+        """,
+    ),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import runpy
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from fairsweep.errors import DataRefusedError, Problem, StorageError, UsageError
 from fairsweep.surfaces import cli
 from fairsweep.verbs.audit import AuditOptions, AuditOutcome
+from tests.spark.made_up_runs import made_up_run
 from tests.unit.published_run import COMPAS, MadeUpRun
 
 BREACHED = MadeUpRun({"race": COMPAS["race"]})
@@ -90,6 +92,12 @@ def test_help_and_usage_errors_load_nothing_heavy(argv: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version_is_told_without_a_command(run: Run) -> None:
+    told = run("--version")
+    assert (told.code, told.err) == (0, "")
+    assert re.fullmatch(r"fairsweep [0-9]+\.[0-9]+\.[0-9]+\n", told.out)
 
 
 def test_help_names_every_command_and_exit_code(run: Run) -> None:
@@ -234,6 +242,17 @@ def test_job_in_which_every_model_is_refused_shows_no_results(run: Run, verb: Ve
     assert told.out.splitlines()[-1] == 'Next: fairsweep sql "SELECT * FROM v_run_health"'
 
 
+def test_json_shows_refused_runs_among_the_runs(run: Run, verb: Verb) -> None:
+    record = {**made_up_run("A", model="m", status="refused").record, "error": "input is bad; mend it"}
+    verb.outcome = outcome_of(BREACHED, refused=(record,))
+    told = run(*CONFIG, "--json")
+    assert told.code == 3
+    tables = json.loads(told.out)
+    shown = {row["model_id"]: (row["status"], row["is_current"], row["error"]) for row in tables["runs"]}
+    assert shown == {"compas": ("succeeded", True, None), "m": ("refused", False, "input is bad; mend it")}
+    assert {row["model_id"] for row in tables["group_metrics"]} == {"compas"}
+
+
 class CastInvalidInputError(Exception):
     """As Spark's: the message quotes the value of a row, the condition does not."""
 
@@ -310,18 +329,6 @@ def test_query_prints_its_rows_in_their_own_order(run: Run, monkeypatch: pytest.
     ]
     rows = json.loads(run("sql", "SELECT 1", "--json").out)["result"]
     assert rows == [{"group_value": "b", "n": 1}, {"group_value": "a", "n": 200}]
-
-
-def test_query_that_cannot_be_resolved_is_a_usage_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyspark.errors import AnalysisException
-
-    def query(sql: str, options: AuditOptions) -> pa.Table:
-        raise AnalysisException("[NO] The table `x` cannot be found.\nSearch path: y. SQLSTATE: 42P01; 'Plan")
-
-    monkeypatch.setattr("fairsweep.verbs.tables.query", query)
-    told = run("sql", "SELECT * FROM x")
-    assert told.code == 2
-    assert told.err.startswith("error: query is refused: [NO] The table `x` cannot be found. Search path: y.; see")
 
 
 def test_logs_of_an_engine_are_silent_unless_verbose(

@@ -144,18 +144,27 @@ def _texts_of_fractions(spec: AuditSpec, kind: str) -> list[Problem]:
     ]
 
 
-def window_of(spec: AuditSpec, start: str | None, end: str | None) -> Window:
+WINDOW_FLAGS = ("--window-start", "--window-end")
+
+
+def window_of(spec: AuditSpec, start: str | None, end: str | None, names: tuple[str, str] = WINDOW_FLAGS) -> Window:
     """The window that `--window-start` and `--window-end` ask for; without them, all time.
+
+    Args:
+        spec: the config.
+        start: the first day.
+        end: the day after the last.
+        names: what people call the two, for the places of problems.
 
     Raises:
         UsageError: where a day is not one, the end does not follow the start, or no column tells the day.
     """
     problems: list[Problem] = []
-    days = [_day(flag, text, problems) for flag, text in (("--window-start", start), ("--window-end", end))]
+    days = [_day(flag, text, problems) for flag, text in zip(names, (start, end), strict=True)]
     window = Window(days[0] or FIRST_DAY, days[1] or NO_END)
     if not problems and window.start >= window.end:
         found = f"{window.end}, with start {window.start}"
-        problems.append(Problem("--window-end", found, "a day after the start", "the end itself is outside"))
+        problems.append(Problem(names[1], found, "a day after the start", "the end itself is outside"))
     if (start is not None or end is not None) and spec.columns.scored_on is None:
         step = "name the column that tells when a row was scored, or drop the window"
         problems.append(Problem("columns.scored_on", "missing", "a column, with a window", step))

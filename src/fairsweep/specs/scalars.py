@@ -88,8 +88,10 @@ def listed(check_all: Callable[[tuple[Any, ...]], list[Fault]] = lambda _: [], *
 
     def check(value: Any) -> tuple[Any, ...]:  # noqa: ANN401
         if not isinstance(value, list | tuple):
-            shown = printable(value) if isinstance(value, str) else "..."
-            raise refusal(describe(value), "a list", f"write `[{shown[:40]}]`")
+            shown = str(value) if is_number(value) else "..."
+            if isinstance(value, str):  # as it is written in YAML and in Python
+                shown = ", ".join(f'"{part.strip()}"' for part in printable(value[:40]).split(","))
+            raise refusal(describe(value), "a list", f"write `[{shown}]`")
         if len(value) < at_least:
             count = "an empty list" if not value else f"a list of {len(value)}"
             raise refusal(count, f"at least {at_least}", "add to it")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from fairsweep.errors import Problem, UsageError, quoted
+from fairsweep.stores.problems import ONE_QUERY, QUERY_HELP, failed_query, refused_query
 from fairsweep.views import VIEWS
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ _CONFINED: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
 }
 _READS = {"SELECT", "EXPLAIN", "MULTI"}  # PIVOT is several statements in one
-_SEE = "see the tables, views and columns with `fairsweep tables ddl`"
 
 
 def answer(query: str, tables: Mapping[str, ds.Dataset | pa.Table]) -> pa.Table:
@@ -40,10 +40,10 @@ def answer(query: str, tables: Mapping[str, ds.Dataset | pa.Table]) -> pa.Table:
         statements = connection.extract_statements(query)
         if len(statements) != 1:
             found = f"{len(statements)} statements"
-            raise UsageError(Problem("query", found, "one", "separate them"))
+            raise UsageError(Problem("query", found, ONE_QUERY, "separate them" if statements else QUERY_HELP))
         kind = statements[0].type.name
         if kind not in _READS:
-            raise UsageError(Problem("query", quoted(kind), "SELECT", "the result tables are only read here"))
+            raise UsageError(Problem("query", quoted(kind), ONE_QUERY, QUERY_HELP))
         return pa.table(connection.sql(query).to_arrow_table())
 
 
@@ -72,8 +72,6 @@ def _told() -> Iterator[None]:
     try:
         yield
     except named as error:
-        said = " ".join(str(error).split("\n\nLINE", 1)[0].split())
-        raise UsageError(Problem("query", f"refused: {said}", "", _SEE)) from error
+        raise UsageError(refused_query(str(error).split("\n\nLINE", 1)[0])) from error
     except duckdb.Error as error:
-        stopped = f"stopped by {type(error).__name__}"
-        raise UsageError(Problem("query", stopped, "", "check the values that it computes with")) from error
+        raise UsageError(failed_query(type(error).__name__)) from error

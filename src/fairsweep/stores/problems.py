@@ -1,4 +1,4 @@
-"""What Delta stores tell of tables that cannot be used: codes and versions, never values of rows."""
+"""What stores tell of tables and queries that cannot be used: codes, versions and names, never values of rows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from fairsweep.errors import Problem, StorageError
 from fairsweep.schema import SCHEMA_VERSION, SCHEMA_VERSION_PROPERTY
+
+ONE_QUERY = "one SELECT, with or without WITH before it; the result tables are only read here"
+QUERY_HELP = "see the tables, views and columns with `fairsweep tables ddl`"
 
 
 def check_version(place: str, table: str, properties: Mapping[str, str | None]) -> None:
@@ -36,3 +39,13 @@ def unusable(place: str, code: str, error: Exception, next_step: str) -> Problem
         "",
         "make room and run again" if full else next_step,
     )
+
+
+def refused_query(said: str) -> Problem:
+    """A query that cannot be resolved; what is said of it speaks of names and of its own text, never of rows."""
+    return Problem("query", f"refused: {' '.join(said.split())}", "", QUERY_HELP)
+
+
+def failed_query(kind: str) -> Problem:
+    """A query that fails on the values that it meets, which are not told."""
+    return Problem("query", f"stopped by {kind}", "", "check the values that it computes with")

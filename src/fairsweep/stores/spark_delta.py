@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from fairsweep.errors import Problem, StorageError
+from fairsweep.errors import Problem, StorageError, UsageError, quoted
 from fairsweep.schema import conform
-from fairsweep.stores import publishing
+from fairsweep.stores import publishing, spark_queries
 from fairsweep.stores.places import Place
 from fairsweep.stores.problems import check_version, unusable
 from fairsweep.stores.protocol import Outcome, Run, RunRecord, WriteConflictError
@@ -37,6 +37,8 @@ _CONFLICT = re.compile(
 # Whoever creates the same table at the same time has made its folder, and perhaps not yet its log.
 _EXISTS = re.compile(r"ALREADY_EXISTS|AlreadyExistsException|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION")
 _OTHER_DEFINITION = re.compile(r"DELTA_CREATE_TABLE_(SCHEME_MISMATCH|WITH_DIFFERENT_\w+)")
+# A name that is no catalog's is taken for an outer schema, which Spark's own catalog has not.
+_NO_CATALOG = {"_LEGACY_ERROR_TEMP_1126", "REQUIRES_SINGLE_PART_NAMESPACE", "CATALOG_NOT_FOUND"}
 _CODE = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 
 
@@ -63,6 +65,7 @@ class SparkDeltaStore:
         """Create or bind the tables, once for this object; safe when several do it at once.
 
         Raises:
+            UsageError: when there is no such catalog.
             StorageError: when a table cannot be created, or is of another schema version.
         """
         with self._ensuring:
@@ -161,9 +164,14 @@ class SparkDeltaStore:
         return self._spark.sql(query)
 
     def query(self, sql: str) -> pa.Table:
-        """Rows of a query over the current runs; the plain table names mean their rows."""
+        """Rows of a query over the current runs; the plain table names mean their rows, `runs` all.
+
+        Raises:
+            UsageError: when the text is not one query, or cannot be run.
+            StorageError: when a table cannot be read.
+        """
         self.register_sql_views()
-        return self.sql(sql).toArrow()
+        return spark_queries.answer(self._spark, sql, self.place)
 
     def _where(self, table: str, column: str, values: Sequence[str | bool]) -> pa.Table:
         from pyspark.sql import functions as F
@@ -179,6 +187,7 @@ class SparkDeltaStore:
         try:
             shown = self._spark.sql(f"SHOW TABLES IN {self._place.schema}").collect()
         except Exception as error:
+            self._check_catalog(error)
             if "SCHEMA_NOT_FOUND" in str(error):
                 return False
             raise StorageError(_problem(self.place, error)) from error
@@ -188,10 +197,18 @@ class SparkDeltaStore:
         self._check_version(RUNS)
         return True
 
+    def _check_catalog(self, error: Exception) -> None:
+        """Tell a catalog that is not there from one that cannot be used."""
+        if _code(error) in _NO_CATALOG:
+            found = f"{quoted(self._place.parts[0])}, which Spark does not know"
+            step = "use spark_catalog, or set spark.sql.catalog.NAME in Spark's configuration"
+            raise UsageError(Problem("--catalog", found, "a catalog of the session", step)) from error
+
     def _create_schema(self) -> None:
         try:
             self._spark.sql(self._place.create_schema)
         except Exception as error:
+            self._check_catalog(error)
             # Whoever may not create schemas may still write into one that exists.
             if not self._spark.catalog.databaseExists(self._place.schema):
                 raise StorageError(_problem(self.place, error)) from error
@@ -247,8 +264,11 @@ def _told(place: str) -> Iterator[None]:
 
 
 def _problem(place: str, error: Exception) -> Problem:
-    text = str(error)
+    return unusable(place, _code(error), error, "run again with -v to see the whole error")
+
+
+def _code(error: Exception) -> str:
+    """Spark's name for an error; older ones do not stand in its text."""
     condition: Callable[[], str | None] = getattr(error, "getCondition", lambda: None)
-    found = _CODE.search(text)
-    code = condition() or (found.group(1) if found else type(error).__name__)
-    return unusable(place, code, error, "run again with -v to see the whole error")
+    found = _CODE.search(str(error))
+    return condition() or (found.group(1) if found else type(error).__name__)

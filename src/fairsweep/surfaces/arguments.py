@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -33,6 +34,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(Problem(f"{self.prog}: {message}", "", "", f"see `{self.prog} --help`"))
+
+
+class _Version(argparse.Action):
+    """Print the version and leave; it is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from fairsweep.verbs.records import program_version
+
+        sys.stdout.write(f"fairsweep {program_version()}\n")
+        parser.exit()
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -110,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Try `fairsweep demo` first. Exit codes: 0 done, 1 unexpected, 2 usage or config, "
         "3 data refused, 4 a --fail-on condition is met, 5 storage.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     for name, meaning in _COMMANDS.items():
         command = commands.add_parser(name, help=meaning, description=meaning.capitalize(), allow_abbrev=False)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fairsweep.errors import ExitCode, Problem, UsageError
+from fairsweep.errors import ExitCode
 from fairsweep.groups import OVERALL
 from fairsweep.surfaces import gate, progress, records
 from fairsweep.surfaces.terminal import Terminal
@@ -72,7 +71,7 @@ def _tell_outcome(outcome: AuditOutcome, arguments: Namespace, places: Sequence[
             errors.say(printable(f"error: {model} {record['status']}: {line}"), "bad")
     met = gate.met(outcome.tables, arguments.fail_on)
     if arguments.json:
-        sys.stdout.writelines(records.of_tables(outcome.tables))
+        sys.stdout.writelines(records.of_tables(outcome.tables_with_refused))
         for warning in outcome.warnings:
             errors.say(printable(f"warning: {warning}"), "doubtful")
     else:
@@ -167,7 +166,7 @@ def _sql(arguments: Namespace) -> ExitCode:
     from fairsweep.surfaces import listing
     from fairsweep.verbs import tables
 
-    with progress.shown(verbose=arguments.verbose) as step, _refused_queries():
+    with progress.shown(verbose=arguments.verbose) as step:
         rows = tables.query(arguments.query, _options(arguments, step))
     terminal = Terminal.on(sys.stdout)
     if arguments.json:
@@ -178,20 +177,6 @@ def _sql(arguments: Namespace) -> ExitCode:
         terminal.show(listing.lines(rows, None))
     _next('fairsweep sql "SELECT * FROM v_run_health"', arguments)
     return ExitCode.DONE
-
-
-@contextmanager
-def _refused_queries() -> Iterator[None]:
-    """What Spark says of a query that it cannot resolve, which speaks of names and never of rows."""
-    try:
-        yield
-    except Exception as error:
-        # By name, because Spark may be absent, and that is said elsewhere.
-        if "AnalysisException" not in {kind.__name__ for kind in type(error).__mro__}:
-            raise
-        said = str(error).split(" SQLSTATE", 1)[0].splitlines()
-        next_step = "see the tables, views and columns with `fairsweep tables ddl`"
-        raise UsageError(Problem("query", f"refused: {' '.join(said)}", "", next_step)) from error
 
 
 def _tables(arguments: Namespace) -> ExitCode:

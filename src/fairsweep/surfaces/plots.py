@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from fairsweep.errors import Problem, UsageError, did_you_mean
+from fairsweep.errors import Problem, UsageError, did_you_mean, install_step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,5 @@ def _pyplot() -> ModuleType:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise UsageError(
-            Problem("plot", "matplotlib is not installed", "", 'install it with `pip install "fairsweep[plot]"`')
-        ) from error
+        raise UsageError(Problem("plot", "matplotlib is not installed", "", install_step("plot"))) from error
     return plt

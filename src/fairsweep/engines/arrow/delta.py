@@ -12,6 +12,7 @@ import pyarrow as pa
 from fairsweep import inputs
 from fairsweep.engines.arrow.reading import Piece, row_groups
 from fairsweep.engines.protocol import Inspection, SourceColumn
+from fairsweep.errors import install_step
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -27,7 +28,7 @@ def why_not(path: Path, version: int | None) -> str | None:
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
     except ImportError:
-        return 'a Delta table, which needs `pip install "fairsweep[local]"`'
+        return f"a Delta table; {install_step('local')}"
     try:
         table = DeltaTable(path, version=version)
     except (DeltaError, OSError, ValueError):

@@ -1,19 +1,15 @@
-"""Pieces of an input that are read one by one: row groups of Parquet, files of text, slices of a table."""
+"""Pieces of an input that are read one by one: row groups of Parquet, slices of a table."""
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyarrow import csv as arrow_csv
 
 from fairsweep.engines.arrow.conditions import Batch
 from fairsweep.engines.protocol import SourceColumn
@@ -21,9 +17,6 @@ from fairsweep.errors import DataRefusedError, Problem, UsageError, quoted
 from fairsweep.inputs import column_type
 
 BATCH_ROWS = 1 << 19
-# What takes the place of bytes that are no UTF-8.
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-CSV_BLOCK_BYTES = 1 << 24
 # What a column is called in a batch that has none of its rows: any type of its kind serves.
 _TYPE_OF_KIND = {
     "text": pa.string(), "boolean": pa.bool_(), "integer": pa.int64(), "decimal": pa.decimal128(38, 10),
@@ -85,7 +78,7 @@ class ParquetPiece:
                     found = {i: rows.column(file.schema_arrow.names[at]) for i, at in place.items()}
                     yield Batch(self._complete(found, stored, rows.num_rows), rows.num_rows)
         except (OSError, pa.ArrowException) as error:
-            raise _unreadable(self.path, error) from None
+            raise unreadable(self.path, error) from None
 
     def _complete(self, found: dict[int, pa.Array], stored: Sequence[int], rows: int) -> dict[int, pa.Array]:
         """The columns of the file, those that it lacks, which are NULL, and those that are the same in all rows."""
@@ -125,82 +118,12 @@ def row_groups(path: str, columns: tuple[SourceColumn, ...], constants: Mapping[
     try:
         metadata = pq.read_metadata(path)
     except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     return [
         ParquetPiece(path, (i,), group.total_byte_size, group.num_rows, columns, constants)
         for i, group in enumerate(groups)
     ]
-
-
-@dataclass(frozen=True)
-class CsvPiece:
-    """A text file: every field is text."""
-
-    path: str
-    size: int
-    width: int
-    rows = 0
-
-    def batches(self, wanted: Collection[int]) -> Iterator[Batch]:
-        """The rows in batches; rows with too few or too many fields in batches of their own."""
-        ragged: list[str] = []
-
-        def keep(row: arrow_csv.InvalidRow) -> str:
-            if row.text.strip():
-                ragged.append(row.text)
-            return "skip"
-
-        names = [str(i) for i in range(self.width)]
-        header = True
-        try:
-            with pa.input_stream(self.path, compression="gzip" if self.path.endswith(".gz") else None) as stream:
-                reader = arrow_csv.open_csv(
-                    stream,
-                    arrow_csv.ReadOptions(column_names=names, block_size=CSV_BLOCK_BYTES),
-                    arrow_csv.ParseOptions(invalid_row_handler=keep),
-                    arrow_csv.ConvertOptions(
-                        column_types=dict.fromkeys(names, pa.binary()), include_columns=[str(i) for i in wanted]
-                    ),
-                )
-                for given in reader:
-                    rows = given.slice(1) if header else given
-                    header = False
-                    yield from _split({i: _decoded(rows.column(str(i))) for i in wanted}, rows.num_rows)
-        except (OSError, EOFError, pa.ArrowException) as error:
-            raise _unreadable(self.path, error) from None
-        if ragged:
-            yield self._malformed(ragged, wanted)
-
-    def _malformed(self, lines: Sequence[str], wanted: Collection[int]) -> Batch:
-        fields = [next(csv.reader([line]), []) for line in lines]
-        columns = {i: pa.array([row[i] if i < len(row) else None for row in fields], pa.string()) for i in wanted}
-        return Batch(columns, len(lines), malformed=True)
-
-
-def _split(columns: Mapping[int, pa.DictionaryArray], rows: int) -> Iterator[Batch]:
-    """Rows as they are, and those with bytes that are no UTF-8 as malformed: different names would become one."""
-    broken = np.zeros(rows, dtype=bool)
-    for column in columns.values():
-        levels = pc.match_substring(column.dictionary, REPLACEMENT).to_numpy(zero_copy_only=False)
-        if levels.any():
-            broken |= levels.take(column.indices.to_numpy())
-    if not broken.any():
-        yield Batch(columns, rows)
-        return
-    for malformed, mask in ((False, ~broken), (True, broken)):
-        kept = {i: column.filter(pa.array(mask)) for i, column in columns.items()}
-        yield Batch(kept, int(mask.sum()), malformed=malformed)
-
-
-def _decoded(column: pa.Array) -> pa.DictionaryArray:
-    """Bytes as text; what is not UTF-8 is replaced, level by level."""
-    encoded = column.dictionary_encode()
-    try:
-        levels = encoded.dictionary.cast(pa.string())
-    except pa.ArrowInvalid:
-        levels = pa.array([value.decode("utf-8", "replace") for value in encoded.dictionary.to_pylist()], pa.string())
-    return pa.DictionaryArray.from_arrays(encoded.indices, levels)
 
 
 @dataclass(frozen=True)
@@ -225,7 +148,8 @@ class TablePiece:
             yield Batch({i: self.table.column(i) for i in wanted}, self.table.num_rows)
 
 
-def _unreadable(path: str, error: Exception) -> UsageError:
+def unreadable(path: str, error: Exception) -> UsageError:
+    """A file that turned out broken, in words that quote no row."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else "a broken file"
     # Arrow's own words can quote a row.
     reason = "broken text" if re.search("CSV|UTF", str(error)) else reason

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import pyarrow as pa
 
 from fairsweep import inputs
-from fairsweep.engines.arrow.reading import CsvPiece, Piece, TablePiece, row_groups
+from fairsweep.engines.arrow.reading import Piece, TablePiece, row_groups
+from fairsweep.engines.arrow.text_files import pieces_of
 from fairsweep.engines.protocol import Inspection, SourceColumn
 from fairsweep.errors import Problem, UsageError, quoted
 
@@ -106,9 +107,8 @@ class CsvSource:
         return inputs.common_header(inputs.local_files(self._local))
 
     def pieces(self) -> list[Piece]:
-        """One for each file."""
-        files = inputs.local_files(self._local)
-        return [CsvPiece(str(file), file.stat().st_size, len(self._names)) for file in files]
+        """Some lines of each file."""
+        return [piece for file in inputs.local_files(self._local) for piece in pieces_of(file, len(self._names))]
 
 
 class ParquetSource:

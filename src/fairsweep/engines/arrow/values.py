@@ -74,7 +74,7 @@ def numbers(levels: pa.Array) -> Values:
     kind = levels.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _numbers_of_texts(levels.cast(pa.string()))
-    if pa.types.is_null(kind):
+    if pa.types.is_null(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return Values(np.zeros(len(levels)), np.ones(len(levels), dtype=bool))
     if pa.types.is_decimal(kind):
         return Values(_numbers_of_decimals(levels), missing(levels))

@@ -108,7 +108,11 @@ class Compiler:
 
     def _number(self, field: Field) -> Column:
         column = F.col(field_name(field.position))
-        if self._types[field.position] != "text":
+        kind = self._types[field.position]
+        if kind in {"date", "timestamp", "timestamp_ntz"}:
+            # Spark makes seconds of some of them, and refuses others.
+            return F.lit(None).cast("double")
+        if kind != "text":
             return column.cast("double")
         text = F.trim(column)
         return F.when(text.rlike(rf"\A{NUMBER_PATTERN}\z"), text.try_cast("double"))

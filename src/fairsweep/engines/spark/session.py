@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from fairsweep.errors import Problem, UsageError
+from fairsweep.errors import Problem, StorageError, UsageError, install_step, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -27,6 +30,8 @@ SETTINGS: Mapping[str, str] = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
+# How long a server may take to accept a connection; what it does afterwards may take as long as it likes.
+REACHED_WITHIN = 15.0
 # What Delta's coordinates bring beside its own two jars; a second Hadoop on the class path would clash with Spark's.
 _NOT_NEEDED = "org.*:*,com.*:*,io.unitycatalog:*,io.delta:delta-kernel-*"
 LOCAL_SETTINGS: Mapping[str, str] = {
@@ -43,15 +48,16 @@ def start(master: str | None = None, remote: str | None = None) -> SparkSession:
     """The running session, or a new one: on `remote` (Spark Connect), on `master`, or on this machine's cores.
 
     Raises:
-        UsageError: when pyspark or Java is missing.
+        UsageError: when pyspark or Java is missing, or an address cannot be one.
+        StorageError: when no server or master accepts a connection.
     """
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
-        raise UsageError(
-            Problem("engine spark", "not installed", "", 'install it with `pip install "fairsweep[spark]"`')
-        ) from error
+        raise UsageError(Problem("engine spark", "not installed", "", install_step("spark"))) from error
     if remote is not None:
+        if not remote.startswith("local"):  # PySpark starts such a server itself
+            _reach_server(remote)
         return SparkSession.builder.remote(remote).getOrCreate()
     running = SparkSession.getActiveSession()
     if running is not None and master is None:
@@ -59,7 +65,78 @@ def start(master: str | None = None, remote: str | None = None) -> SparkSession:
     if "DATABRICKS_RUNTIME_VERSION" in os.environ:
         return SparkSession.builder.getOrCreate()
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    if master is not None and master.startswith("spark://") and not is_running():
+        _reach_master(master)
     return _new(master if master is not None or submitted else "local[*]")
+
+
+def is_running() -> bool:
+    """Whether this process has a session, in whichever thread."""
+    if "pyspark.sql" not in sys.modules:
+        return False
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.sql import SparkSession
+
+    try:
+        SparkSession.active()
+    except PySparkRuntimeError:
+        return False
+    return True
+
+
+def _reach_server(remote: str) -> None:
+    """Refuse a Connect server that nobody answers for, which PySpark would ask again for many minutes.
+
+    The channel is gRPC's own, so that proxies and encryption are those of the session to come.
+    """
+    try:
+        import grpc  # type: ignore[import-untyped]
+        from pyspark.sql.connect.client import DefaultChannelBuilder
+    except ImportError as error:
+        raise UsageError(Problem("--remote", "without its packages", "", install_step("spark"))) from error
+    # What follows the host can be a token of access.
+    shown = quoted(remote.partition(";")[0].rpartition("@")[2])
+    try:
+        channel = DefaultChannelBuilder(remote).toChannel()
+    except ValueError as error:
+        raise UsageError(Problem("--remote", shown, "sc://HOST:PORT", "for example sc://localhost:15002")) from error
+    with closing(channel):
+        try:
+            grpc.channel_ready_future(channel).result(timeout=REACHED_WITHIN)
+        except grpc.FutureTimeoutError as error:
+            raise StorageError(_unreached("--remote", shown, "start the Spark Connect server")) from error
+
+
+def _reach_master(master: str) -> None:
+    """Refuse a standalone master where nobody listens, on which Spark would wait for minutes; one address is enough."""
+    addresses = _addresses(master)
+    until = time.monotonic() + REACHED_WITHIN
+    while time.monotonic() < until:
+        for address in addresses:
+            try:
+                socket.create_connection(address, timeout=REACHED_WITHIN / len(addresses)).close()
+            except OSError:
+                continue
+            return
+        time.sleep(0.5)
+    raise StorageError(_unreached("--master", quoted(master), "start the cluster"))
+
+
+def _addresses(master: str) -> Sequence[tuple[str, int]]:
+    """The hosts and ports of `spark://HOST:PORT[,HOST:PORT...]`."""
+    try:
+        parts = [urlsplit(f"//{part}") for part in master.removeprefix("spark://").split(",")]
+        found = [(part.hostname or "", part.port or 0) for part in parts]
+    except ValueError:
+        found = [("", 0)]
+    if not all(host and port for host, port in found):
+        raise UsageError(Problem("--master", quoted(master), "spark://HOST:PORT", "for example spark://localhost:7077"))
+    return found
+
+
+def _unreached(flag: str, shown: str, step: str) -> Problem:
+    found = f"{shown}, where nobody answered within {REACHED_WITHIN:.0f} seconds"
+    return Problem(flag, found, "", f"check host and port, or {step}")
 
 
 def _new(master: str | None) -> SparkSession:

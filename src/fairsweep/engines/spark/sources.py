@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CSV_OPTIONS = {
     "header": "true", "sep": ",", "quote": '"', "escape": '"', "encoding": "UTF-8", "multiLine": "false",
     "mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED_COLUMN, "columnPruning": "false",
-    "enforceSchema": "true", "maxCharsPerColumn": "-1",
+    "enforceSchema": "true", "maxCharsPerColumn": "-1", "maxColumns": "1000000",
 }  # fmt: skip
 
 

@@ -1,0 +1,61 @@
+"""Queries of the user's own in a Spark session, where a statement that is no query would change the result tables."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError
+from fairsweep.stores.problems import ONE_QUERY, QUERY_HELP, failed_query, refused_query, unusable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+# Only a query can be a common table expression: no other statement, and no lone name as in `(runs)`. The second
+# empty line is for a remark whose last character is a backslash, which goes on in the next line.
+_AS_A_PART = "WITH fairsweep_query AS (\n{}\n\n)\nSELECT 1 FROM fairsweep_query"
+# A semicolon that only blanks and remarks follow. Possessive, because remarks can be cut up in many ways.
+_AT_THE_END = re.compile(r";(?=(?:\s+|;|--[^\n]*+|/\*(?s:.*?)\*/)*+\Z)")
+_CODE = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
+_STATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
+# Classes of SQL states that the text of a query or the values that it meets bring about; the others are the storage's.
+_RESOLVING = ("42", "0A")
+_COMPUTING = ("21", "22", "54", "P0")
+
+
+def answer(spark: SparkSession, query: str, place: str) -> pa.Table:
+    """Run one query, and nothing else: every other statement is refused before Spark sees it alone.
+
+    Args:
+        spark: a session in which the query's tables and views are bound.
+        query: one SELECT, or what Spark takes for one; a semicolon may end it.
+        place: what people call the tables.
+
+    Raises:
+        UsageError: when the text is not one query, cannot be resolved, or fails on the values that it meets.
+        StorageError: when a table cannot be read.
+    """
+    try:
+        # Analysed and never run; a Connect client asks its server for that only when it needs the columns.
+        _ = spark.sql(_AS_A_PART.format(_AT_THE_END.sub(" ", query))).schema
+        return spark.sql(query).toArrow()
+    except Exception as error:
+        raise _told(error, place) from error
+
+
+def _told(error: Exception, place: str) -> FairsweepError:
+    """What Spark says of names is told; of values that a query met only the kind of error."""
+    text = str(error).strip()
+    code, state = _CODE.search(text), _STATE.search(text)
+    kind = code.group(1) if code else type(error).__name__
+    group = state.group(1)[:2] if state else ""
+    if kind == "PARSE_SYNTAX_ERROR":
+        # The position is one in our own text.
+        said = text.split(" SQLSTATE", 1)[0].rstrip(".")
+        return UsageError(Problem("query", f"refused: {' '.join(said.split())}", ONE_QUERY, QUERY_HELP))
+    if group in _RESOLVING:
+        return UsageError(refused_query(text.split(" SQLSTATE", 1)[0]))
+    if group in _COMPUTING:
+        return UsageError(failed_query(kind))
+    return StorageError(unusable(place, kind, error, "run again with -v to see the whole error"))
