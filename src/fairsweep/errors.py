@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import IntEnum
+from pathlib import PurePath
+
+LONGEST_SHOWN = 80
 
 
 class ExitCode(IntEnum):
@@ -68,13 +71,16 @@ class StorageError(FairsweepError):
 
 
 def quoted(value: object) -> str:
-    """Show a value from a config as a person would quote it, shortened.
+    """Show a value from a config as a person would quote it, shortened; of a path its end is kept.
 
     >>> quoted("gendre")
     '`gendre`'
     """
     text = str(value)
-    return f"`{text if len(text) <= 80 else text[:77] + '...'}`"
+    if len(text) > LONGEST_SHOWN:
+        kept = LONGEST_SHOWN - 3
+        text = f"...{text[-kept:]}" if isinstance(value, PurePath) else f"{text[:kept]}..."
+    return f"`{text}`"
 
 
 def install_step(extra: str) -> str:

@@ -17,6 +17,7 @@ from fairsweep.errors import DataRefusedError, Problem, UsageError, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     from fairsweep.specs.sections import InputSpec
 
@@ -199,10 +200,21 @@ def parquet_columns(file: Path) -> tuple[SourceColumn, ...]:
     import pyarrow.parquet as pq
 
     try:
-        return _arrow_columns(pq.read_schema(file))
+        return stored_columns(pq.read_metadata(file))
     except (OSError, pa.ArrowException):
         step = "check input.format; name a folder that holds only Parquet files"
         raise UsageError(Problem(f"input.path {quoted(file)}", "not a Parquet file", "Parquet", step)) from None
+
+
+def stored_columns(metadata: pq.FileMetaData) -> tuple[SourceColumn, ...]:
+    """The columns of a Parquet file by its footer; points in time of the old form (INT96) are moments of UTC."""
+    leaves = (metadata.schema.column(place) for place in range(metadata.num_columns))
+    moments = {leaf.path for leaf in leaves if leaf.physical_type == "INT96"}
+    columns = _arrow_columns(metadata.schema.to_arrow_schema())
+    return tuple(
+        SourceColumn(one.name, "timestamp") if one.name in moments and one.type == "timestamp_ntz" else one
+        for one in columns
+    )
 
 
 def _delta_columns(path: Path, version: int | None) -> tuple[SourceColumn, ...] | None:
@@ -244,8 +256,8 @@ def column_type(kind: pa.DataType) -> ColumnType:
         return column_type(kind.value_type)
     if types.is_timestamp(kind):
         return "timestamp" if kind.tz else "timestamp_ntz"
-    if types.is_uint64(kind):
-        return "integer"  # in Spark a decimal without a fraction, as its integers are signed
+    if types.is_uint64(kind) or types.is_null(kind):
+        return "integer"  # in Spark a decimal without a fraction, as its integers are signed; and what has no type
     if types.is_decimal(kind):
         return "decimal" if kind.scale else "integer"
     names: tuple[tuple[ColumnType, tuple[str, ...]], ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from fairsweep.engines.arrow.conditions import Batch
 from fairsweep.engines.protocol import SourceColumn
 from fairsweep.errors import DataRefusedError, Problem, UsageError, quoted
-from fairsweep.inputs import column_type
+from fairsweep.inputs import stored_columns
 
 BATCH_ROWS = 1 << 19
 # What a column is called in a batch that has none of its rows: any type of its kind serves.
@@ -38,6 +39,11 @@ class Piece(Protocol):
         """How many rows there are; 0 where only reading them could tell."""
         ...
 
+    @property
+    def alike(self) -> bool:
+        """Whether the columns have the types that the input has, those too that nobody asks for."""
+        ...
+
     def batches(self, wanted: Collection[int]) -> Iterator[Batch]:
         """The rows, with the columns at these positions."""
         ...
@@ -53,6 +59,7 @@ class ParquetPiece:
         size: their bytes.
         rows: their rows.
         columns: all columns of the input.
+        alike: whether the file has the columns that it has with the types of the input.
         constants: columns whose value the file does not hold, by position: those that a table is partitioned by.
     """
 
@@ -61,21 +68,26 @@ class ParquetPiece:
     size: int
     rows: int
     columns: tuple[SourceColumn, ...]
+    alike: bool = True
     constants: Mapping[int, Any] = field(default_factory=dict)
 
     def batches(self, wanted: Collection[int]) -> Iterator[Batch]:
         """The rows in batches, text as dictionaries, so that no string is made for a row."""
         stored = [i for i in wanted if i not in self.constants]
-        texts = [self.columns[i].name for i in stored if self.columns[i].type == "text"]
         try:
+            metadata = pq.read_metadata(self.path)
+            names = _names(self.path, metadata, [(i, self.columns[i]) for i in stored])
+            texts = [name for i, name in names.items() if self.columns[i].type == "text"]
             with pq.ParquetFile(
-                self.path, read_dictionary=texts, coerce_int96_timestamp_unit="us", memory_map=True
+                self.path,
+                metadata=metadata,
+                read_dictionary=texts,
+                coerce_int96_timestamp_unit="us",
+                memory_map=True,
             ) as file:
-                place = _places(self.path, file.schema_arrow, [(i, self.columns[i]) for i in stored])
-                names = [file.schema_arrow.names[at] for at in place.values()]
-                batches = file.iter_batches(BATCH_ROWS, list(self.row_groups), names, use_threads=False)
-                for rows in batches:
-                    found = {i: rows.column(file.schema_arrow.names[at]) for i, at in place.items()}
+                chosen = list(names.values())
+                for rows in file.iter_batches(BATCH_ROWS, list(self.row_groups), chosen, use_threads=False):
+                    found = {i: rows.column(name) for i, name in names.items()}
                     yield Batch(self._complete(found, stored, rows.num_rows), rows.num_rows)
         except (OSError, pa.ArrowException) as error:
             raise unreadable(self.path, error) from None
@@ -92,25 +104,22 @@ def _constant(value: Any, column: SourceColumn, rows: int) -> pa.Array:  # noqa:
     return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), levels)
 
 
-def _places(path: str, schema: pa.Schema, wanted: Sequence[tuple[int, SourceColumn]]) -> dict[int, int]:
-    """Where the wanted columns stand in a file; without those that it lacks."""
-    places = {}
-    for i, column in wanted:
-        at = schema.get_field_index(column.name)
-        if at < 0:
-            continue
-        kind = column_type(schema.field(at).type)
-        if kind != column.type:
+def _names(path: str, metadata: pq.FileMetaData, wanted: Sequence[tuple[int, SourceColumn]]) -> dict[int, str]:
+    """The names of the wanted columns that a file has, by position in the input."""
+    untyped = {column.name for column in metadata.schema.to_arrow_schema() if pa.types.is_null(column.type)}
+    kinds = {column.name: column.type for column in stored_columns(metadata) if column.name not in untyped}
+    names = {i: column.name for i, column in wanted if column.name in kinds}
+    for i, name in names.items():
+        if kinds[name] != (expected := dict(wanted)[i].type):
             raise DataRefusedError(
                 Problem(
-                    f"{quoted(Path(path).name)}, column {quoted(column.name)}",
-                    f"of type {kind}, and {column.type} in another file",
+                    f"{quoted(Path(path).name)}, column {quoted(name)}",
+                    f"of type {kinds[name]}, and {expected} in another file",
                     "one type in all files",
                     "write the files anew with one schema, or audit them one by one",
                 )
             )
-        places[i] = at
-    return places
+    return names
 
 
 def row_groups(path: str, columns: tuple[SourceColumn, ...], constants: Mapping[int, Any]) -> list[Piece]:
@@ -120,8 +129,10 @@ def row_groups(path: str, columns: tuple[SourceColumn, ...], constants: Mapping[
     except (OSError, pa.ArrowException) as error:
         raise unreadable(path, error) from None
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    kinds = {column.name: column.type for column in columns}
+    alike = all(kinds.get(column.name, column.type) == column.type for column in stored_columns(metadata))
     return [
-        ParquetPiece(path, (i,), group.total_byte_size, group.num_rows, columns, constants)
+        ParquetPiece(path, (i,), group.total_byte_size, group.num_rows, columns, alike, constants)
         for i, group in enumerate(groups)
     ]
 
@@ -131,6 +142,7 @@ class TablePiece:
     """Rows of a table in memory."""
 
     table: pa.Table
+    alike = True
 
     @property
     def size(self) -> int:
@@ -150,7 +162,7 @@ class TablePiece:
 
 def unreadable(path: str, error: Exception) -> UsageError:
     """A file that turned out broken, in words that quote no row."""
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else "a broken file"
+    reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "a broken file"
     # Arrow's own words can quote a row.
     reason = "broken text" if re.search("CSV|UTF", str(error)) else reason
     step = "check its permissions and that it is whole"

@@ -82,6 +82,7 @@ class CsvPiece:
     start: int
     end: int
     rows = 0
+    alike = True
 
     @property
     def size(self) -> int:

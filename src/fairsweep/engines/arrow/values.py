@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from fairsweep.expressions import DATE_PATTERN, NUMBER_PATTERN
 
+_FIVE_DIGITS = re.compile("[0-9]{5}")
+_THREE_DIGITS = re.compile(r"\A-(?=[0-9]{3}-)")
 _EPOCH = date(1970, 1, 1)
 _YEAR_NULL = re.compile("0000-")
 _DAYS_OF_YEAR_NULL = -719_528
@@ -57,16 +59,24 @@ def texts(levels: pa.Array) -> pa.Array:
         return pc.if_else(pc.equal(stripped, ""), pa.scalar(None, pa.string()), stripped)
     if pa.types.is_null(kind):
         return levels.cast(pa.string())
+    if pa.types.is_date(kind):
+        return _written(levels.cast(pa.date32()))
     if pa.types.is_timestamp(kind):
-        return pa.array([None if v is None else _timestamp_text(v) for v in _microseconds(levels).to_pylist()])
+        return _written(_microseconds(levels))
     if pa.types.is_decimal(kind):
         return pa.array([None if v is None else format(v, "f") for v in levels.to_pylist()], pa.string())
     return levels.cast(pa.string())
 
 
-def _timestamp_text(moment: datetime) -> str:
-    text = moment.strftime("%Y-%m-%d %H:%M:%S")
-    return text if not moment.microsecond else f"{text}.{moment.microsecond:06d}".rstrip("0")
+def _written(moments: pa.Array) -> pa.Array:
+    """ISO dates and times of any year, as Spark writes them: a plus before more than four digits, no idle zeros."""
+    if pa.types.is_date(moments.type):
+        points = moments.view(pa.int32()).fill_null(0).to_numpy().astype("datetime64[D]")
+    else:
+        points = moments.view(pa.int64()).fill_null(0).to_numpy().astype("datetime64[us]")
+    found = (re.sub(r"(\.\d*?)0+\Z", r"\1", text).removesuffix(".") for text in np.datetime_as_string(points).tolist())
+    signed = (f"+{text}" if _FIVE_DIGITS.match(text) else _THREE_DIGITS.sub("-0", text) for text in found)
+    return pa.array([text.replace("T", " ") for text in signed], pa.string(), mask=moments.is_null().to_numpy(False))
 
 
 def numbers(levels: pa.Array) -> Values:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyspark.sql.functions as F
 
-from fairsweep.engines.spark.columns import MALFORMED_COLUMN, Compiler, field_name
+from fairsweep.engines.spark.columns import MALFORMED_COLUMN, Compiler
 from fairsweep.expressions import Case, Constant, Expression, fields_of
 from fairsweep.intake import UNKNOWN
 
@@ -56,7 +56,7 @@ class CodedColumn:
         if isinstance(self.expression, Case) and not self.raw:
             return _bands(self.expression, self.levels, compiler, stride)
         (position,) = fields_of(self.expression)
-        column = F.col(field_name(position))
+        column = compiler.raw(position)
         empty = F.lit(self.levels.index(self.empty) * stride)
         chain = F.when(F.col(MALFORMED_COLUMN).isNotNull(), empty) if compiler.malformed else None
         for value, code in self.raw:

@@ -79,6 +79,12 @@ class Compiler:
             return F.col(field_name(value.value.position)).isNull()
         return self.value(value).isNull()
 
+    def raw(self, position: int) -> Column:
+        """An input column in a form whose values can be collected and compared again: dates as days since 1970."""
+        column = F.col(field_name(position))
+        # As literals, dates would pass through the calendar of their time, and not all are dates in Python.
+        return F.unix_date(column) if self._types[position] == "date" else column
+
     def value(self, expression: Expression) -> Column:
         """A Column of the expression's own type, NULL where there is no value."""
         match expression:

@@ -13,7 +13,6 @@ import pyspark.sql.functions as F
 
 from fairsweep.engines.spark.buckets import bucket
 from fairsweep.engines.spark.coding import Layout, coded
-from fairsweep.engines.spark.columns import field_name
 from fairsweep.engines.states import KEYS, LABEL_CLASSES, Places, group_columns
 from fairsweep.expressions import Expression, fields_of
 
@@ -46,7 +45,7 @@ class FirstRows:
         """Read them; at most one row group of a file."""
         columns = {name: expression for name, expression in columns_of(intake).items() if expression is not None}
         texts = [F.coalesce(compiler.value(e), F.lit("")).alias(name) for name, e in columns.items()]
-        raw = [F.col(field_name(min(fields_of(e)))).alias(f"raw_{name}") for name, e in columns.items()]
+        raw = [compiler.raw(min(fields_of(e))).alias(f"raw_{name}") for name, e in columns.items()]
         table = rows.limit(PROBED_ROWS).select(*texts, *raw).toArrow()
         pairs = {n: list(zip(table[f"raw_{n}"].to_pylist(), table[n].to_pylist(), strict=True)) for n in columns}
         return cls(pairs, table.num_rows)

@@ -147,7 +147,11 @@ class ParquetSource:
 
     def inspect(self) -> Inspection:
         """The schema of the files, and their version."""
-        schema = self._frame().schema
+        try:
+            schema = self._frame().schema
+        except Exception as error:
+            # A column of a type that Spark does not know is enough, even where nobody asks for it.
+            raise _unreadable(self.path, error) from error
         return Inspection(columns_of(schema), self.path, _version(self.spark, self.path))
 
     def _frame(self) -> DataFrame:
@@ -243,8 +247,12 @@ def _pieces(spec: InputSpec, seen: Inspection) -> list[Piece] | str:
         return reason
     try:
         source = files_of(spec)
-        # Spark knows columns that files do not show, and other types than some files were written with.
-        return source.pieces() if source.inspect() == seen else "other columns or files than Spark sees"
+        # Spark knows columns that files do not show.
+        if source.inspect() != seen:
+            return "other columns or files than Spark sees"
+        pieces = source.pieces()
+        # It can read some types as others, and does not know all.
+        return pieces if all(piece.alike for piece in pieces) else "columns of other types in some files"
     except UsageError as error:
         return f"not readable without Spark: {error.problems[0].value}"
 
@@ -311,6 +319,13 @@ def _version(spark: SparkSession, path: str) -> str:
     root = path.rstrip("/").rsplit("/", 1)[0]
     lines = sorted(f"{name.split(root, 1)[-1]}\t{size}\t{when}\n" for name, size, when in files)
     return f"files:{hashlib.sha256(''.join(lines).encode()).hexdigest()[:32]}"
+
+
+def _unreadable(path: str, error: Exception) -> UsageError:
+    condition = re.search(r"\[([A-Z_.0-9]+)\]", str(error))
+    found = f"not readable by Spark ({condition[1] if condition else type(error).__name__})"
+    step = "write its columns in other types, or use --engine local"
+    return UsageError(Problem(f"input.path {quoted(path)}", found, "Parquet of types that Spark knows", step))
 
 
 def _not_found(name: str) -> UsageError:
