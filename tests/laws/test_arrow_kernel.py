@@ -17,6 +17,7 @@ from fairsweep.engines.arrow.columns import CodedColumn
 from fairsweep.engines.arrow.conditions import Batch
 from fairsweep.engines.arrow.kernel import Buckets, Counter
 from fairsweep.engines.arrow.reading import TablePiece
+from fairsweep.engines.arrow.values import numbers, texts
 from fairsweep.engines.states import grouping_sets, states
 from fairsweep.expressions import AsText, Case, Constant, Expression, Field, fields_of
 from fairsweep.groups import attribute_name, group_name
@@ -154,3 +155,30 @@ def test_counts_in_any_batches_are_those_of_a_loop(joint: bool, most_dense: int,
                     assert Loop(got) == Loop({n: at[n] for n in names})
 
     check()
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "written"),
+    [
+        (0, pa.date32(), "1970-01-01"),
+        (-719_529, pa.date32(), "-0001-12-31"),
+        (2_932_897, pa.date32(), "+10000-01-01"),
+        (100_000_000, pa.date32(), "+275760-09-13"),
+        (1_500_000, pa.timestamp("us"), "1970-01-01 00:00:01.5"),
+        (-1, pa.timestamp("ms", "America/New_York"), "1969-12-31 23:59:59.999"),
+        (-62_135_596_800, pa.timestamp("s", "UTC"), "0001-01-01 00:00:00"),
+        (1 << 62, pa.timestamp("us"), "+148108-07-06 14:00:27.387904"),
+    ],
+)
+def test_dates_and_times_of_any_year_are_written_as_spark_writes_them(
+    value: int, kind: pa.DataType, written: str
+) -> None:
+    stored = pa.array([value, None], pa.int32() if kind == pa.date32() else pa.int64()).cast(kind)
+    assert texts(stored).to_pylist() == [written, None]
+
+
+def test_dates_and_times_are_no_numbers() -> None:
+    for kind in (pa.date32(), pa.timestamp("us", "UTC"), pa.timestamp("s")):
+        found = numbers(pa.array([0, 1], pa.int32() if kind == pa.date32() else pa.int64()).cast(kind)).missing
+        assert found is not None
+        assert found.all(), kind
