@@ -277,6 +277,8 @@ def _split(columns: Mapping[int, pa.DictionaryArray], rows: int, *, malformed: b
         yield Batch(columns, rows, malformed=malformed)
         return
     for worse, mask in ((False, ~broken), (True, broken)):
+        if not mask.any():
+            continue
         kept = {i: column.filter(pa.array(mask)) for i, column in columns.items()}
         yield Batch(kept, int(mask.sum()), malformed=worse)
 
