@@ -144,6 +144,9 @@ class CsvPiece:
         """
         if not lines.strip(b"\r\n"):
             return None
+        if lines.startswith(_BYTE_ORDER_MARK):
+            # Arrow would pass over it, which is for the beginning of a file only.
+            lines = b"\n" + lines
         names = [str(i) for i in range(self.width)]
         kinds = arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.binary()), include_columns=[str(i) for i in wanted]
