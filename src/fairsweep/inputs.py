@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 LONGEST_HEADER = 1_000_000
 _BLOCK = 1 << 16
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# What takes the place of bytes that are no UTF-8; different names would become one.
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def local_path(path: str) -> Path | None:
@@ -172,7 +174,7 @@ def _reading(path: Path) -> Iterator[BinaryIO]:
 
 def _lines(path: Path, stream: BinaryIO) -> Iterator[str]:
     """The first lines as text; however long the file, little more than the header is read."""
-    held, read = stream.read(_BLOCK).removeprefix(_BYTE_ORDER_MARK), 0
+    held, read = stream.read(_BLOCK).removeprefix(BYTE_ORDER_MARK), 0
     while True:
         found = re.search(rb"[\r\n]", held)
         if found:

@@ -22,9 +22,8 @@ from fairsweep.schema import SCHEMA_VERSION_PROPERTY
 from fairsweep.stores import publishing
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.stores.protocol import Run
 from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
-from tests.spark.made_up_runs import made_up_run
+from tests.spark.made_up_runs import commit_at_once, made_up_run
 from tests.spark.stored_tables import assert_documented_and_checked, assert_one_file_each_and_no_statistics
 
 FIRST, SECOND = made_up_run("A"), made_up_run("A", model="sepsis")
@@ -143,13 +142,7 @@ def test_commits_at_once_conflict_so_that_one_run_is_current(tmp_path: Path) -> 
     store = DeltaRsStore(Place.warehouse(tmp_path))
     store.ensure()
     runs = [made_up_run(str(i)) for i in range(6)]
-
-    def commit(run: Run) -> None:
-        changes = publishing.changes([{**run.record, "is_current": True, "checksums": "{}"}])
-        assert publishing._persistently(RUNS, lambda: store.commit(changes), settled=lambda: False)
-
-    with ThreadPoolExecutor(len(runs)) as pool:
-        list(pool.map(commit, runs))
+    assert commit_at_once(store, runs) == [True] * len(runs)
     assert len(store.find_runs("b" * 16)) == len(runs)
     assert store.current(RUNS).num_rows == 1
     assert DeltaTable(tmp_path / RUNS).version() == len(runs)

@@ -25,7 +25,7 @@ from fairsweep.tables import RESULT_TABLES, RUNS
 from fairsweep.verbs import connecting
 from fairsweep.verbs.audit import AuditOptions, audit_config
 from tests.conftest import REPOSITORY
-from tests.spark.small_audits import config_of, confusion, people, recounted_people, written
+from tests.spark.small_audits import config_of, confusion, people, recounted_people, stored, written
 
 
 @pytest.fixture
@@ -188,14 +188,8 @@ def test_ends_of_a_local_audit_are_those_of_the_job(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("form", ["csv", "parquet", "delta"])
 def test_a_local_audit_publishes_what_pandas_counts_and_is_done_the_second_time(tmp_path: Path, form: str) -> None:
-    rows, place, steps = people(600), tmp_path / f"rows.{form}", list[str]()
-    if form == "csv":
-        rows.to_csv(place, index=False)
-    elif form == "parquet":
-        rows.to_parquet(place)
-    else:
-        write_deltalake(place, rows)
-    config = written(config_of(input={"format": form, "path": str(place)}), tmp_path / "audit.yaml")
+    rows, steps = people(600), list[str]()
+    config = written(config_of(input=stored(rows, tmp_path, form)), tmp_path / "audit.yaml")
     options = AuditOptions(warehouse=str(tmp_path / "wh"), progress=steps.append)
     assert [audit_config(config, options).state for _ in range(2)] == ["published", "already_done"]
     store = DeltaRsStore(Place.warehouse(tmp_path / "wh"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,8 +14,9 @@ import pyarrow as pa
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.metrics import DEFINED, GBE, METRIC, METRICS
 from fairsweep.schema import SCHEMA_VERSION
-from fairsweep.stores.protocol import Run
-from fairsweep.tables import TABLES
+from fairsweep.stores import publishing
+from fairsweep.stores.protocol import Primitives, Run
+from fairsweep.tables import RUNS, TABLES
 
 GROUPS = (
     ("overall", "all"),
@@ -165,3 +168,14 @@ def _disparities(counts: np.ndarray[Any, np.dtype[np.int64]]) -> Rows:
             }
         )  # fmt: skip
     return rows
+
+
+def commit_at_once(store: Primitives, runs: Sequence[Run]) -> list[bool]:
+    """Commit each run as the current one of its window, all at the same time; whether each commit was made."""
+
+    def commit(run: Run) -> bool:
+        changes = publishing.changes([{**run.record, "is_current": True, "checksums": "{}"}])
+        return publishing._persistently(RUNS, lambda: store.commit(changes), settled=lambda: False)
+
+    with ThreadPoolExecutor(len(runs)) as pool:
+        return list(pool.map(commit, runs))

@@ -58,6 +58,20 @@ def config_of(**changes: object) -> dict[str, Any]:
     return {key: value for key, value in config.items() if value is not None}
 
 
+def stored(rows: pd.DataFrame, folder: Path, form: str) -> dict[str, Any]:
+    """The rows as a file of that format in a folder, or as a Delta table, and the `input` that names it."""
+    place = folder / f"rows.{form}"
+    if form == "csv":
+        rows.to_csv(place, index=False)
+    elif form == "parquet":
+        rows.to_parquet(place)
+    else:
+        from deltalake import write_deltalake
+
+        write_deltalake(place, rows)
+    return {"format": form, "path": str(place)}
+
+
 def written(config: Mapping[str, Any], file: Path) -> Path:
     """The config as a file."""
     file.write_text(yaml.safe_dump(dict(config), allow_unicode=True, sort_keys=False), encoding="utf-8")

@@ -14,7 +14,7 @@ import pytest
 from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
 from fairsweep.verbs.audit import AuditOptions, audit_config
 from tests.conftest import REPOSITORY
-from tests.spark.small_audits import config_of, people, written
+from tests.spark.small_audits import config_of, people, stored, written
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -27,17 +27,11 @@ def test_a_job_over_connect_publishes_the_tables_of_local_spark(
     connect_server: str, spark: SparkSession, tmp_path: Path, form: str, whole: bool
 ) -> None:
     deltalake = pytest.importorskip("deltalake")
-    place, rows = tmp_path / f"rows.{form}", people(2_000)
+    rows = people(2_000)
     if whole:
         # Every row can be used, so that `refused_counts` has no row of this run.
         rows = rows.dropna(subset="score")
-    if form == "csv":
-        rows.to_csv(place, index=False)
-    elif form == "parquet":
-        rows.to_parquet(place)
-    else:
-        deltalake.write_deltalake(place, rows)
-    config = written(config_of(input={"format": form, "path": str(place)}), tmp_path / "audit.yaml")
+    config = written(config_of(input=stored(rows, tmp_path, form)), tmp_path / "audit.yaml")
     command = [sys.executable, str(REPOSITORY / "jobs" / "audit.py"), "--config", str(config)]
     command += ["--warehouse", str(tmp_path / "remote"), "--remote", connect_server]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from deltalake import write_deltalake
 
 from fairsweep.checksums import checksum
 from fairsweep.errors import StorageError
@@ -18,7 +17,7 @@ from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
 from fairsweep.verbs.audit import AuditOptions, audit_config
 from fairsweep.views import VIEWS
 from tests.spark.made_up_runs import made_up_run
-from tests.spark.small_audits import bare, config_of, people, written
+from tests.spark.small_audits import bare, config_of, people, stored, written
 from tests.spark.stored_tables import assert_documented_and_checked, assert_one_file_each_and_no_statistics
 
 if TYPE_CHECKING:
@@ -84,14 +83,8 @@ def test_checks_hold_whoever_created_the_tables_and_whoever_writes(stores: Store
 def test_an_audit_by_one_engine_is_already_done_for_the_other_with_the_same_rows(
     spark: SparkSession, tmp_path: Path, form: str
 ) -> None:
-    place, rows = tmp_path / f"rows.{form}", people(600)
-    if form == "csv":
-        rows.to_csv(place, index=False)
-    elif form == "parquet":
-        rows.to_parquet(place)
-    else:
-        write_deltalake(place, rows)
-    config = written(config_of(input={"format": form, "path": str(place)}), tmp_path / "audit.yaml")
+    rows = people(600)
+    config = written(config_of(input=stored(rows, tmp_path, form)), tmp_path / "audit.yaml")
 
     def audit(engine: str, warehouse: str) -> Any:
         return audit_config(config, AuditOptions(engine=engine, warehouse=str(tmp_path / warehouse)))

@@ -26,7 +26,7 @@ from fairsweep.stores.protocol import Run
 from fairsweep.stores.spark_delta import SparkDeltaStore
 from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
 from fairsweep.views import VIEWS
-from tests.spark.made_up_runs import made_up_run
+from tests.spark.made_up_runs import commit_at_once, made_up_run
 from tests.spark.stored_tables import assert_documented_and_checked, assert_one_file_each_and_no_statistics
 
 if TYPE_CHECKING:
@@ -184,13 +184,7 @@ def test_commits_at_once_conflict_so_that_one_run_is_current(spark: SparkSession
     store = SparkDeltaStore(spark, Place.warehouse(tmp_path))
     store.ensure()
     runs = [made_up_run(str(i)) for i in range(4)]
-
-    def commit(run: Run) -> None:
-        changes = publishing.changes([{**run.record, "is_current": True, "checksums": "{}"}])
-        assert publishing._persistently(RUNS, lambda: store.commit(changes), settled=lambda: False)
-
-    with ThreadPoolExecutor(len(runs)) as pool:
-        list(pool.map(commit, runs))
+    assert commit_at_once(store, runs) == [True] * len(runs)
     assert len(store.find_runs("b" * 16)) == len(runs)
     assert store.current(RUNS).num_rows == 1
 

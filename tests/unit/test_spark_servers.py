@@ -54,9 +54,11 @@ def test_a_connect_server_that_comes_up_late_is_waited_for() -> None:
     port, server = free_port(), grpc.server(ThreadPoolExecutor(1))
     server.add_insecure_port(f"127.0.0.1:{port}")
     late = threading.Timer(1.0, server.start)
+    began = time.monotonic()
     late.start()
     try:
         session._reach_server(f"sc://127.0.0.1:{port}")
+        assert time.monotonic() - began >= 1.0
     finally:
         late.join()
         server.stop(None)
@@ -67,8 +69,10 @@ def test_a_master_that_comes_up_late_or_stands_by_is_enough() -> None:
     with socket.socket() as master:
         master.bind(("127.0.0.1", port))
         late = threading.Timer(1.0, master.listen)
+        began = time.monotonic()
         late.start()
         session._reach_master(f"spark://127.0.0.1:{dead},127.0.0.1:{port}")
+        assert time.monotonic() - began >= 1.0
         late.join()
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST_TABLE = 1 << 16
+# Where more cutoffs share a guess, halving what is left is quicker.
+MOST_COMPARISONS = 8
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from fairsweep.engines import states
-from fairsweep.engines.arrow.kernel import Counter, probe
-from fairsweep.engines.protocol import Counted, Inspection
+from fairsweep.engines.arrow.kernel import Counter, joint_is_small
+from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
 from fairsweep.expressions import AsText, fields_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from fairsweep.intake import Intake
     from fairsweep.specs.sections import LimitsSpec
 
-MOST_LABELS_SEEN = 21
 # The usual 5 ms are as long as it takes to count a hundred thousand rows.
 SWITCH_SECONDS = 0.0005
 
@@ -49,9 +48,7 @@ class LocalEngine:
     def count(self, intake: Intake, grid: CutoffGrid) -> Counted:
         """The one scan: every thread counts the pieces that it takes, and their counts are summed."""
         pieces = sorted(self._source.pieces(), key=lambda piece: -piece.size)
-        first = next((batch for piece in pieces for batch in piece.batches(intake.fields)), None)
-        joint = first is None or states.joint_is_small(*probe(first, intake), len(grid), self._limits)
-        sets = states.grouping_sets(intake, joint=joint)
+        sets = states.grouping_sets(intake, joint=joint_is_small(pieces, intake, len(grid), self._limits))
         waiting = _Waiting(pieces)
         counters = [Counter(intake, grid, sets) for _ in range(min(_threads(), max(len(pieces), 1)))]
 

@@ -13,6 +13,8 @@ from fairsweep.intake import Intake
 ColumnType = Literal[
     "text", "boolean", "integer", "decimal", "float", "double", "date", "timestamp", "timestamp_ntz", "other"
 ]  # fmt: skip
+# More distinct labels than a person can be told of.
+MOST_LABELS_SEEN = 21
 LabelClass = Literal["event", "non_event", "unknown"]
 
 

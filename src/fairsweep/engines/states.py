@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fairsweep.core.histogram import UNSCORED_BUCKET, Cell, ScoreHistogram
+from fairsweep.engines.mixed_radix import LARGEST_KEY
 from fairsweep.engines.protocol import LabelClass, ModelKey, ModelState, Tally
 from fairsweep.groups import attribute_name, group_name
 
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
 KEYS = ("model_id", "model_version", "rule", "bucket")
 MEASURES = ("events", "non_events", "unknown")
 LABEL_CLASSES: tuple[LabelClass, ...] = ("event", "non_event", "unknown")
+EVENT, NON_EVENT, NOT_KNOWN = range(len(LABEL_CLASSES))
 USED = -1
 # Of fewer rows it means nothing that they are all different.
 FEWEST_PROBED = 1_000
-_LARGEST_CODE = 1 << 62
 
 
 class Places(NamedTuple):
@@ -179,7 +180,7 @@ class _Part(NamedTuple):
         code, volume = np.zeros(len(self.columns["rule"]), dtype=np.int64), 1
         for j in positions:
             levels = len(self.groups[j].levels)
-            if volume * levels > _LARGEST_CODE:
+            if volume * levels > LARGEST_KEY:
                 code, volume = _renumbered(code), len(code)
             code = code * levels + self.groups[j].codes
             volume *= levels

@@ -17,14 +17,14 @@ from fairsweep.schema import conform
 from fairsweep.stores import publishing
 from fairsweep.stores.places import Place
 from fairsweep.stores.problems import check_version, unusable
-from fairsweep.stores.protocol import Outcome, Run, RunRecord, WriteConflictError
+from fairsweep.stores.protocol import RunRecord, WriteConflictError
+from fairsweep.stores.publishing import Publishing
 from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
     from deltalake import DeltaTable
 
-FILE_BYTES = 128 << 20
 # delta-rs evaluates a table's checks only from this version of the protocol; Spark sets it by itself.
 _PROPERTIES = {"delta.minWriterVersion": "3"}
 _LOG = "_delta_log"
@@ -51,7 +51,7 @@ def refusal(place: Place) -> Problem | None:
     return None
 
 
-class DeltaRsStore:
+class DeltaRsStore(Publishing):
     """Result tables in a local folder, one in each subfolder."""
 
     def __init__(self, place: Place) -> None:
@@ -103,7 +103,7 @@ class DeltaRsStore:
                 _with_later_columns(rows, pa.schema(stored.schema().to_arrow())),
                 mode="overwrite",
                 predicate=f"run_id IN ({listed})",
-                target_file_size=FILE_BYTES,
+                target_file_size=publishing.FILE_BYTES,
             )
 
     def read(self, table: str, run_ids: Sequence[str]) -> pa.Table:
@@ -131,19 +131,6 @@ class DeltaRsStore:
             merge = merge.when_matched_update({"is_current": "false"}, publishing.CLEARS)
             merge = merge.when_matched_update(values, publishing.REPLACES)
             merge.when_not_matched_insert(values, publishing.INSERTS).execute()
-
-    def publish(self, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
-        """Publish runs together; see `publishing.publish`."""
-        return publishing.publish(self, runs, force=force)
-
-    def confirm(self, records: Sequence[RunRecord]) -> None:
-        """Verify runs that succeeded earlier and make them current again; see `publishing.confirm`."""
-        publishing.confirm(self, records)
-
-    def verify(self, run_ids: Sequence[str]) -> None:
-        """Compare what is stored with what the run records say; see `publishing.verify`."""
-        self.ensure()
-        publishing.verify(self, run_ids)
 
     def find_runs(self, batch_id: str) -> list[RunRecord]:
         """The run records of a batch; none where there is no table yet, which is then not created for it."""

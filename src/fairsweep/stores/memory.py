@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairsweep.stores import publishing
-from fairsweep.stores.protocol import Outcome, Run, RunRecord, WriteConflictError
+from fairsweep.stores.protocol import RunRecord, WriteConflictError
+from fairsweep.stores.publishing import Publishing
 from fairsweep.tables import RUNS, TABLES
 
 
-class MemoryStore:
+class MemoryStore(Publishing):
     """Tables held as Arrow. Commits are optimistic, as those of a table format are."""
 
     def __init__(self) -> None:
@@ -48,18 +49,6 @@ class MemoryStore:
             if self._tables[RUNS] is not before:
                 raise WriteConflictError(RUNS)
             self._tables[RUNS] = after
-
-    def publish(self, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
-        """Publish runs together; see `publishing.publish`."""
-        return publishing.publish(self, runs, force=force)
-
-    def confirm(self, records: Sequence[RunRecord]) -> None:
-        """Verify runs that succeeded earlier and make them current again; see `publishing.confirm`."""
-        publishing.confirm(self, records)
-
-    def verify(self, run_ids: Sequence[str]) -> None:
-        """Compare what is stored with what the run records say; see `publishing.verify`."""
-        publishing.verify(self, run_ids)
 
     def find_runs(self, batch_id: str) -> list[RunRecord]:
         """The run records of a batch."""

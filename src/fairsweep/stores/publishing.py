@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import pyarrow as pa
@@ -29,6 +29,8 @@ from fairsweep.stores.protocol import Outcome, Primitives, Run, RunRecord, Write
 from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
 
 ATTEMPTS = 10
+# A run has one file in a table, unless it takes more than this.
+FILE_BYTES = 128 << 20
 RUN_ID = re.compile(r"[0-9a-f]{16,64}")
 WINDOW_KEY = ("verb", "model_id", "model_version", "window_start", "window_end")
 SUPERSEDES = "supersedes"
@@ -132,6 +134,23 @@ def verify(storage: Primitives, run_ids: Sequence[str]) -> None:
             Problem(f"run {run_id}", "unknown here, or has not succeeded", "", "run it again") for run_id in unknown
         )
     _compare(storage, found)
+
+
+class Publishing(Primitives, Protocol):
+    """The part of a store that is the same whatever it stores in."""
+
+    def publish(self, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
+        """Publish runs together; see `publish`."""
+        return publish(self, runs, force=force)
+
+    def confirm(self, records: Sequence[RunRecord]) -> None:
+        """Verify runs that succeeded earlier and make them current again; see `confirm`."""
+        confirm(self, records)
+
+    def verify(self, run_ids: Sequence[str]) -> None:
+        """Compare what is stored with what the run records say; see `verify`."""
+        self.ensure()
+        verify(self, run_ids)
 
 
 def _check(runs: Sequence[Run]) -> None:

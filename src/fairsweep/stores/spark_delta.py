@@ -17,14 +17,14 @@ from fairsweep.schema import conform
 from fairsweep.stores import publishing, spark_queries
 from fairsweep.stores.places import Place
 from fairsweep.stores.problems import check_version, unusable
-from fairsweep.stores.protocol import Outcome, Run, RunRecord, WriteConflictError
+from fairsweep.stores.protocol import RunRecord, WriteConflictError
+from fairsweep.stores.publishing import Publishing
 from fairsweep.tables import RUNS, TABLES
 from fairsweep.views import VIEWS, current_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-FILE_BYTES = 128 << 20
 # What a value takes in Parquet, at most about: names repeat, counts are small, shares have every bit.
 _BYTES_PER_VALUE = {"DOUBLE": 8, "BIGINT": 3, "INT": 2, "ARRAY<STRING>": 1}
 _CREATE_ATTEMPTS = 6
@@ -39,10 +39,9 @@ _EXISTS = re.compile(r"ALREADY_EXISTS|AlreadyExistsException|DELTA_CREATE_TABLE_
 _OTHER_DEFINITION = re.compile(r"DELTA_CREATE_TABLE_(SCHEME_MISMATCH|WITH_DIFFERENT_\w+)")
 # A name that is no catalog's is taken for an outer schema, which Spark's own catalog has not.
 _NO_CATALOG = {"_LEGACY_ERROR_TEMP_1126", "REQUIRES_SINGLE_PART_NAMESPACE", "CATALOG_NOT_FOUND"}
-_CODE = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 
 
-class SparkDeltaStore:
+class SparkDeltaStore(Publishing):
     """Result tables in a folder or in a schema of a catalog, through a Spark session."""
 
     def __init__(self, spark: SparkSession, place: Place) -> None:
@@ -119,19 +118,6 @@ class SparkDeltaStore:
             merge = merge.whenMatched(F.expr(publishing.CLEARS)).update({"is_current": F.lit(False)})
             merge = merge.whenMatched(F.expr(publishing.REPLACES)).updateAll()
             merge.whenNotMatched(F.expr(publishing.INSERTS)).insertAll().merge()
-
-    def publish(self, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
-        """Publish runs together; see `publishing.publish`."""
-        return publishing.publish(self, runs, force=force)
-
-    def confirm(self, records: Sequence[RunRecord]) -> None:
-        """Verify runs that succeeded earlier and make them current again; see `publishing.confirm`."""
-        publishing.confirm(self, records)
-
-    def verify(self, run_ids: Sequence[str]) -> None:
-        """Compare what is stored with what the run records say; see `publishing.verify`."""
-        self.ensure()
-        publishing.verify(self, run_ids)
 
     def find_runs(self, batch_id: str) -> list[RunRecord]:
         """The run records of a batch; none where there is no table yet, which is then not created for it."""
@@ -249,7 +235,7 @@ class SparkDeltaStore:
 def _files(table: str, rows: int) -> int:
     """How many files hold so many rows in about 128 MB each; one wherever they fit."""
     width = sum(_BYTES_PER_VALUE.get(column.type, 0) for column in TABLES[table].columns)
-    return max(1, -(-rows * width // FILE_BYTES))
+    return max(1, -(-rows * width // publishing.FILE_BYTES))
 
 
 @contextmanager
@@ -270,5 +256,5 @@ def _problem(place: str, error: Exception) -> Problem:
 def _code(error: Exception) -> str:
     """Spark's name for an error; older ones do not stand in its text."""
     condition: Callable[[], str | None] = getattr(error, "getCondition", lambda: None)
-    found = _CODE.search(str(error))
+    found = spark_queries.CODE.search(str(error))
     return condition() or (found.group(1) if found else type(error).__name__)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _AS_A_PART = "WITH fairsweep_query AS (\n{}\n\n)\nSELECT 1 FROM fairsweep_query"
 # A semicolon that only blanks and remarks follow. Possessive, because remarks can be cut up in many ways.
 _AT_THE_END = re.compile(r";(?=(?:\s+|;|--[^\n]*+|/\*(?s:.*?)\*/)*+\Z)")
-_CODE = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
+# The name of an error in what Spark says of it.
+CODE = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 _STATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
 # Classes of SQL states that the text of a query or the values that it meets bring about; the others are the storage's.
 _RESOLVING = ("42", "0A")
@@ -47,7 +48,7 @@ def answer(spark: SparkSession, query: str, place: str) -> pa.Table:
 def _told(error: Exception, place: str) -> FairsweepError:
     """What Spark says of names is told; of values that a query met only the kind of error."""
     text = str(error).strip()
-    code, state = _CODE.search(text), _STATE.search(text)
+    code, state = CODE.search(text), _STATE.search(text)
     kind = code.group(1) if code else type(error).__name__
     group = state.group(1)[:2] if state else ""
     if kind == "PARSE_SYNTAX_ERROR":

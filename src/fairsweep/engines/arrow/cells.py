@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-Keys = NDArray[np.int64]
+from fairsweep.engines.mixed_radix import LARGEST_KEY, Keys, digits, strides, volume
 
 # Eight million counts take 64 MB, and adding to them is still quicker than sorting.
 MOST_DENSE = 1 << 23
-_LARGEST_KEY = 1 << 62
 _FEWEST_TO_MERGE = 1 << 22
 
 
@@ -48,8 +47,7 @@ class Names:
 class CellCounts:
     """How many rows there were of every cell of one grouping set, and place within the cell.
 
-    A key is `cell * places + place`, and a cell a number whose digits are the codes of its columns; the radix of a
-    digit grows with the names of its column.
+    They are counted by key, see `mixed_radix`; the radix of a digit grows with the names of its column.
     """
 
     def __init__(self, places: int) -> None:
@@ -63,7 +61,7 @@ class CellCounts:
     @property
     def strides(self) -> tuple[int, ...]:
         """What one step of each column's code adds to a key."""
-        return _strides(self.radices, self.places)
+        return strides(self.radices, self.places)
 
     def fit(self, sizes: Sequence[int]) -> None:
         """Make room for so many names in each column.
@@ -74,16 +72,16 @@ class CellCounts:
         if len(self.radices) == len(sizes) and all(r >= size for r, size in zip(self.radices, sizes, strict=True)):
             return
         exact = tuple(max(size, 1) for size in sizes)
-        dense = _volume(exact, self.places) <= MOST_DENSE and not self._sparse
+        dense = volume(exact, self.places) <= MOST_DENSE and not self._sparse
         # Room to grow: moving every key for each new name would take too long.
         radices = exact if dense else tuple(1 << (size - 1).bit_length() for size in exact)
-        if _volume(radices, self.places) >= _LARGEST_KEY:
+        if volume(radices, self.places) >= LARGEST_KEY:
             raise TooManyCellsError
         keys, counts = self.entries() if self.radices else (np.zeros(0, np.int64), np.zeros(0, np.int64))
         keys = self._moved(keys, radices)
         self.radices, self._dense, self._sparse = radices, None, []
         if dense:
-            self._dense = np.zeros(_volume(radices, self.places), dtype=np.int64)
+            self._dense = np.zeros(volume(radices, self.places), dtype=np.int64)
             self._dense[keys] = counts
         else:
             self._sparse, self._merged, self._unmerged = [(keys, counts)], len(keys), 0
@@ -109,7 +107,8 @@ class CellCounts:
 
     def decoded(self, keys: Keys) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
         """The codes of each column, and the place, of some keys."""
-        return _decoded(keys, self.radices, self.places)
+        cells, place = np.divmod(keys, self.places)
+        return digits(cells, self.radices), place
 
     def _merge(self) -> None:
         if len(self._sparse) > 1:
@@ -124,25 +123,5 @@ class CellCounts:
         if not len(keys):
             return keys
         columns, place = self.decoded(keys)
-        strides = _strides(radices, self.places)
-        return sum((codes * stride for codes, stride in zip(columns, strides, strict=True)), place)
-
-
-def _volume(radices: Sequence[int], places: int) -> int:
-    volume = places
-    for radix in radices:
-        volume *= radix
-    return volume
-
-
-def _strides(radices: Sequence[int], places: int) -> tuple[int, ...]:
-    return tuple(_volume(radices[i + 1 :], places) for i in range(len(radices)))
-
-
-def _decoded(keys: Keys, radices: Sequence[int], places: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
-    rest, place = np.divmod(keys, places)
-    columns = []
-    for radix in reversed(radices):
-        rest, code = np.divmod(rest, radix)
-        columns.append(code)
-    return columns[::-1], place
+        steps = strides(radices, self.places)
+        return sum((codes * step for codes, step in zip(columns, steps, strict=True)), place)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fairsweep.engines.arrow import values
 from fairsweep.engines.arrow.columns import CodedColumn
-from fairsweep.engines.arrow.values import Values
+from fairsweep.engines.arrow.values import EPOCH, Values
 from fairsweep.expressions import (
     AllOf,
     AnyOf,
@@ -33,7 +33,6 @@ from fairsweep.expressions import (
 )
 
 Mask = NDArray[np.bool_]
-_EPOCH = date(1970, 1, 1)
 
 
 class Truth(NamedTuple):
@@ -175,7 +174,7 @@ class Batch:
 
     def _compared(self, value: AsNumber | AsDate, operator: str, bound: float | date) -> Mask | bool:
         if isinstance(bound, date):
-            found, limit = self._days(value), float((bound - _EPOCH).days)
+            found, limit = self._days(value), float((bound - EPOCH).days)
         else:
             found, limit = self._numbers(value), bound
             if np.isinf(limit) and operator == "=" and found.finite:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fairsweep.core.buckets import GuessTable
-from fairsweep.engines.arrow.cells import CellCounts, Keys, Names
-from fairsweep.engines.states import KEYS, LABEL_CLASSES, USED, Places, group_columns
+from fairsweep.core.buckets import MOST_COMPARISONS, GuessTable
+from fairsweep.engines import states
+from fairsweep.engines.arrow.cells import CellCounts, Names
+from fairsweep.engines.mixed_radix import Keys
+from fairsweep.engines.states import EVENT, KEYS, LABEL_CLASSES, NON_EVENT, NOT_KNOWN, USED, Places, group_columns
 
 if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.engines.arrow.conditions import Batch
+    from fairsweep.engines.arrow.reading import Piece
     from fairsweep.intake import Intake
+    from fairsweep.specs.sections import LimitsSpec
 
 # A block of keys stays in the processor's cache while it is made and counted.
 BLOCK_ROWS = 1 << 15
-MOST_COMPARISONS = 8
-EVENT, NON_EVENT, NOT_KNOWN = range(3)
 MODEL_COLUMNS = 2
 
 
@@ -192,7 +194,13 @@ class Counter:
         return pa.DictionaryArray.from_arrays(indices, self._names[column].array)
 
 
-def probe(batch: Batch, intake: Intake) -> tuple[list[int], int, int]:
+def joint_is_small(pieces: Iterable[Piece], intake: Intake, cutoffs: int, limits: LimitsSpec) -> bool:
+    """Whether one set of all attributes is likely to stay small, by the first batch of some pieces."""
+    first = next((batch for piece in pieces for batch in piece.batches(intake.fields)), None)
+    return first is None or states.joint_is_small(*_met(first, intake), cutoffs, limits)
+
+
+def _met(batch: Batch, intake: Intake) -> tuple[list[int], int, int]:
     """How many groups each attribute has in a batch, how many combinations of them there are, and how many rows."""
     cell = np.zeros(batch.rows, dtype=np.int64)
     levels = []

@@ -88,15 +88,13 @@ class ParquetPiece:
                 chosen = list(names.values())
                 for rows in file.iter_batches(BATCH_ROWS, list(self.row_groups), chosen, use_threads=False):
                     found = {i: rows.column(name) for i, name in names.items()}
-                    yield Batch(self._complete(found, stored, rows.num_rows), rows.num_rows)
+                    yield Batch(self._complete(found, wanted, rows.num_rows), rows.num_rows)
         except (OSError, pa.ArrowException) as error:
             raise unreadable(self.path, error) from None
 
-    def _complete(self, found: dict[int, pa.Array], stored: Sequence[int], rows: int) -> dict[int, pa.Array]:
-        """The columns of the file, those that it lacks, which are NULL, and those that are the same in all rows."""
-        lacking = {i: pa.nulls(rows, _TYPE_OF_KIND[self.columns[i].type]) for i in stored if i not in found}
-        constant = {i: _constant(value, self.columns[i], rows) for i, value in self.constants.items()}
-        return found | lacking | constant
+    def _complete(self, found: dict[int, pa.Array], wanted: Collection[int], rows: int) -> dict[int, pa.Array]:
+        """The columns of the file, those that are the same in all rows, and those that it lacks, which are NULL."""
+        return {i: found[i] if i in found else _constant(self.constants.get(i), self.columns[i], rows) for i in wanted}
 
 
 def _constant(value: Any, column: SourceColumn, rows: int) -> pa.Array:  # noqa: ANN401

@@ -44,6 +44,11 @@ def source_of(spec: InputSpec) -> Source:
     if reason is not None:
         place = f"input {quoted(spec.path or spec.table or '')}"
         raise UsageError(Problem(place, reason, "local files of CSV, Parquet or plain Delta", USE_SPARK))
+    return opened(spec)
+
+
+def opened(spec: InputSpec) -> Source:
+    """The source of an input that `why_not` has nothing against."""
     path = spec.path or ""
     local = inputs.local_path(path) or Path(path)
     if spec.format == "csv":

@@ -20,13 +20,11 @@ from pyarrow import csv as arrow_csv
 
 from fairsweep.engines.arrow.conditions import Batch
 from fairsweep.engines.arrow.reading import Piece, unreadable
+from fairsweep.inputs import BYTE_ORDER_MARK, REPLACEMENT
 
 BLOCK_BYTES = 1 << 22
 # A file is shared among threads in parts of this size; a packed one can only be read from its beginning.
 PIECE_BYTES = 1 << 26
-# What takes the place of bytes that are no UTF-8.
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"[\r\n]")
 # A line of nothing but spaces and control characters is no row.
 _BLANK = bytes(range(ord(" ") + 1))
@@ -111,7 +109,7 @@ class CsvPiece:
                 stream.seek(self.start)
             place = self.start
             while chunk := stream.read(BLOCK_BYTES if packed else min(BLOCK_BYTES, self.end - place)):
-                rest = chunk.removeprefix(_BYTE_ORDER_MARK) if place == 0 else chunk
+                rest = chunk.removeprefix(BYTE_ORDER_MARK) if place == 0 else chunk
                 place += len(chunk)
                 last = max(rest.rfind(b"\n"), rest.rfind(b"\r")) + 1
                 if last:
@@ -144,7 +142,7 @@ class CsvPiece:
         """
         if not lines.strip(b"\r\n"):
             return None
-        if lines.startswith(_BYTE_ORDER_MARK):
+        if lines.startswith(BYTE_ORDER_MARK):
             # Arrow would pass over it, which is for the beginning of a file only.
             lines = b"\n" + lines
         names = [str(i) for i in range(self.width)]

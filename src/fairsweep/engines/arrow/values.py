@@ -18,7 +18,7 @@ from fairsweep.expressions import DATE_PATTERN, NUMBER_PATTERN
 
 _FIVE_DIGITS = re.compile("[0-9]{5}")
 _THREE_DIGITS = re.compile(r"\A-(?=[0-9]{3}-)")
-_EPOCH = date(1970, 1, 1)
+EPOCH = date(1970, 1, 1)
 _YEAR_NULL = re.compile("0000-")
 _DAYS_OF_YEAR_NULL = -719_528
 _LARGEST_OFFSET = timedelta(hours=18)
@@ -159,4 +159,4 @@ def _day_of(text: str) -> int | None:
             moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return (moment.date() - _EPOCH).days
+    return (moment.date() - EPOCH).days

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyspark.sql.functions as F
 
-from fairsweep.core.buckets import GuessTable
+from fairsweep.core.buckets import MOST_COMPARISONS, GuessTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyspark.sql import Column
 
     from fairsweep.core.cutoffs import CutoffGrid
-
-MOST_COMPARISONS = 8
 
 
 def bucket(score: Column, grid: CutoffGrid) -> Column:

@@ -11,7 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyspark.sql.functions as F
 
+from fairsweep.engines.mixed_radix import LARGEST_KEY, digits, strides, volume
 from fairsweep.engines.spark.columns import MALFORMED_COLUMN, Compiler
 from fairsweep.expressions import Case, Constant, Expression, fields_of
 from fairsweep.intake import UNKNOWN
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 # A longer chain of comparisons costs more than hashing the text.
 MOST_LEVELS = 48
-_LARGEST_KEY = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -122,29 +121,22 @@ class Layout:
         plain: dict[str, Expression] = {}
         for name, expression in columns.items():
             column = met[name]
-            volume = prod(len(one.levels) for one in found) * places
-            if column is not None and volume * len(column.levels) < _LARGEST_KEY:
+            if column is not None and volume([len(one.levels) for one in (*found, column)], places) < LARGEST_KEY:
                 found.append(column)
             elif expression is not None:
                 plain[name] = expression
         return cls(place, tuple(found), plain, places)
 
     @property
-    def volume(self) -> int:
-        """How many keys there can be."""
-        return prod(len(column.levels) for column in self.coded) * self.places
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """What a step of each coded column's code adds to a key."""
-        sizes = [len(column.levels) for column in self.coded]
-        return tuple(prod(sizes[i + 1 :]) * self.places for i in range(len(sizes)))
+    def radices(self) -> list[int]:
+        """How many codes each coded column has."""
+        return [len(column.levels) for column in self.coded]
 
     def cell(self, compiler: Compiler) -> Column:
         """The key of a row's cell; NULL where a level was not met."""
         parts = [
             column.code(compiler, stride).cast("long")
-            for column, stride in zip(self.coded, self.strides, strict=True)
+            for column, stride in zip(self.coded, strides(self.radices, self.places), strict=True)
             if len(column.levels) > 1 or column.raw
         ]
         result = F.lit(0).cast("long")
@@ -169,13 +161,11 @@ class Layout:
         """
         told = {value: json.loads(value) for value in unmet.unique().to_pylist() if value}
         index = _places_of(unmet, list(told))
-        rest, result = cells, {}
-        for at in range(len(self.coded) - 1, -1, -1):
-            column = self.coded[at]
-            rest, code = np.divmod(rest, len(column.levels))
+        result = {}
+        for at, (column, met) in enumerate(zip(self.coded, digits(cells, self.radices), strict=True)):
             # A text can be a level and be told as well.
             names = pa.array([*column.levels, *(texts[at] for texts in told.values())], pa.string()).dictionary_encode()
-            code = np.where(index >= 0, len(column.levels) + index, code)
+            code = np.where(index >= 0, len(column.levels) + index, met)
             result[column.name] = pa.DictionaryArray.from_arrays(names.indices.take(pa.array(code)), names.dictionary)
         return result
 

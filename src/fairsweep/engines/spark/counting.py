@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyspark.sql.functions as F
 
+from fairsweep.engines.mixed_radix import volume
 from fairsweep.engines.spark.buckets import bucket
 from fairsweep.engines.spark.coding import Layout, coded
-from fairsweep.engines.states import KEYS, LABEL_CLASSES, Places, group_columns
+from fairsweep.engines.states import EVENT, KEYS, LABEL_CLASSES, NON_EVENT, NOT_KNOWN, Places, group_columns
 from fairsweep.expressions import Expression, fields_of
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class Scan:
     @property
     def expected(self) -> int:
         """About how many rows the result may have, as far as the levels that were met tell."""
-        return sum(layout.volume for layout in self._layouts)
+        return sum(volume(layout.radices, layout.places) for layout in self._layouts)
 
     def counts(self, rows: DataFrame) -> DataFrame:
         """Rows of the set, key, texts that were not met, plain columns, and `n`."""
@@ -106,8 +108,7 @@ class Scan:
     def table(self, counts: pa.Table) -> pa.Table:
         """What `counts` gave, collected, in the form that `states` takes."""
         parts = [
-            self._decoded(counts.filter(pa.compute.equal(counts["set"], layout.place)), layout)
-            for layout in self._layouts
+            self._decoded(counts.filter(pc.equal(counts["set"], layout.place)), layout) for layout in self._layouts
         ]
         return pa.concat_tables(parts)
 
@@ -116,7 +117,8 @@ class Scan:
         condition = self._compiler.condition
         rules = [condition(rule.condition) for rule in self._intake.rules]
         event = condition(self._intake.is_event)
-        label = F.when(~condition(self._intake.label_known), F.lit(2)).when(event, F.lit(0)).otherwise(F.lit(1))
+        known = condition(self._intake.label_known)
+        label = F.when(~known, F.lit(NOT_KNOWN)).when(event, F.lit(EVENT)).otherwise(F.lit(NON_EVENT))
         rule = F.lit(0)
         for number, holds in reversed(list(enumerate(rules))):
             rule = F.when(holds, F.lit(number)).otherwise(rule)

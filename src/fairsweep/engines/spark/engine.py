@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.engines import states
-from fairsweep.engines.arrow.kernel import probe
-from fairsweep.engines.protocol import Counted, Inspection
+from fairsweep.engines.arrow.kernel import joint_is_small
+from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
 from fairsweep.engines.spark import counting, tasks
 from fairsweep.engines.spark.columns import Compiler
 from fairsweep.engines.spark.session import settings
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from fairsweep.intake import Intake
     from fairsweep.specs.sections import LimitsSpec
 
-MOST_LABELS_SEEN = 21
 # What Spark takes unless told otherwise, and a map that still fits a page of memory.
 FEWEST_HASH_MAP_BITS, MOST_HASH_MAP_BITS = 16, 20
 # Below it, starting Python beside Spark costs more than the kernel saves.
@@ -67,7 +66,7 @@ class SparkEngine:
             if pieces is None and self._counting == "arrow":
                 raise UsageError(_no_kernel(reason))
             if pieces is not None:
-                sets = states.grouping_sets(intake, joint=self._joint_of(pieces[0], intake, grid))
+                sets = states.grouping_sets(intake, joint=joint_is_small(pieces, intake, len(grid), self._limits))
                 counts = tasks.collected(self._held(tasks.counted(self._spark, pieces, intake, grid, sets)), intake)
             else:
                 rows, compiler = self._source.rows(intake.fields), self._compiler()
@@ -103,10 +102,6 @@ class SparkEngine:
         if reason is not None:
             return None, reason
         return found, "asked for" if self._counting == "arrow" else "plain files that tasks can read"
-
-    def _joint_of(self, piece: Piece, intake: Intake, grid: CutoffGrid) -> bool:
-        first = next(piece.batches(intake.fields), None)
-        return first is None or states.joint_is_small(*probe(first, intake), len(grid), self._limits)
 
     def labels_seen(self, intake: Intake) -> Sequence[str]:
         """Distinct labels, sorted, at most 21."""

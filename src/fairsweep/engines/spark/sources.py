@@ -34,8 +34,6 @@ CSV_OPTIONS = {
 
 
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
-# What readers put in the place of bytes that are no UTF-8; different names would become one.
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class Source(Protocol):
@@ -127,11 +125,11 @@ class CsvSource:
         schema = T.StructType([*fields, T.StructField(MALFORMED_COLUMN, T.StringType())])
         rows = self.spark.read.options(**CSV_OPTIONS).schema(schema).csv(_located(self.path))
         fields_read = F.concat_ws("", *(field_name(i) for i in read))
-        broken = F.when(fields_read.contains(REPLACEMENT), F.lit(REPLACEMENT))
+        broken = F.when(fields_read.contains(inputs.REPLACEMENT), F.lit(inputs.REPLACEMENT))
         return rows.withColumn(MALFORMED_COLUMN, F.coalesce(MALFORMED_COLUMN, broken))
 
     def pieces(self) -> str:
-        """Spark splits text files among its tasks; the kernel would read each in one."""
+        """Spark splits text files among its tasks, packed ones too where it can."""
         return "text files"
 
 
@@ -187,9 +185,7 @@ class DeltaSource:
 
     def _identity(self) -> str:
         """The id that a table got when it was made: its version number alone could be any table's."""
-        local = inputs.local_path(self._path) if self._path is not None else None
-        place = self._path if local is None else f"file://{local.resolve()}"
-        told = self._name if place is None else sql_text(place)
+        told = self._name if self._path is None else sql_text(_located(self._path))
         return str(self._spark.sql(f"DESCRIBE DETAIL {told}").select("id").collect()[0][0])
 
     @property
@@ -239,14 +235,13 @@ class DeltaSource:
 
 def _pieces(spec: InputSpec, seen: Inspection) -> list[Piece] | str:
     """What the kernel reads of an input that it sees as Spark does, or why it does not."""
-    from fairsweep.engines.arrow.sources import source_of as files_of
-    from fairsweep.engines.arrow.sources import why_not
+    from fairsweep.engines.arrow.sources import opened, why_not
 
     reason = why_not(spec)
     if reason is not None:
         return reason
     try:
-        source = files_of(spec)
+        source = opened(spec)
         # Spark knows columns that files do not show.
         if source.inspect() != seen:
             return "other columns or files than Spark sees"
