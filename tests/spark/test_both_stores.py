@@ -32,9 +32,8 @@ def stores(spark: SparkSession) -> Stores:
     return {"spark": lambda place: SparkDeltaStore(spark.newSession(), place), "delta_rs": DeltaRsStore}
 
 
-@pytest.mark.parametrize(
-    ("creator", "other"), [("delta_rs", "spark"), pytest.param("spark", "delta_rs", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("creator", "other"), [("delta_rs", "spark"), ("spark", "delta_rs")])
 def test_what_one_has_written_the_other_reads_verifies_supersedes_and_revives(
     stores: Stores, tmp_path: Path, creator: str, other: str
 ) -> None:

@@ -126,6 +126,7 @@ def spark_engine(spark: SparkSession, spec: AuditSpec, form: str) -> SparkEngine
     return SparkEngine(spark, source_of(spark, spec.source), spec.limits, form)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "window"), [pytest.param(c, w, id=name) for name, c, w in configs()])
 def test_a_column_of_any_type_means_the_same_everywhere(
     changes: dict[str, Any], window: Window, path: str, spark: SparkSession

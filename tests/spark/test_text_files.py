@@ -54,6 +54,7 @@ def spark_rows(spark: SparkSession, folder: Path) -> Mapping[str, Counter[Row]]:
     return found
 
 
+@pytest.mark.slow
 def test_spark_and_the_local_engine_make_the_same_rows_of_any_text(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
