@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +18,10 @@ _BLOCK_ROWS = 1 << 16  # a block of hashes stays in the processor's cache
 _NULL = np.uint64(0x6E756C6C)
 _NAN = np.float64("nan").view(np.uint64)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+# The columns of what `by_run` gives, as Spark declares them.
+PARTS = "run_id string, rows bigint, digest string"
 
 
 class Checksum(NamedTuple):
@@ -44,6 +50,32 @@ def checksum(table: pa.Table) -> Checksum:
             rows += _mixed(_hashes(column) ^ _text_hash(name))
         total += int(_mixed(rows).sum(dtype=np.uint64))
     return Checksum(table.num_rows, f"{total & 0xFFFFFFFFFFFFFFFF:016x}")
+
+
+def combined(parts: Iterable[Checksum]) -> Checksum:
+    """The checksum of tables below one another."""
+    rows = total = 0
+    for part in parts:
+        rows += part.rows
+        total += int(part.digest, 16)
+    return Checksum(rows, f"{total & 0xFFFFFFFFFFFFFFFF:016x}")
+
+
+def by_run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The checksums of each batch's rows by their `run_id`: the columns `PARTS`."""
+    for batch in batches:
+        rows = pa.Table.from_batches([batch])
+        for run_id in pc.unique(rows["run_id"]).to_pylist():
+            part = checksum(rows.filter(pc.equal(rows["run_id"], run_id)))
+            yield pa.RecordBatch.from_pylist([{"run_id": run_id, **part._asdict()}])
+
+
+def combined_by_run(parts: pa.Table) -> dict[str, Checksum]:
+    """What `by_run` gave of all batches, combined."""
+    found: dict[str, list[Checksum]] = defaultdict(list)
+    for row in parts.to_pylist():
+        found[row["run_id"]].append(Checksum(row["rows"], row["digest"]))
+    return {run_id: combined(several) for run_id, several in found.items()}
 
 
 def _mixed(values: UInt64) -> UInt64:

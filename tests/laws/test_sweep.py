@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.cutoffs import CutoffGrid
-from fairsweep.core.histogram import ScoreHistogram, summed
+from fairsweep.core.histogram import ScoreHistogram
+from fairsweep.verbs.attributes import summed
 from tests.laws.strategies import (
     ATTRIBUTES,
     FLOAT_GRIDS,

@@ -15,7 +15,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "fairsweep"
 # Each layer may import itself and those before it.
 LAYERS = (
     ("core",),
-    ("errors", "groups", "expressions", "intake", "specs", "schema", "tables", "views", "checksums"),
+    ("errors", "groups", "expressions", "intake", "specs", "schema", "tables", "views", "checksums", "distributed"),
     ("engines", "inputs", "stores", "synthetic"),
     ("verbs",),
     ("surfaces", "api"),

@@ -61,9 +61,9 @@ def contested(table: str, times: int, meanwhile: Callable[[], object] = lambda: 
                 meanwhile()
                 raise WriteConflictError(met)
 
-        def replace(self, table: str, run_ids: Sequence[str], rows: pa.Table) -> None:
+        def replace(self, table: str, *rows: Any) -> None:
             self.meet(table)
-            super().replace(table, run_ids, rows)  # type: ignore[misc]
+            super().replace(table, *rows)  # type: ignore[misc]
 
         def commit(self, changes: pa.Table) -> None:
             self.meet("runs")
@@ -189,7 +189,7 @@ def test_a_run_that_another_runner_publishes_meanwhile_is_already_done(new_store
 
 def test_a_write_that_stores_something_else_is_not_published(new_store: NewStore) -> None:
     class Forgetful:
-        def replace(self, table: str, run_ids: Sequence[str], rows: pa.Table) -> None:
+        def replace(self, table: str, run_ids: Sequence[str], rows: pa.Table, _: Any) -> None:
             some = rows.slice(1) if table == "disparities" else rows
             super().replace(table, run_ids, some)  # type: ignore[misc]
 

@@ -171,15 +171,3 @@ def _summed(places: IntArray, measure: IntArray, size: int) -> IntArray:
     total = np.zeros(size, dtype=np.int64)
     np.add.at(total, places, measure)
     return total
-
-
-def summed(histograms: Sequence[ScoreHistogram], attributes: tuple[str, ...]) -> ScoreHistogram:
-    """The histogram of some attributes, from the first of several that has them all.
-
-    Raises:
-        ValueError: where none has.
-    """
-    for histogram in histograms:
-        if set(attributes) <= set(histogram.attributes):
-            return histogram.by(attributes)
-    raise ValueError(f"no histogram has {attributes}")

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from fairsweep.engines import states
-from fairsweep.engines.arrow.kernel import Counter, joint_is_small
+from fairsweep.engines.arrow.cells import TooManyCellsError
+from fairsweep.engines.arrow.kernel import Counter, sample
+from fairsweep.engines.probing import refuse_above, too_large_for_one_process
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
+from fairsweep.errors import DataRefusedError
 from fairsweep.expressions import AsText, fields_of
 
 if TYPE_CHECKING:
@@ -48,9 +51,40 @@ class LocalEngine:
     def count(self, intake: Intake, grid: CutoffGrid) -> Counted:
         """The one scan: every thread counts the pieces that it takes, and their counts are summed."""
         pieces = sorted(self._source.pieces(), key=lambda piece: -piece.size)
-        sets = states.grouping_sets(intake, joint=joint_is_small(pieces, intake, len(grid), self._limits))
+        first = sample(pieces, intake, grid)
+        joint = first.joint_is_small(len(grid), self._limits)
+        sets = states.grouping_sets(intake, joint=joint)
+        refuse_above(self._limits.maximum_state_rows, first.state_rows(sets, len(grid)), first)
+        try:
+            counts = self._counts(pieces, intake, grid, sets)
+        except TooManyCellsError:
+            if not joint:
+                raise self._too_large() from None
+            # The first rows met few combinations, and the others many.
+            sets = states.grouping_sets(intake, joint=False)
+            try:
+                counts = self._counts(pieces, intake, grid, sets)
+            except TooManyCellsError:
+                raise self._too_large() from None
+        models = states.states(counts, intake, grid, sets)
+        if states.rows(models) > self._most:
+            raise self._too_large()
+        return Counted(models, "arrow", "the local engine has no other")
+
+    def close(self) -> None:
+        """Nothing is laid aside."""
+
+    def _counts(
+        self, pieces: Sequence[Piece], intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]
+    ) -> pa.Table:
+        """The counts of all threads.
+
+        Raises:
+            TooManyCellsError: where they are more than this process may hold.
+        """
         waiting = _Waiting(pieces)
-        counters = [Counter(intake, grid, sets) for _ in range(min(_threads(), max(len(pieces), 1)))]
+        # Events and non-events of a bucket are two counts.
+        counters = [Counter(intake, grid, sets, 2 * self._most) for _ in range(min(_threads(), max(len(pieces), 1)))]
 
         def work(counter: Counter) -> pa.Table:
             for batch in waiting.batches(intake.fields):
@@ -58,8 +92,16 @@ class LocalEngine:
             return counter.table()
 
         with _quick_switches(), ThreadPoolExecutor(len(counters), thread_name_prefix="fairsweep-count") as pool:
-            counts = pa.concat_tables(pool.map(work, counters))
-        return Counted(states.states(counts, intake, grid, sets), "arrow", "the local engine has no other")
+            return pa.concat_tables(pool.map(work, counters))
+
+    @property
+    def _most(self) -> int:
+        """How many cells and buckets this process may hold."""
+        return min(self._limits.driver_state_rows, self._limits.maximum_state_rows)
+
+    def _too_large(self) -> DataRefusedError:
+        step = "raise limits.driver_state_rows where there is the memory, or use --engine spark"
+        return DataRefusedError(too_large_for_one_process(self._most, step))
 
     def labels_seen(self, intake: Intake) -> Sequence[str]:
         """Distinct labels, sorted, at most 21."""

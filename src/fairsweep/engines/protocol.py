@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from fairsweep.core.cutoffs import CutoffGrid
-from fairsweep.core.histogram import ScoreHistogram
+from fairsweep.core.histogram import Cell, ScoreHistogram
+from fairsweep.distributed import DistributedRows
 from fairsweep.intake import Intake
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from fairsweep.core.counts import ConfusionCounts
 
 ColumnType = Literal[
     "text", "boolean", "integer", "decimal", "float", "double", "date", "timestamp", "timestamp_ntz", "other"
@@ -16,6 +22,49 @@ ColumnType = Literal[
 # More distinct labels than a person can be told of.
 MOST_LABELS_SEEN = 21
 LabelClass = Literal["event", "non_event", "unknown"]
+
+
+OfBlock = Callable[[ScoreHistogram, int], "pa.Table"]
+"""What is made of a block: the histogram of some neighbouring cells, and the place of the first among all."""
+
+
+class DistributedHistogram(Protocol):
+    """A score histogram that is too large for this process, and stays with the engine in blocks of whole cells."""
+
+    @property
+    def grid(self) -> CutoffGrid:
+        """The cutoffs that the buckets lie between."""
+        ...
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The names of the attributes that a cell has values for; empty for everybody."""
+        ...
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells, sorted."""
+        ...
+
+    def by(self, attributes: tuple[str, ...]) -> Histogram:
+        """The histogram of coarser cells: the sum over all attributes not named; everybody's is in this process."""
+        ...
+
+    def counts_at(self, cutoff_indices: Sequence[int]) -> ConfusionCounts:
+        """Confusion counts of every cell at a few cutoffs, `[cells, len(cutoff_indices)]`."""
+        ...
+
+    def rows(self, of_block: OfBlock, schema: pa.Schema) -> DistributedRows:
+        """Rows of a result table, made of every block."""
+        ...
+
+    def collected(self, of_block: OfBlock, schema: pa.Schema) -> pa.Table:
+        """What is made of every block, in this process."""
+        ...
+
+
+Histogram = ScoreHistogram | DistributedHistogram
+"""The counts of a grouping set by cell and bucket, wherever they are."""
 
 
 class SourceColumn(NamedTuple):
@@ -71,7 +120,7 @@ class ModelState:
         rows_refused: rows refused by a reason.
     """
 
-    histograms: tuple[ScoreHistogram, ...]
+    histograms: tuple[Histogram, ...]
     tallies: tuple[Tally, ...]
     rows_input: int
     rows_used: int
@@ -112,4 +161,8 @@ class Engine(Protocol):
 
     def labels_seen(self, intake: Intake) -> Sequence[str]:
         """Distinct labels, at most 21, for the audit that found no event; the only other read of the rows."""
+        ...
+
+    def close(self) -> None:
+        """Remove what counting has laid aside; its histograms are not asked any more."""
         ...

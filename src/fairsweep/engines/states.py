@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from math import prod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from fairsweep.core.histogram import UNSCORED_BUCKET, Cell, ScoreHistogram
 from fairsweep.engines.mixed_radix import LARGEST_KEY
-from fairsweep.engines.protocol import LabelClass, ModelKey, ModelState, Tally
+from fairsweep.engines.protocol import DistributedHistogram, Histogram, LabelClass, ModelKey, ModelState, Tally
 from fairsweep.groups import attribute_name, group_name
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.intake import Intake
-    from fairsweep.specs.sections import LimitsSpec
 
 # Grouping columns are named by position: users' names play no part inside the scan.
 KEYS = ("model_id", "model_version", "rule", "bucket")
@@ -32,8 +31,7 @@ MEASURES = ("events", "non_events", "unknown")
 LABEL_CLASSES: tuple[LabelClass, ...] = ("event", "non_event", "unknown")
 EVENT, NON_EVENT, NOT_KNOWN = range(len(LABEL_CLASSES))
 USED = -1
-# Of fewer rows it means nothing that they are all different.
-FEWEST_PROBED = 1_000
+NO_MODEL = -1
 
 
 class Places(NamedTuple):
@@ -91,47 +89,53 @@ def grouping_sets(intake: Intake, *, joint: bool) -> list[tuple[int, ...]]:
     return list(dict.fromkeys(tuple(sorted(position[name] for name in names)) for names in intake.groupings))
 
 
-def joint_is_small(levels: Sequence[int], cells: int, rows: int, cutoffs: int, limits: LimitsSpec) -> bool:
-    """Whether one set of all attributes is likely to stay small, by the first rows; results never depend on it.
+class LaidAside(NamedTuple):
+    """What of one model's counts was not collected.
 
-    Args:
-        levels: how many groups each attribute has among them.
-        cells: how many combinations of groups they have.
-        rows: how many they are.
-        cutoffs: the length of the grid.
-        limits: for `joint_state_rows`.
+    Attributes:
+        histograms: by grouping set; of these sets only the refused and unscored rows were collected.
+        used: the used rows.
     """
-    if len(levels) < 2:
-        return True
-    if rows >= FEWEST_PROBED and cells > rows // 2:
-        return False
-    return prod(max(level, 1) for level in levels) * (cutoffs + 2) <= limits.joint_state_rows
+
+    histograms: Mapping[tuple[int, ...], DistributedHistogram]
+    used: int
+
+
+NOTHING_ASIDE = LaidAside(MappingProxyType({}), 0)
 
 
 def states(
-    counts: pa.Table, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]
+    counts: pa.Table,
+    intake: Intake,
+    grid: CutoffGrid,
+    sets: Sequence[tuple[int, ...]],
+    aside: Mapping[ModelKey, LaidAside] = MappingProxyType({}),
 ) -> Mapping[ModelKey, ModelState]:
     """Split the collected counts by model, and each model's by grouping set, into histograms and tallies."""
     whole = {name: counts[name].to_numpy() for name in (*KEYS[2:], *MEASURES)}
     coded = [_Coded.of(counts[name]) for name in (*KEYS[:2], *group_columns(intake))]
     ids, versions, groups = coded[0], coded[1], coded[2:]
     model = ids.codes * len(versions.levels) + versions.codes
+    codes = {
+        ModelKey(ids.levels[i] or "", versions.levels[j] or ""): i * len(versions.levels) + j
+        for i, j in (divmod(code, len(versions.levels)) for code in np.unique(model))
+    }
     found: dict[ModelKey, ModelState] = {}
-    if not len(model):
-        # No row at all is a state too: the run that is refused for it has a record like any other.
-        nothing = _Part(whole, groups)
-        return {ModelKey("", ""): _state(nothing, intake, grid, sets)}
-    for code in np.unique(model):
-        mine = np.flatnonzero(model == code)
+    # No row at all is a state too: the run that is refused for it has a record like any other.
+    for key in sorted({*codes, *aside}) or [ModelKey("", "")]:
+        mine = np.flatnonzero(model == codes.get(key, NO_MODEL))
         part = _Part(
             {name: array[mine] for name, array in whole.items()},
             [_Coded(group.codes[mine], group.levels) for group in groups],
         )
-        key = ModelKey(
-            ids.levels[code // len(versions.levels)] or "", versions.levels[code % len(versions.levels)] or ""
-        )
-        found[key] = _state(part, intake, grid, sets)
-    return dict(sorted(found.items()))
+        found[key] = _state(part, intake, grid, sets, aside.get(key, NOTHING_ASIDE))
+    return found
+
+
+def rows(models: Mapping[ModelKey, ModelState]) -> int:
+    """How many cells and buckets this process holds of some models."""
+    held = [one for state in models.values() for one in state.histograms if isinstance(one, ScoreHistogram)]
+    return sum(len(histogram.cell) for histogram in held)
 
 
 class _Coded(NamedTuple):
@@ -199,8 +203,10 @@ def _renumbered(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     return numbers
 
 
-def _state(part: _Part, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]) -> ModelState:
-    histograms: list[ScoreHistogram] = []
+def _state(
+    part: _Part, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]], aside: LaidAside
+) -> ModelState:
+    histograms: list[Histogram] = []
     tallies: dict[Tally, int] = {}
     for positions in sets:
         mine = part.within(positions, len(sets))
@@ -209,7 +215,9 @@ def _state(part: _Part, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[i
         names = tuple(intake.groups[j][0] for j in positions)
         used_cells = np.unique(cell[kept])
         histograms.append(
-            ScoreHistogram.merged(
+            aside.histograms[positions]
+            if positions in aside.histograms
+            else ScoreHistogram.merged(
                 grid,
                 names,
                 [cells[i] for i in used_cells],
@@ -224,6 +232,7 @@ def _state(part: _Part, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[i
         int(np.sum(rows, where=where))
         for where in (rule == USED, rule >= intake.refusals, (rule != USED) & (rule < intake.refusals))
     )
+    used = used if sets[0] not in aside.histograms else aside.used
     return ModelState(
         histograms=tuple(histograms),
         tallies=tuple(tally._replace(n=n) for tally, n in sorted(tallies.items())),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fairsweep.distributed import DistributedRows
 from fairsweep.errors import Problem, StorageError, UsageError, quoted
 from fairsweep.schema import conform
 from fairsweep.stores import publishing
@@ -88,10 +89,13 @@ class DeltaRsStore(Publishing):
         """Create the tables that do not exist; views live in each query's own connection."""
         self.ensure()
 
-    def replace(self, table: str, run_ids: Sequence[str], rows: pa.Table) -> None:
+    def replace(
+        self, table: str, run_ids: Sequence[str], rows: pa.Table, distributed: Sequence[DistributedRows] = ()
+    ) -> None:
         """In one commit: remove every row of these runs and add the given ones."""
         from deltalake import write_deltalake
 
+        publishing.refuse_distributed(distributed)
         # The predicate is SQL text: nothing but hexadecimal digits may enter it.
         if not all(publishing.RUN_ID.fullmatch(run_id) for run_id in run_ids):
             raise ValueError("a run id is 16 to 64 hexadecimal digits")

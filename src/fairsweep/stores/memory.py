@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fairsweep.distributed import DistributedRows
 from fairsweep.stores import publishing
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
@@ -29,8 +30,11 @@ class MemoryStore(Publishing):
     def ensure(self) -> None:
         """The tables exist from the beginning."""
 
-    def replace(self, table: str, run_ids: Sequence[str], rows: pa.Table) -> None:
+    def replace(
+        self, table: str, run_ids: Sequence[str], rows: pa.Table, distributed: Sequence[DistributedRows] = ()
+    ) -> None:
         """Remove the rows of these runs and add the given ones."""
+        publishing.refuse_distributed(distributed)
         with self._lock:
             before = self._tables[table]
             kept = before.filter(pc.invert(_of(before, "run_id", run_ids)))

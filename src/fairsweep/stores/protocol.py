@@ -8,6 +8,9 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from fairsweep.checksums import Checksum
+from fairsweep.distributed import DistributedRows
+
 RunRecord = dict[str, Any]
 """One row of `runs`, by column; a NULL may be left out. Publishing fills `is_current` and `checksums`."""
 
@@ -27,10 +30,12 @@ class Run:
         record: its row of `runs`.
         results: its rows of each result table, in that table's Arrow schema; a table left out has no rows.
             Empty unless the run succeeded.
+        distributed: its further rows, which only the store beside the engine that makes them can write.
     """
 
     record: RunRecord
     results: Mapping[str, pa.Table] = field(default_factory=dict)
+    distributed: Mapping[str, Sequence[DistributedRows]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -59,7 +64,9 @@ class Primitives(Protocol):
         """
         ...
 
-    def replace(self, table: str, run_ids: Sequence[str], rows: pa.Table) -> None:
+    def replace(
+        self, table: str, run_ids: Sequence[str], rows: pa.Table, distributed: Sequence[DistributedRows] = ()
+    ) -> None:
         """In one commit: remove every row of these runs from a result table and add the given ones.
 
         Raises:
@@ -70,6 +77,18 @@ class Primitives(Protocol):
 
     def read(self, table: str, run_ids: Sequence[str]) -> pa.Table:
         """Every row of these runs as it is stored, published or not, in the table's Arrow schema.
+
+        Raises:
+            StorageError: when it cannot be read.
+        """
+        ...
+
+    def checksums(self, table: str, rows: Mapping[str, int]) -> dict[str, Checksum]:
+        """The checksums of runs in a result table as they are stored, published or not, by run id.
+
+        Args:
+            table: the result table.
+            rows: by run id, how many rows there should be.
 
         Raises:
             StorageError: when it cannot be read.

@@ -21,7 +21,8 @@ from weakref import WeakValueDictionary
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fairsweep.checksums import checksum
+from fairsweep.checksums import Checksum, checksum, combined
+from fairsweep.distributed import DistributedRows
 from fairsweep.errors import Problem, StorageError
 from fairsweep.schema import conform
 from fairsweep.stores.failpoints import failpoint
@@ -136,8 +137,20 @@ def verify(storage: Primitives, run_ids: Sequence[str]) -> None:
     _compare(storage, found)
 
 
+def refuse_distributed(distributed: Sequence[DistributedRows]) -> None:
+    """What a store without an engine of its own does with rows that only one can make: a fault of the program."""
+    if distributed:
+        raise ValueError("only the store beside the engine that makes distributed rows can write them")
+
+
 class Publishing(Primitives, Protocol):
     """The part of a store that is the same whatever it stores in."""
+
+    def checksums(self, table: str, rows: Mapping[str, int]) -> dict[str, Checksum]:
+        """The checksums of runs in a result table, from its rows."""
+        stored = self.read(table, list(rows))
+        ids = stored.column("run_id")
+        return {run_id: checksum(stored.filter(pc.equal(ids, run_id))) for run_id in rows}
 
     def publish(self, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
         """Publish runs together; see `publish`."""
@@ -191,7 +204,11 @@ def _checksums(run: Run) -> Checksums:
     for table, rows in run.results.items():
         if pc.any(pc.not_equal(rows.column("run_id"), run.id)).as_py():
             raise ValueError(f"{table} has rows of another run than {run.id}")
-    return {table: list(checksum(_rows(run, table))) for table in RESULT_TABLES}
+    found: Checksums = {}
+    for table in RESULT_TABLES:
+        distributed = [part.checksum() for part in run.distributed.get(table, ())]
+        found[table] = list(combined([checksum(_rows(run, table)), *distributed]))
+    return found
 
 
 def _at_once(action: Callable[[str], Result]) -> dict[str, Result]:
@@ -209,7 +226,8 @@ def _write(storage: Primitives, runs: Sequence[Run], *, force: bool) -> bool:
 
     def write(table: str) -> bool:
         rows = pa.concat_tables([_rows(run, table) for run in runs])
-        written = _persistently(table, lambda: storage.replace(table, run_ids, rows), settled)
+        distributed = [part for run in runs for part in run.distributed.get(table, ())]
+        written = _persistently(table, lambda: storage.replace(table, run_ids, rows, distributed), settled)
         failpoint(f"{table}_written")
         return written
 
@@ -239,23 +257,22 @@ def _persistently(place: str, action: Callable[[], None], settled: Callable[[], 
     )
 
 
-def _stored(storage: Primitives, run_ids: Sequence[str]) -> dict[str, Checksums]:
+def _stored(storage: Primitives, expected: Mapping[str, Checksums]) -> dict[str, Checksums]:
     """Rows and checksums as they are stored, by run and table."""
 
-    def read(table: str) -> dict[str, list[int | str]]:
-        rows = storage.read(table, run_ids)
-        ids = rows.column("run_id")
-        return {run_id: list(checksum(rows.filter(pc.equal(ids, run_id)))) for run_id in run_ids}
+    def read(table: str) -> Mapping[str, Checksum]:
+        rows = {run_id: tables.get(table, [0])[0] for run_id, tables in expected.items()}
+        return storage.checksums(table, {run_id: int(n) for run_id, n in rows.items()})
 
     found = _at_once(read)
-    return {run_id: {table: found[table][run_id] for table in RESULT_TABLES} for run_id in run_ids}
+    return {run_id: {table: list(found[table][run_id]) for table in RESULT_TABLES} for run_id in expected}
 
 
 def _expect(storage: Primitives, expected: Mapping[str, Checksums]) -> None:
     """Raise unless exactly the expected rows are stored."""
     if not expected:
         return
-    stored = _stored(storage, list(expected))
+    stored = _stored(storage, expected)
     problems = [
         Problem(
             f"{table} of run {run_id}",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from fairsweep.checksums import PARTS, Checksum, by_run, combined, combined_by_run
+from fairsweep.distributed import DistributedRows
 from fairsweep.errors import Problem, StorageError, UsageError, quoted
 from fairsweep.schema import conform
 from fairsweep.stores import publishing, spark_queries
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 # What a value takes in Parquet, at most about: names repeat, counts are small, shares have every bit.
 _BYTES_PER_VALUE = {"DOUBLE": 8, "BIGINT": 3, "INT": 2, "ARRAY<STRING>": 1}
 _CREATE_ATTEMPTS = 6
+# Below it, reading them here takes less time than starting Python beside Spark.
+MOST_ROWS_READ = 2_000_000
 
 _CONFLICT = re.compile(
     r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|"
@@ -84,12 +88,16 @@ class SparkDeltaStore(Publishing):
         if self._place.folder is None:
             self._create_views()
 
-    def replace(self, table: str, run_ids: Sequence[str], rows: pa.Table) -> None:
+    def replace(
+        self, table: str, run_ids: Sequence[str], rows: pa.Table, distributed: Sequence[DistributedRows] = ()
+    ) -> None:
         """In one commit: remove every row of these runs and add the given ones."""
         from pyspark.sql import functions as F
 
         with _told(f"table {table}"):
             frame = self._frame(table, rows).coalesce(_files(table, rows.num_rows))
+            for part in distributed:
+                frame = frame.unionByName(part.frame)
             # A Column and not `replaceWhere`, which takes SQL text.
             frame.writeTo(self._place.name(table)).overwrite(F.col("run_id").isin(list(run_ids)))
 
@@ -103,6 +111,18 @@ class SparkDeltaStore(Publishing):
     def read(self, table: str, run_ids: Sequence[str]) -> pa.Table:
         """Every row of these runs as it is stored."""
         return self._where(table, "run_id", run_ids)
+
+    def checksums(self, table: str, rows: Mapping[str, int]) -> dict[str, Checksum]:
+        """The checksums of runs in a result table; of many rows tasks take them."""
+        if sum(rows.values()) <= MOST_ROWS_READ:
+            return super().checksums(table, rows)
+        from pyspark.sql import functions as F
+
+        with _told(f"table {table}"):
+            stored = self._spark.read.table(self._place.name(table)).where(F.col("run_id").isin(list(rows)))
+            parts = stored.select(*TABLES[table].column_names).mapInArrow(by_run, PARTS).toArrow()
+        found = combined_by_run(parts)
+        return {run_id: found.get(run_id, combined(())) for run_id in rows}
 
     def commit(self, changes: pa.Table) -> None:
         """In one commit on `runs`: apply the changes.

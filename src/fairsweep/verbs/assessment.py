@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fairsweep.core import verdicts
 from fairsweep.core.counts import ConfusionCounts
+from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.core.metrics import GBE, METRICS
 from fairsweep.core.operating_points import ChosenCutoff, OperatingPoint, choose
 from fairsweep.groups import OVERALL, attribute_name
+from fairsweep.tables import TABLES
 from fairsweep.verbs.attributes import Attribute, attribute_of
 from fairsweep.verbs.comparing import Members, compared
-from fairsweep.verbs.sweeping import metric_columns, sweep_rows, verdict_columns
+from fairsweep.verbs.sweeping import entry_rows, metric_columns, sweep_rows, verdict_columns
 from fairsweep.verbs.tabulating import Columns, Parts, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from fairsweep.core.cutoffs import CutoffGrid
-    from fairsweep.engines.protocol import ModelState
+    from fairsweep.distributed import DistributedRows
+    from fairsweep.engines.protocol import Histogram, ModelState, OfBlock
     from fairsweep.specs.audit import AuditSpec, Grouping
 
 
@@ -59,7 +62,7 @@ class Assessment:
     def population(self) -> ConfusionCounts:
         """Everybody at every cutoff, `[cutoffs]`."""
         everybody = self.attributes[0]
-        return everybody.spread(everybody.histogram.counts())[0]
+        return everybody.spread(everybody.histogram.counts_at(range(len(self.grid))))[0]
 
     @cached_property
     def chosen(self) -> tuple[ChosenCutoff, ...]:
@@ -109,7 +112,7 @@ class Assessment:
         return [a for a in self.attributes if a.reference is not None and a.reference not in a.groups]
 
     def tables(self, keys: Mapping[str, object]) -> dict[str, pa.Table]:
-        """Every result table, its rows sorted by key.
+        """Every result table, its rows sorted by key, without those that are `distributed`.
 
         Args:
             keys: the columns that all rows share: run, model and window.
@@ -125,25 +128,32 @@ class Assessment:
         }
         return {name: table_of(name, parts, keys) for name, parts in built.items()}
 
+    def distributed(self, keys: Mapping[str, object]) -> dict[str, list[DistributedRows]]:
+        """Rows of result tables that are made of distributed histograms, where these are.
+
+        Args:
+            keys: the columns that all rows share: run, model and window.
+        """
+        from fairsweep.verbs import distributing
+
+        swept = [a.histogram for a in self.attributes if self._is_full(a)]
+
+        made: list[tuple[str, OfBlock, Sequence[Histogram]]] = [
+            ("score_histograms", partial(distributing.entries, keys=keys), self.state.histograms),
+            ("threshold_sweep", partial(distributing.sweep, points=self._points, keys=keys), swept),
+        ]
+        return {
+            name: [one.rows(rows, TABLES[name].arrow_schema) for one in of if not isinstance(one, ScoreHistogram)]
+            for name, rows, of in made
+        }
+
     def _refused_counts(self) -> Parts:
         names = ("attribute", "group_value", "reason", "label", "n")
         return [{name: [getattr(tally, name) for tally in self.state.tallies] for name in names}]
 
     def _score_histograms(self) -> Parts:
-        parts: Parts = []
-        for histogram in sorted(self.state.histograms, key=lambda h: attribute_name(h.attributes)):
-            size = len(histogram.cell)
-            parts.append(
-                {
-                    "grouping_set": [attribute_name(histogram.attributes)] * size,
-                    "grid_id": [histogram.grid.id] * size,
-                    "cell_id": histogram.cell,
-                    "bucket": histogram.bucket,
-                    "events": histogram.events,
-                    "non_events": histogram.non_events,
-                }
-            )
-        return parts
+        here = [histogram for histogram in self.state.histograms if isinstance(histogram, ScoreHistogram)]
+        return [entry_rows(histogram) for histogram in sorted(here, key=lambda h: attribute_name(h.attributes))]
 
     def _cells(self) -> Parts:
         cells = [
@@ -155,8 +165,7 @@ class Assessment:
         return [{name: [cell[i] for cell in cells] for i, name in enumerate(names)}]
 
     def _threshold_sweep(self) -> Parts:
-        everywhere = range(len(self.grid))
-        chosen = sorted(self._points)
+        everywhere, chosen = range(len(self.grid)), sorted(self._points)
         return [self._sweep(a, everywhere if self._is_full(a) else chosen) for a in self.attributes]
 
     def sweep_at(self, cutoff_index: int) -> Parts:
@@ -178,9 +187,16 @@ class Assessment:
         return points
 
     def _sweep(self, attribute: Attribute, indices: Sequence[int]) -> Columns:
-        histogram = attribute.histogram
-        counts = histogram.counts() if len(indices) == len(self.grid) else histogram.counts_at(indices)
-        return sweep_rows(attribute, attribute.spread(counts), indices, self.grid.values, self._points)
+        histogram, groups = attribute.histogram, attribute.groups
+        if len(indices) < len(self.grid):
+            counts = attribute.spread(histogram.counts_at(indices))
+        elif isinstance(histogram, ScoreHistogram):
+            counts = attribute.spread(histogram.counts())
+        else:
+            # Those that rows have are distributed.
+            groups = attribute.absent
+            counts = ConfusionCounts.of(*np.zeros((6, len(groups), len(indices)), dtype=np.int64))
+        return sweep_rows(attribute.name, groups, counts, indices, self.grid.values, self._points)
 
     @cached_property
     def _judged(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[ConfusionCounts, ...]]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.histogram import ScoreHistogram, summed
+from fairsweep.core.histogram import ScoreHistogram
+from fairsweep.engines.protocol import Histogram
 from fairsweep.groups import ALL, attribute_name, group_name
 
 
@@ -28,10 +29,15 @@ class Attribute:
 
     name: str
     groups: tuple[str, ...]
-    histogram: ScoreHistogram
+    histogram: Histogram
     present: np.ndarray[Any, np.dtype[np.int64]]
     reference: str | None
     single: bool
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The groups that no row has."""
+        return tuple(np.delete(np.array(self.groups, dtype=object), self.present))
 
     def spread(self, counts: ConfusionCounts) -> ConfusionCounts:
         """Counts of the present groups as counts of all groups: the absent ones have zeros."""
@@ -44,9 +50,21 @@ class Attribute:
         return ConfusionCounts(*arrays)
 
 
+def summed(histograms: Sequence[Histogram], attributes: tuple[str, ...]) -> Histogram:
+    """The histogram of some attributes, from the nearest of several that has them all.
+
+    Raises:
+        ValueError: where none has.
+    """
+    finer = [histogram for histogram in histograms if set(attributes) <= set(histogram.attributes)]
+    if not finer:
+        raise ValueError(f"no histogram has {attributes}")
+    return min(finer, key=lambda one: (not isinstance(one, ScoreHistogram), len(one.attributes))).by(attributes)
+
+
 def attribute_of(
     attributes: tuple[str, ...],
-    histograms: Sequence[ScoreHistogram],
+    histograms: Sequence[Histogram],
     *,
     declared: tuple[str, ...],
     reference: str | None,

@@ -159,6 +159,8 @@ def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options
     except Exception as error:
         _leave_a_trace(batch, store, error)
         raise
+    finally:
+        engine.close()
 
 
 def _load_what_judging_needs() -> None:
@@ -225,8 +227,28 @@ def _done_before(batch: Batch, store: Store, options: AuditOptions) -> AuditOutc
     options.progress("Verifying what was published before")
     store.confirm(records)
     ids = [str(record["run_id"]) for record in records]
-    tables = {name: store.read(name, ids) for name in TABLES}
-    return AuditOutcome(tables, "already_done", warehouse=store.place)
+    stored = _rows_stored(records)
+    most = batch.spec.limits.driver_state_rows
+    tables = {
+        name: store.read(name, ids) if stored.get(name, 0) <= most else table.arrow_schema.empty_table()
+        for name, table in TABLES.items()
+    }
+    warnings = tuple(_not_shown(name, rows) for name, rows in stored.items() if rows > most)
+    return AuditOutcome(tables, "already_done", warehouse=store.place, warnings=warnings)
+
+
+def _rows_stored(records: Sequence[RunRecord]) -> dict[str, int]:
+    """How many rows each result table has of some runs, by their records."""
+    found: dict[str, int] = {}
+    for record in records:
+        for table, (rows, _) in json.loads(record["checksums"]).items():
+            found[table] = found.get(table, 0) + rows
+    return found
+
+
+def _not_shown(table: str, rows: int | None = None) -> str:
+    count = "some" if rows is None else f"{rows:,}"
+    return f"{table}: {count} of its rows are too many to be shown here; ask for them with `fairsweep sql`"
 
 
 def publish(
@@ -241,12 +263,14 @@ def publish(
     if accepted:
         tables[RUNS] = store.read(RUNS, [run.id for run in accepted])
     done = accepted and all(outcomes[run.id] == "already_done" for run in accepted)
+    elsewhere = sorted({name for run in accepted for name, parts in run.distributed.items() if parts})
     return AuditOutcome(
         tables,
         "already_done" if done else "published",
         tuple(run.record for run in runs if not run.succeeded),
         store.place,
-        tuple(warning for model in models if not model.problems for warning in model.warnings),
+        tuple(warning for model in models if not model.problems for warning in model.warnings)
+        + tuple(_not_shown(name) for name in elsewhere),
     )
 
 
@@ -255,10 +279,11 @@ def run_of(batch: Batch, counted: Counted, model: Assessed) -> Run:
     record = batch.record(model.key, now()) | counted_columns(model.assessment.state, counted)
     if model.problems:
         return Run(record | {"status": "refused", "error": one_line(model.problems)})
-    tables = model.assessment.tables(batch.keys(model.key))
+    keys = batch.keys(model.key)
     return Run(
         record | {"status": "succeeded", "full_sweep": model.assessment.full_sweep, "finished_at": now()},
-        tables,
+        model.assessment.tables(keys),
+        model.assessment.distributed(keys),
     )
 
 

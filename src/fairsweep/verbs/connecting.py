@@ -165,8 +165,10 @@ def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
         return LocalEngine(sources.source_of(spec.source), spec.limits), DeltaRsStore(place)
     from fairsweep.engines.spark.engine import SparkEngine
     from fairsweep.engines.spark.sources import source_of
+    from fairsweep.stores.scratch import Scratch
     from fairsweep.stores.spark_delta import SparkDeltaStore
 
     spark = session_of(options)
-    engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, spec.spark.counting)
+    source, scratch = source_of(spark, spec.source), Scratch(spark, place)
+    engine = SparkEngine(spark, source, spec.limits, spec.spark.counting, scratch)
     return engine, SparkDeltaStore(spark, place)

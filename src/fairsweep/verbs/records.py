@@ -10,10 +10,10 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from fairsweep.core.histogram import summed
+from fairsweep.checksums import Checksum, combined
+from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.schema import SCHEMA_VERSION
+from fairsweep.verbs.attributes import summed
 
 if TYPE_CHECKING:
     from fairsweep.engines.protocol import Counted, ModelKey, ModelState
@@ -35,15 +35,20 @@ def program_version() -> str:
 
 def state_version(counted: Counted, groupings: Sequence[tuple[str, ...]]) -> str:
     """The version of an input that only its counted rows can tell: a hash of the whole state."""
+    from fairsweep.verbs import distributing
+
     digest = hashlib.sha256()
     for key, state in counted.models.items():
         digest.update(repr((key, state.rows_input, state.tallies)).encode())
         for attributes in groupings:
-            # Summed to what is reported, the state is the same whichever grouping sets were kept.
+            # Summed to what is reported, the state is the same whichever grouping sets were kept, and where.
             histogram = summed(state.histograms, attributes)
-            digest.update(repr((histogram.grid.id, attributes, histogram.cells)).encode())
-            for array in (histogram.cell, histogram.bucket, histogram.events, histogram.non_events):
-                digest.update(np.ascontiguousarray(array).tobytes())
+            if isinstance(histogram, ScoreHistogram):
+                content = distributing.content(histogram)
+            else:
+                parts = histogram.collected(distributing.content_of_block, distributing.CHECKSUM_SCHEMA)
+                content = combined(Checksum(**part) for part in parts.to_pylist())
+            digest.update(repr((histogram.grid.id, attributes, *content)).encode())
     return f"state:{digest.hexdigest()[:32]}"
 
 

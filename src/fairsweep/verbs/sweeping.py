@@ -9,22 +9,43 @@ import numpy as np
 
 from fairsweep.core import intervals, verdicts
 from fairsweep.core.counts import ConfusionCounts
+from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.core.metrics import DEFINED, EMPTY, METRICS, Metric
-from fairsweep.verbs.attributes import Attribute
+from fairsweep.groups import attribute_name
 from fairsweep.verbs.tabulating import Columns
 
 
+def entry_rows(histogram: ScoreHistogram, first_cell: int = 0) -> Columns:
+    """Rows of `score_histograms`.
+
+    Args:
+        histogram: of a grouping set, or of a block of it.
+        first_cell: the place of its first cell in the set.
+    """
+    size = len(histogram.cell)
+    return {
+        "grouping_set": [attribute_name(histogram.attributes)] * size,
+        "grid_id": [histogram.grid.id] * size,
+        "cell_id": histogram.cell + np.int32(first_cell),
+        "bucket": histogram.bucket,
+        "events": histogram.events,
+        "non_events": histogram.non_events,
+    }
+
+
 def sweep_rows(
-    attribute: Attribute,
+    attribute: str,
+    groups: Sequence[str],
     counts: ConfusionCounts,
     indices: Sequence[int],
     cutoffs: np.ndarray[Any, np.dtype[np.float64]],
     points: Mapping[int, list[str]],
 ) -> Columns:
-    """Rows of `threshold_sweep`: every group of an attribute at some cutoffs.
+    """Rows of `threshold_sweep`: some groups of an attribute at some cutoffs.
 
     Args:
-        attribute: whose groups the counts are of.
+        attribute: its name.
+        groups: the groups that the counts are of.
         counts: shape `[groups, len(indices)]`.
         indices: places of the cutoffs on the grid.
         cutoffs: the values of the whole grid.
@@ -32,13 +53,13 @@ def sweep_rows(
     """
     import pyarrow as pa
 
-    size = len(attribute.groups)
+    size = len(groups)
     flat = counts.reshape(-1)
     low, high = intervals.bonett_price(flat.tp, flat.fp, flat.fn)
     named = pa.array([points.get(k, []) for k in indices], type=pa.list_(pa.string()))
     return {
-        "attribute": [attribute.name] * (size * len(indices)),
-        "group_value": pa.array(attribute.groups, pa.string()).take(pa.array(np.repeat(np.arange(size), len(indices)))),
+        "attribute": [attribute] * (size * len(indices)),
+        "group_value": pa.array(groups, pa.string()).take(pa.array(np.repeat(np.arange(size), len(indices)))),
         "cutoff_index": np.tile(np.array(indices, dtype=np.int32), size),
         "cutoff": np.tile(cutoffs[list(indices)], size),
         "n": flat.n,

@@ -17,7 +17,7 @@ _FEWEST_TO_MERGE = 1 << 22
 
 
 class TooManyCellsError(Exception):
-    """The columns of a grouping set have more combinations than a key can tell apart."""
+    """A grouping set has more combinations than a key can tell apart, or more counts than may be held."""
 
 
 class Names:
@@ -50,9 +50,9 @@ class CellCounts:
     They are counted by key, see `mixed_radix`; the radix of a digit grows with the names of its column.
     """
 
-    def __init__(self, places: int) -> None:
-        """Take the number of places that each cell has."""
-        self.places = places
+    def __init__(self, places: int, most_dense: int = MOST_DENSE, most: int | None = None) -> None:
+        """Take the number of places that each cell has, and how many counts may be held: densely, and at all."""
+        self.places, self._most_dense, self._most = places, most_dense, most
         self.radices: tuple[int, ...] = ()
         self._dense: NDArray[np.int64] | None = None
         self._sparse: list[tuple[Keys, NDArray[np.int64]]] = []
@@ -72,7 +72,7 @@ class CellCounts:
         if len(self.radices) == len(sizes) and all(r >= size for r, size in zip(self.radices, sizes, strict=True)):
             return
         exact = tuple(max(size, 1) for size in sizes)
-        dense = volume(exact, self.places) <= MOST_DENSE and not self._sparse
+        dense = volume(exact, self.places) <= self._most_dense and not self._sparse
         # Room to grow: moving every key for each new name would take too long.
         radices = exact if dense else tuple(1 << (size - 1).bit_length() for size in exact)
         if volume(radices, self.places) >= LARGEST_KEY:
@@ -87,7 +87,11 @@ class CellCounts:
             self._sparse, self._merged, self._unmerged = [(keys, counts)], len(keys), 0
 
     def add(self, keys: Keys) -> None:
-        """Count one row for each key."""
+        """Count one row for each key.
+
+        Raises:
+            TooManyCellsError: when there are more counts than may be held.
+        """
         if self._dense is not None:
             np.add.at(self._dense, keys, 1)
             return
@@ -117,6 +121,8 @@ class CellCounts:
             np.add.at(counts, inverse, np.concatenate([c for _, c in self._sparse]))
             self._sparse = [(keys, counts)]
         self._merged, self._unmerged = sum(len(k) for k, _ in self._sparse), 0
+        if self._most is not None and self._merged > self._most:
+            raise TooManyCellsError
 
     def _moved(self, keys: Keys, radices: tuple[int, ...]) -> Keys:
         """The same cells as keys of other radices."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,20 +10,24 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fairsweep.core.buckets import MOST_COMPARISONS, GuessTable
-from fairsweep.engines import states
-from fairsweep.engines.arrow.cells import CellCounts, Names
+from fairsweep.engines.arrow.cells import MOST_DENSE, CellCounts, Names
 from fairsweep.engines.mixed_radix import Keys
+from fairsweep.engines.probing import Sample
 from fairsweep.engines.states import EVENT, KEYS, LABEL_CLASSES, NON_EVENT, NOT_KNOWN, USED, Places, group_columns
 
 if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.engines.arrow.conditions import Batch
     from fairsweep.engines.arrow.reading import Piece
+    from fairsweep.expressions import Expression
     from fairsweep.intake import Intake
-    from fairsweep.specs.sections import LimitsSpec
 
 # A block of keys stays in the processor's cache while it is made and counted.
 BLOCK_ROWS = 1 << 15
+# Enough to tell a thousand groups from a hundred thousand.
+SAMPLED_ROWS = 10_000
+# Of all grouping sets together, in counts of eight bytes.
+MOST_DENSE_OF_ALL = 1 << 25
 MODEL_COLUMNS = 2
 
 
@@ -70,13 +74,17 @@ class Counter:
         intake: what to ask of every row.
         grid: the cutoffs.
         sets: for each grouping set the positions of its single attributes.
+        most: how many counts of one set may be held; all there are, where it is None.
     """
 
-    def __init__(self, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]) -> None:
+    def __init__(
+        self, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]], most: int | None = None
+    ) -> None:
         self._intake, self._sets = intake, sets
         self._buckets, self._places = Buckets(grid), Places(len(grid) + 1, len(intake.rules))
         self._names = [Names() for _ in range(MODEL_COLUMNS + len(intake.groups))]
-        self._counts = [CellCounts(self._places.size) for _ in sets]
+        dense = min(MOST_DENSE, MOST_DENSE_OF_ALL // len(sets))
+        self._counts = [CellCounts(self._places.size, dense, most) for _ in sets]
 
     def add(self, batch: Batch) -> None:
         """Count a batch."""
@@ -194,25 +202,25 @@ class Counter:
         return pa.DictionaryArray.from_arrays(indices, self._names[column].array)
 
 
-def joint_is_small(pieces: Iterable[Piece], intake: Intake, cutoffs: int, limits: LimitsSpec) -> bool:
-    """Whether one set of all attributes is likely to stay small, by the first batch of some pieces."""
+def sample(pieces: Sequence[Piece], intake: Intake, grid: CutoffGrid) -> Sample:
+    """The first rows of some pieces, at most one batch."""
     first = next((batch for piece in pieces for batch in piece.batches(intake.fields)), None)
-    return first is None or states.joint_is_small(*_met(first, intake), cutoffs, limits)
+    known = [piece.rows for piece in pieces]
+    rows_input = sum(known) if all(known) else None
+    if first is None:
+        return Sample([np.zeros(0, np.int64) for _ in intake.groups], np.zeros(0, np.int64), rows_input)
+    scores = np.nan_to_num(first.score(intake.score)[:SAMPLED_ROWS])
+    codes = [_codes(first, expression)[:SAMPLED_ROWS] for _, expression in intake.groups]
+    return Sample(codes, Buckets(grid).of(scores), rows_input)
 
 
-def _met(batch: Batch, intake: Intake) -> tuple[list[int], int, int]:
-    """How many groups each attribute has in a batch, how many combinations of them there are, and how many rows."""
-    cell = np.zeros(batch.rows, dtype=np.int64)
-    levels = []
-    for _, expression in intake.groups:
-        groups = batch.groups(expression)
-        names = groups.names.take(pa.array(groups.codes)).dictionary_encode()
-        codes = names.indices.to_numpy()
-        rows = batch.levels_of_rows(groups.field)
-        code = codes if rows is None else codes.take(rows)
-        levels.append(len(names.dictionary))
-        cell = pa.array(cell * len(names.dictionary) + code).dictionary_encode().indices.to_numpy().astype(np.int64)
-    return levels, int(cell.max(initial=-1)) + 1, batch.rows
+def _codes(batch: Batch, expression: Expression) -> NDArray[np.int64]:
+    """For each row the code of its group."""
+    groups = batch.groups(expression)
+    names = groups.names.take(pa.array(groups.codes)).dictionary_encode()
+    codes, rows = names.indices.to_numpy(), batch.levels_of_rows(groups.field)
+    found: NDArray[np.int64] = np.broadcast_to(codes if rows is None else codes.take(rows), batch.rows).astype(np.int64)
+    return found
 
 
 def _columns(positions: Sequence[int]) -> list[int]:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,7 +76,7 @@ class ParquetPiece:
         """The rows in batches, text as dictionaries, so that no string is made for a row."""
         stored = [i for i in wanted if i not in self.constants]
         try:
-            metadata = pq.read_metadata(self.path)
+            metadata = _metadata(self.path)
             names = _names(self.path, metadata, [(i, self.columns[i]) for i in stored])
             texts = [name for i, name in names.items() if self.columns[i].type == "text"]
             with pq.ParquetFile(
@@ -95,6 +96,17 @@ class ParquetPiece:
     def _complete(self, found: dict[int, pa.Array], wanted: Collection[int], rows: int) -> dict[int, pa.Array]:
         """The columns of the file, those that are the same in all rows, and those that it lacks, which are NULL."""
         return {i: found[i] if i in found else _constant(self.constants.get(i), self.columns[i], rows) for i in wanted}
+
+
+def _metadata(path: str) -> pq.FileMetaData:
+    """What a file's footer says; it is read once for all pieces, of which there can be thousands."""
+    status = Path(path).stat()
+    return _footer(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _footer(path: str, size: int, modified: int) -> pq.FileMetaData:
+    return pq.read_metadata(path)
 
 
 def _constant(value: Any, column: SourceColumn, rows: int) -> pa.Array:  # noqa: ANN401
@@ -123,7 +135,7 @@ def _names(path: str, metadata: pq.FileMetaData, wanted: Sequence[tuple[int, Sou
 def row_groups(path: str, columns: tuple[SourceColumn, ...], constants: Mapping[int, Any]) -> list[Piece]:
     """One piece for each row group of a Parquet file."""
     try:
-        metadata = pq.read_metadata(path)
+        metadata = _metadata(path)
     except (OSError, pa.ArrowException) as error:
         raise unreadable(path, error) from None
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 import pyspark.sql.functions as F
 
 from fairsweep.engines.mixed_radix import volume
+from fairsweep.engines.probing import Sample
 from fairsweep.engines.spark.buckets import bucket
 from fairsweep.engines.spark.coding import Layout, coded
-from fairsweep.engines.states import EVENT, KEYS, LABEL_CLASSES, NON_EVENT, NOT_KNOWN, Places, group_columns
+from fairsweep.engines.states import EVENT, KEYS, LABEL_CLASSES, MEASURES, NON_EVENT, NOT_KNOWN, Places, group_columns
 from fairsweep.expressions import Expression, fields_of
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ def columns_of(intake: Intake) -> dict[str, Expression | None]:
 
 @dataclass(frozen=True)
 class FirstRows:
-    """What the first rows of an input hold: for each column, input value and text."""
+    """What the first rows of an input hold: for each column, input value and text; and the scores."""
 
     pairs: Mapping[str, list[tuple[Any, str]]]
-    rows: int
+    scores: np.ndarray[Any, np.dtype[np.float64]]
 
     @classmethod
     def of(cls, rows: DataFrame, intake: Intake, compiler: Compiler) -> FirstRows:
@@ -48,14 +49,17 @@ class FirstRows:
         columns = {name: expression for name, expression in columns_of(intake).items() if expression is not None}
         texts = [F.coalesce(compiler.value(e), F.lit("")).alias(name) for name, e in columns.items()]
         raw = [compiler.raw(min(fields_of(e))).alias(f"raw_{name}") for name, e in columns.items()]
-        table = rows.limit(PROBED_ROWS).select(*texts, *raw).toArrow()
+        score = compiler.value(intake.score).cast("double").alias("score")
+        table = rows.limit(PROBED_ROWS).select(*texts, *raw, score).toArrow()
         pairs = {n: list(zip(table[f"raw_{n}"].to_pylist(), table[n].to_pylist(), strict=True)) for n in columns}
-        return cls(pairs, table.num_rows)
+        return cls(pairs, table["score"].fill_null(np.nan).to_numpy())
 
-    def cells(self, intake: Intake) -> tuple[list[int], int, int]:
-        """How many groups each attribute has, how many combinations of them there are, and how many rows."""
-        texts = [[text for _, text in self.pairs[name]] for name in group_columns(intake)]
-        return [len(set(column)) for column in texts], len(set(zip(*texts, strict=True))), self.rows
+    def sample(self, intake: Intake, grid: CutoffGrid, rows_input: int | None) -> Sample:
+        """The rows as codes and buckets."""
+        texts = [pa.array([text for _, text in self.pairs[name]]) for name in group_columns(intake)]
+        codes = [column.dictionary_encode().indices.to_numpy().astype(np.int64) for column in texts]
+        buckets = np.searchsorted(grid.values, np.nan_to_num(self.scores), side="right").astype(np.int64)
+        return Sample(codes, buckets, rows_input)
 
 
 class Scan:
@@ -112,6 +116,12 @@ class Scan:
         ]
         return pa.concat_tables(parts)
 
+    def rows(self, counts: DataFrame) -> DataFrame:
+        """What `counts` gave, not collected, in the form that `states` takes."""
+        declared = ", ".join(f"{name} string" for name in columns_of(self._intake))
+        measured = ", ".join(f"{name} bigint" for name in (*KEYS[2:], *MEASURES))
+        return counts.mapInArrow(_decoding(self), f"{declared}, {measured}")
+
     def _place(self) -> Column:
         """Where a row stands within its cell; the rule is only asked for where one holds."""
         condition = self._compiler.condition
@@ -151,3 +161,15 @@ class Scan:
                 texts[name] = pa.DictionaryArray.from_arrays(nothing, pa.array([], pa.string()))
         found = self._places.table(place, counts["n"].to_numpy())
         return pa.table({name: texts[name] for name in columns_of(self._intake)} | found)
+
+
+def _decoding(scan: Scan) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def decoded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            found = scan.table(pa.Table.from_batches([batch]))
+            plain = [
+                field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in found.schema
+            ]
+            yield from found.cast(pa.schema(plain)).to_batches()
+
+    return decoded

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.engines import states
-from fairsweep.engines.arrow.kernel import joint_is_small
-from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
-from fairsweep.engines.spark import counting, tasks
+from fairsweep.engines.arrow.cells import TooManyCellsError
+from fairsweep.engines.arrow.kernel import sample
+from fairsweep.engines.probing import Sample, refuse_above, too_large_for_one_process
+from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection, ModelKey, ModelState
+from fairsweep.engines.spark import counting, laying_aside, tasks
 from fairsweep.engines.spark.columns import Compiler
 from fairsweep.engines.spark.session import settings
 from fairsweep.errors import DataRefusedError, Problem, UsageError
@@ -36,14 +38,41 @@ SCAN_SETTINGS = {
 }
 
 
+COUNTED_TWICE = "; counted twice, because the counts were too many for the driver"
+Sets = Sequence[tuple[int, ...]]
+
+
+class Scratch(Protocol):
+    """A place for rows that must not be computed twice."""
+
+    def keep(self, frame: DataFrame) -> DataFrame:
+        """Write rows, and read them from there."""
+        ...
+
+    def clear(self) -> None:
+        """Remove what was kept."""
+        ...
+
+
 class SparkEngine:
     """Counts one source on a Spark session."""
 
     name = "spark"
 
-    def __init__(self, spark: SparkSession, source: Source, limits: LimitsSpec, counting: str = "auto") -> None:
-        """Take the session, the source, how much state may be held, and how to count: auto, catalyst or arrow."""
+    def __init__(
+        self,
+        spark: SparkSession,
+        source: Source,
+        limits: LimitsSpec,
+        counting: str = "auto",
+        scratch: Scratch | None = None,
+    ) -> None:
+        """Take the session, the source, how much state may be held, and how to count: auto, catalyst or arrow.
+
+        A state that is too large for the driver needs a `scratch`; without one it is refused.
+        """
         self._spark, self._source, self._limits, self._counting = spark, source, limits, counting
+        self._scratch = scratch
         self._inspection: Inspection | None = None
 
     def inspect(self) -> Inspection:
@@ -54,54 +83,106 @@ class SparkEngine:
         return self._inspection
 
     def count(self, intake: Intake, grid: CutoffGrid) -> Counted:
-        """The one scan, collected.
+        """The one scan; collected, or laid aside where it is too large for the driver.
 
         Raises:
             UsageError: when the Arrow kernel is asked for and cannot read the input.
-            DataRefusedError: when the state is larger than the driver may hold.
+            DataRefusedError: when the state is larger than it may be.
         """
         self.inspect()
         with settings(self._spark, {**SCAN_SETTINGS, **self._source.settings}):
-            pieces, reason = self._pieces(intake)
-            if pieces is None and self._counting == "arrow":
-                raise UsageError(_no_kernel(reason))
-            if pieces is not None:
-                sets = states.grouping_sets(intake, joint=joint_is_small(pieces, intake, len(grid), self._limits))
-                counts = tasks.collected(self._held(tasks.counted(self._spark, pieces, intake, grid, sets)), intake)
-            else:
-                rows, compiler = self._source.rows(intake.fields), self._compiler()
-                first = counting.FirstRows.of(rows, intake, compiler)
-                joint = states.joint_is_small(*first.cells(intake), len(grid), self._limits)
-                sets = states.grouping_sets(intake, joint=joint)
-                scan = counting.Scan(intake, grid, sets, compiler, first)
-                with settings(self._spark, hash_map_settings(scan.expected)):
-                    counts = scan.table(self._held(scan.counts(rows)))
-        form = "catalyst" if pieces is None else "arrow"
-        return Counted(states.states(counts, intake, grid, sets), form, reason)
+            found = self._source.pieces()
+            reason = self._against_kernel(found, intake)
+            if reason is None and not isinstance(found, str):
+                why = "asked for" if self._counting == "arrow" else "plain files that tasks can read"
+                try:
+                    return self._by_kernel(found, intake, grid, why)
+                except Exception as error:
+                    if TooManyCellsError.__name__ not in str(error):
+                        raise
+                    reason = "more combinations of groups than the kernel tells apart"
+            if self._counting == "arrow":
+                raise UsageError(_no_kernel(reason or ""))
+            rows_input = None if isinstance(found, str) else sum(piece.rows for piece in found)
+            return self._by_catalyst(rows_input, intake, grid, reason or "")
 
-    def _held(self, counts: DataFrame) -> pa.Table:
-        """The counts on the driver."""
+    def close(self) -> None:
+        """Remove what was laid aside."""
+        if self._scratch is not None:
+            self._scratch.clear()
+
+    def _by_kernel(self, pieces: list[Piece], intake: Intake, grid: CutoffGrid, reason: str) -> Counted:
+        first = sample(pieces, intake, grid)
+        sets = states.grouping_sets(intake, joint=first.joint_is_small(len(grid), self._limits))
+        if self._fits(first, sets, grid):
+            counts = self._held(tasks.counted(self._spark, pieces, intake, grid, sets))
+            if counts is not None:
+                counts = tasks.collected(counts, intake)
+                return Counted(states.states(counts, intake, grid, sets), "arrow", reason)
+            reason += COUNTED_TWICE
+        summed = tasks.counted(self._spark, pieces, intake, grid, sets, summed=True)
+        return Counted(self._laid_aside(summed, intake, grid, sets), "arrow", reason)
+
+    def _by_catalyst(self, rows_input: int | None, intake: Intake, grid: CutoffGrid, reason: str) -> Counted:
+        rows, compiler = self._source.rows(intake.fields), self._compiler()
+        met = counting.FirstRows.of(rows, intake, compiler)
+        first = met.sample(intake, grid, rows_input)
+        sets = states.grouping_sets(intake, joint=first.joint_is_small(len(grid), self._limits))
+        scan = counting.Scan(intake, grid, sets, compiler, met)
+        with settings(self._spark, hash_map_settings(scan.expected)):
+            if self._fits(first, sets, grid):
+                counts = self._held(scan.counts(rows))
+                if counts is not None:
+                    return Counted(states.states(scan.table(counts), intake, grid, sets), "catalyst", reason)
+                reason += COUNTED_TWICE
+            return Counted(self._laid_aside(scan.rows(scan.counts(rows)), intake, grid, sets), "catalyst", reason)
+
+    def _fits(self, first: Sample, sets: Sets, grid: CutoffGrid) -> bool:
+        """Whether the driver can probably hold the counts.
+
+        Raises:
+            DataRefusedError: where nobody can.
+        """
+        expected = first.state_rows(sets, len(grid))
+        refuse_above(self._limits.maximum_state_rows, expected, first)
+        # Events and non-events of a bucket are two counts.
+        return 2 * expected <= self._limits.driver_state_rows
+
+    def _held(self, counts: DataFrame) -> pa.Table | None:
+        """The counts on the driver; None where they are too many."""
         limit = self._limits.driver_state_rows
-        collected = counts.limit(limit + 1).toArrow()
-        if collected.num_rows > limit:
-            raise DataRefusedError(_too_large(limit))
-        return collected
+        try:
+            collected = counts.limit(limit + 1).toArrow()
+        except Exception as error:
+            if "maxResultSize" not in str(error):
+                raise
+            return None
+        return collected if collected.num_rows <= limit else None
 
-    def _pieces(self, intake: Intake) -> tuple[list[Piece] | None, str]:
-        """The pieces that the Arrow kernel would read, and why it does; or None, and why it does not."""
+    def _laid_aside(
+        self, counts: DataFrame, intake: Intake, grid: CutoffGrid, sets: Sets
+    ) -> Mapping[ModelKey, ModelState]:
+        if self._scratch is None:
+            step = "raise the limit where the driver has the memory, or run `fairsweep audit` with a warehouse"
+            raise DataRefusedError(too_large_for_one_process(self._limits.driver_state_rows, step))
+        return laying_aside.counted(self._scratch.keep(counts), intake, grid, sets, self._limits)
+
+    def _against_kernel(self, found: list[Piece] | str, intake: Intake) -> str | None:
+        """Why the Arrow kernel does not count, or None where it does.
+
+        Args:
+            found: the pieces that it would read, or why it cannot read any.
+            intake: what it would ask of every row.
+        """
         if self._counting == "catalyst":
-            return None, "asked for"
-        found = self._source.pieces()
+            return "asked for"
         if isinstance(found, str):
-            return None, found
+            return found
         if self._counting == "auto" and sum(piece.rows for piece in found) < WORTHWHILE_ROWS:
-            return None, f"fewer than {WORTHWHILE_ROWS:,} rows, which it counts no slower"
+            return f"fewer than {WORTHWHILE_ROWS:,} rows, which it counts no slower"
         if not found:
-            return None, "no rows"
-        reason = tasks.why_tasks_cannot_read(self._spark, found[0], intake)
-        if reason is not None:
-            return None, reason
-        return found, "asked for" if self._counting == "arrow" else "plain files that tasks can read"
+            return "no rows"
+        return tasks.why_tasks_cannot_read(self._spark, found[0], intake)
 
     def labels_seen(self, intake: Intake) -> Sequence[str]:
         """Distinct labels, sorted, at most 21."""
@@ -121,13 +202,6 @@ def hash_map_settings(keys: int) -> dict[str, str]:
     """Settings under which a fast hash map holds so many keys; beyond the largest the ordinary one does."""
     bits = min(max(keys - 1, 1).bit_length() + 1, MOST_HASH_MAP_BITS)
     return {"spark.sql.codegen.aggregate.fastHashMap.capacityBit": str(max(bits, FEWEST_HASH_MAP_BITS))}
-
-
-def _too_large(limit: int) -> Problem:
-    return Problem(
-        "limits.driver_state_rows", f"exceeded: more than {limit:,} cells and buckets", "at most that many",
-        "use fewer cutoffs, fewer attributes or coarser groups, or raise the limit where the driver has the memory",
-    )  # fmt: skip
 
 
 def _no_kernel(reason: str) -> Problem:

@@ -47,15 +47,30 @@ def task_count(pieces: Sequence[Piece]) -> int:
 
 
 def counted(
-    spark: SparkSession, pieces: Sequence[Piece], intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]
+    spark: SparkSession,
+    pieces: Sequence[Piece],
+    intake: Intake,
+    grid: CutoffGrid,
+    sets: Sequence[tuple[int, ...]],
+    *,
+    summed: bool = False,
 ) -> DataFrame:
-    """The counts of all tasks, with a row per task and cell, or per cell and bucket where Spark has summed them."""
+    """The counts of all tasks, with a row per task and cell, or per cell and bucket where Spark has summed them.
+
+    Args:
+        spark: the session.
+        pieces: what the tasks read.
+        intake: what they ask of every row.
+        grid: the cutoffs.
+        sets: for each grouping set the positions of its single attributes.
+        summed: whether Spark sums them however few tasks there are.
+    """
     tasks = task_count(pieces)
     work = _counting(shares(pieces, tasks), intake, grid, sets)
     cells = [f"{name} string" for name in cell_columns(intake)]
     lists = [f"{name} array<{kind}>" for name, kind in LISTED.items()]
     packs = spark.range(0, tasks, 1, tasks).mapInArrow(work, ", ".join((*cells, *lists)))
-    if tasks <= MOST_SUMMED_HERE:
+    if tasks <= MOST_SUMMED_HERE and not summed:
         return packs
     rows = packs.select(*cell_columns(intake), F.inline(F.arrays_zip(*LISTED)))
     keys = [*KEYS, *group_columns(intake)]

@@ -1,0 +1,124 @@
+"""What the first rows of an input say of the state to come: which grouping sets to keep, and whether it can be held.
+
+Only the way of counting follows from it, never a result; but for a request whose state cannot fit, which is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import expm1, prod
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairsweep.engines.mixed_radix import LARGEST_KEY
+from fairsweep.errors import DataRefusedError, Problem
+
+if TYPE_CHECKING:
+    from fairsweep.specs.sections import LimitsSpec
+
+Codes = NDArray[np.int64]
+
+# Of fewer rows it means nothing that they are all different.
+FEWEST_PROBED = 1_000
+_STEP = "use fewer cutoffs, fewer attributes or coarser groups"
+
+
+class Sample(NamedTuple):
+    """The first rows.
+
+    Attributes:
+        groups: for each single attribute the code of each row's group.
+        bucket: each row's bucket.
+        rows_input: how many rows the input has; None where nobody knows before they are read.
+    """
+
+    groups: Sequence[Codes]
+    bucket: Codes
+    rows_input: int | None = None
+
+    def joint_is_small(self, cutoffs: int, limits: LimitsSpec) -> bool:
+        """Whether one set of all attributes is likely to stay small."""
+        if len(self.groups) < 2:
+            return True
+        rows = len(self.bucket)
+        if rows >= FEWEST_PROBED and len(_sizes(self._cells(range(len(self.groups))))) > rows // 2:
+            return False
+        levels = (len(np.unique(codes)) for codes in self.groups)
+        return prod(max(level, 1) for level in levels) * (cutoffs + 2) <= limits.joint_state_rows
+
+    def state_rows(self, sets: Sequence[tuple[int, ...]], cutoffs: int) -> int:
+        """About how many cells and buckets the state of some grouping sets will have.
+
+        As many as `rows_input` rows meet of the combinations of cell and bucket, were these equally likely.
+        """
+        rows = max(self.rows_input or 0, len(self.bucket))
+        buckets = min(_classes(_sizes(self.bucket)), cutoffs + 2)
+        total = 0.0
+        for positions in sets:
+            combinations = max(_classes(_sizes(self._cells(positions))) * buckets, 1.0)
+            total -= combinations * expm1(-rows / combinations)
+        return round(total)
+
+    def _cells(self, positions: Sequence[int]) -> Codes:
+        """A code for each row's cell."""
+        cell = np.zeros(len(self.bucket), dtype=np.int64)
+        for position in positions:
+            codes = self.groups[position]
+            volume = int(codes.max(initial=0)) + 1
+            if int(cell.max(initial=0)) * volume >= LARGEST_KEY:
+                cell = np.unique(cell, return_inverse=True)[1]
+            cell = cell * volume + codes
+        return cell
+
+
+def _sizes(codes: Codes) -> Codes:
+    """How many rows each code that occurs has."""
+    return np.unique(codes, return_counts=True)[1]
+
+
+def _classes(sizes: Codes) -> float:
+    """About how many classes there are, seen or not (Chao, Scandinavian Journal of Statistics 11, 1984)."""
+    once, twice = int(np.sum(sizes == 1)), int(np.sum(sizes == 2))
+    return len(sizes) + once * (once - 1) / (2 * (twice + 1))
+
+
+def refuse_above(limit: int, state_rows: int, sample: Sample) -> None:
+    """Refuse a request whose state cannot fit, before the rows are counted.
+
+    Raises:
+        DataRefusedError: with the estimate.
+    """
+    if state_rows <= limit:
+        return
+    seen = f"by the first {len(sample.bucket):,} of {sample.rows_input or len(sample.bucket):,} rows"
+    raise DataRefusedError(
+        Problem(
+            "limits.maximum_state_rows", f"exceeded: about {state_rows:,} cells and buckets, {seen}",
+            f"at most {limit:,}", f"{_STEP}, or raise the limit where there is room",
+        )
+    )  # fmt: skip
+
+
+def refuse_more_than(limit: int, state_rows: int) -> None:
+    """Refuse a state that has turned out larger than it may be.
+
+    Raises:
+        DataRefusedError: with its size.
+    """
+    if state_rows > limit:
+        found = f"exceeded: {state_rows:,} cells and buckets"
+        step = f"{_STEP}, or raise the limit where there is room"
+        raise DataRefusedError(Problem("limits.maximum_state_rows", found, f"at most {limit:,}", step))
+
+
+def too_large_for_one_process(limit: int, step: str) -> Problem:
+    """Why a state is refused that would have to be held in one process.
+
+    Args:
+        limit: how many cells and buckets that process may hold.
+        step: what else can count it.
+    """
+    found = f"exceeded: more than {limit:,} cells and buckets"
+    return Problem("limits.driver_state_rows", found, "at most that many", f"{_STEP}, or {step}")

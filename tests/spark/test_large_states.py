@@ -1,0 +1,149 @@
+"""A state that is too large for the driver is swept in Spark, and gives the same tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from fairsweep.engines.arrow import sources as files
+from fairsweep.engines.local import LocalEngine
+from fairsweep.engines.spark import laying_aside
+from fairsweep.engines.spark.engine import SparkEngine
+from fairsweep.engines.spark.sources import source_of
+from fairsweep.errors import DataRefusedError
+from fairsweep.intake import Window
+from fairsweep.specs.loading import load_mapping
+from fairsweep.stores import spark_delta
+from fairsweep.stores.places import Place
+from fairsweep.stores.scratch import FOLDER, Scratch
+from fairsweep.stores.spark_delta import SparkDeltaStore
+from fairsweep.tables import TABLES
+from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit
+from tests.spark.small_audits import bare, config_of, people, stored
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.slow
+
+HERE = {"driver_state_rows": 20_000_000}
+# What the driver then holds: nothing; or everybody's small sets, but not the larger ones.
+ASIDE = {"driver_state_rows": 1, "joint_state_rows": 1}
+PARTLY = {"driver_state_rows": 150, "joint_state_rows": 1}
+JOINT = {"driver_state_rows": 60}
+OTHER_SEX = {"attributes": ["race", {"name": "sex", "values": ["female", "male", "other"]}]}
+TWO_MODELS = {"columns": {"score": "score", "label": "label", "model_id": "model", "model_version": "version"}}
+
+
+def rows_of_all_kinds() -> pd.DataFrame:
+    """With refused and unscored rows, two models, and a declared group that nobody is in."""
+    made = people(1_500)
+    made["label"] = made["label"].astype("Int64").mask(made.index % 97 == 0)
+    made["model"] = ["one" if i % 3 else "two" for i in made.index]
+    made["version"] = "1"
+    return made
+
+
+def published(
+    spark: SparkSession, place: Path, source: dict[str, Any], form: str, limits: dict[str, int], **changes: Any
+) -> tuple[AuditOutcome, dict[str, pa.Table]]:
+    """What an audit returns, and the tables that it leaves."""
+    spec = load_mapping(config_of(input=source, limits=limits, **changes))
+    warehouse = Place.warehouse(place)
+    engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, form, Scratch(spark, warehouse))
+    store = SparkDeltaStore(spark, warehouse)
+    outcome = audit(spec, Window(), engine, store, AuditOptions())
+    return outcome, {name: store.current(name).sort_by([(k, "ascending") for k in t.key]) for name, t in TABLES.items()}
+
+
+@pytest.mark.parametrize("form", ["catalyst", "arrow"])
+@pytest.mark.parametrize(
+    ("limits", "changes"),
+    [
+        pytest.param(ASIDE, {}, id="every set"),
+        pytest.param(PARTLY, TWO_MODELS | {"model": None}, id="the larger sets of two models"),
+        pytest.param(
+            JOINT, {"attributes": ["race", {"name": "sex", "values": ["female", "male", "other"]}]}, id="joint"
+        ),
+    ],
+)
+def test_what_stays_in_spark_gives_the_same_tables(
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    form: str,
+    limits: dict[str, int],
+    changes: dict[str, Any],
+) -> None:
+    source = stored(rows_of_all_kinds(), tmp_path, "parquet")
+    here = {**limits, "driver_state_rows": 20_000_000}
+    expected, wanted = published(spark, tmp_path / "here", source, form, here, **changes)
+    # Several blocks, whose checksums are taken by tasks.
+    monkeypatch.setattr(laying_aside, "BLOCK_ROWS", 40)
+    monkeypatch.setattr(spark_delta, "MOST_ROWS_READ", 10)
+    outcome, found = published(spark, tmp_path / "aside", source, form, limits, **changes)
+    assert not any("too many to be shown here" in warning for warning in expected.warnings)
+    assert any("score_histograms: some of its rows are too many" in warning for warning in outcome.warnings)
+    for name, table in bare(wanted).items():
+        assert bare(found)[name].to_pylist() == table.to_pylist(), name
+    assert found["runs"]["counting"].to_pylist() == wanted["runs"]["counting"].to_pylist()
+    assert found["runs"]["run_id"].to_pylist() == wanted["runs"]["run_id"].to_pylist()
+    assert list((tmp_path / "aside" / FOLDER).iterdir()) == []
+    again, _ = published(spark, tmp_path / "aside", source, form, limits, **changes)
+    assert again.state == "already_done"
+
+
+def test_a_frame_has_the_same_version_wherever_its_state_is(spark: SparkSession, tmp_path: Path) -> None:
+    spark.createDataFrame(pa.Table.from_pandas(people(), preserve_index=False)).createOrReplaceTempView("large_people")
+    source = {"format": "table", "table": "large_people"}
+    _, here = published(spark, tmp_path / "here", source, "catalyst", HERE)
+    _, aside = published(spark, tmp_path / "aside", source, "catalyst", ASIDE)
+    assert aside["runs"]["input_version"].to_pylist() == here["runs"]["input_version"].to_pylist()
+
+
+def test_the_smallest_sets_come_to_the_driver(spark: SparkSession, tmp_path: Path) -> None:
+    from fairsweep.intake import build
+
+    spec = load_mapping(config_of(input=stored(people(), tmp_path, "parquet"), limits=PARTLY))
+    scratch = Scratch(spark, Place.warehouse(tmp_path / "place"))
+    engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, "catalyst", scratch)
+    intake = build(spec, [column.name for column in engine.inspect().columns], Window())
+    (state,) = engine.count(intake, spec.grid()).models.values()
+    apart = {h.attributes: hasattr(h, "collected") for h in state.histograms}
+    assert apart == {("race",): True, ("sex",): False, ("age_band",): True, ("race", "sex"): True}
+    engine.close()
+
+
+@pytest.mark.parametrize("form", ["catalyst", "arrow", "local"])
+def test_a_state_that_cannot_fit_is_refused_with_an_estimate_before_the_rows_are_counted(
+    spark: SparkSession, tmp_path: Path, form: str
+) -> None:
+    rows = pd.concat([people(3_000, seed) for seed in range(3)]).assign(provider=range(9_000))
+    changes: dict[str, Any] = {"attributes": ["provider"], "limits": {"maximum_state_rows": 5_000}}
+    spec = load_mapping(config_of(input=stored(rows, tmp_path, "parquet"), **changes))
+    engine = (
+        LocalEngine(files.source_of(spec.source), spec.limits)
+        if form == "local"
+        else SparkEngine(spark, source_of(spark, spec.source), spec.limits, form)
+    )
+    with pytest.raises(DataRefusedError) as caught:
+        audit(spec, Window(), engine, SparkDeltaStore(spark, Place.warehouse(tmp_path / "place")), AuditOptions())
+    (problem,) = caught.value.problems
+    assert problem.place == "limits.maximum_state_rows"
+    assert problem.value.startswith("exceeded: about 9,") or problem.value.startswith("exceeded: about 8,")
+    assert problem.value.endswith("of 9,000 rows")
+
+
+def test_one_process_refuses_what_only_a_cluster_may_hold(spark: SparkSession, tmp_path: Path) -> None:
+    spec = load_mapping(config_of(input=stored(people(), tmp_path, "parquet"), limits=ASIDE))
+    for engine, step in (
+        (LocalEngine(files.source_of(spec.source), spec.limits), "--engine spark"),
+        (SparkEngine(spark, source_of(spark, spec.source), spec.limits), "with a warehouse"),
+    ):
+        with pytest.raises(DataRefusedError, match=r"limits\.driver_state_rows") as caught:
+            audit(spec, Window(), engine, SparkDeltaStore(spark, Place.warehouse(tmp_path / "place")), AuditOptions())
+        assert step in caught.value.problems[0].next_step
