@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 import fairsweep
-from fairsweep.core.histogram import ScoreHistogram, summed
+from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.errors import UsageError
 from fairsweep.intake import Window
 from fairsweep.specs.loading import load_mapping
+from fairsweep.verbs.attributes import summed
 from fairsweep.verbs.audit import count
 from scripts.benchmarks import shuffling
 from scripts.benchmarks.answers import Answer
@@ -24,7 +25,7 @@ from scripts.benchmarks.sessions import LOCAL_MASTER, session
 
 if TYPE_CHECKING:
     from fairsweep.core.counts import ConfusionCounts
-    from fairsweep.engines.protocol import Engine
+    from fairsweep.engines.protocol import Engine, Histogram
     from fairsweep.specs.audit import AuditSpec
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -59,9 +60,12 @@ def swept(spec: AuditSpec, engine: Engine) -> Swept:
     return found
 
 
-def _histogram(histograms: Sequence[ScoreHistogram], attributes: tuple[str, ...]) -> ScoreHistogram:
+def _histogram(histograms: Sequence[Histogram], attributes: tuple[str, ...]) -> ScoreHistogram:
     exact = next((histogram for histogram in histograms if histogram.attributes == attributes), None)
-    return summed(histograms, attributes) if exact is None else exact
+    found = summed(histograms, attributes) if exact is None else exact
+    if not isinstance(found, ScoreHistogram):
+        raise TypeError("the benchmark counts what fits this process")
+    return found
 
 
 def job(work: Work, spec: AuditSpec, engine: Callable[[AuditSpec], Engine]) -> Job:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairsweep.core.cutoffs import CutoffGrid
+from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.engines.arrow import cells
 from fairsweep.engines.arrow.columns import CodedColumn
 from fairsweep.engines.arrow.conditions import Batch
@@ -146,6 +147,7 @@ def test_counts_in_any_batches_are_those_of_a_loop(joint: bool, most_dense: int,
         assert {tally[:4]: tally.n for tally in state.tallies} == expected.tallies
         for place in [("race",), ("age",), ("plan",), ("race", "plan")]:
             histogram = next(h for h in state.histograms if set(place) <= set(h.attributes)).by(place)
+            assert isinstance(histogram, ScoreHistogram)
             swept = histogram.counts()
             for cell, group in zip(histogram.cells, range(len(histogram.cells)), strict=True):
                 loop = expected.counts[attribute_name(place), group_name(cell)]

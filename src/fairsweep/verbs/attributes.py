@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -48,6 +48,14 @@ class Attribute:
             whole[self.present] = array
             arrays.append(whole)
         return ConfusionCounts(*arrays)
+
+
+@overload
+def summed(histograms: Sequence[ScoreHistogram], attributes: tuple[str, ...]) -> ScoreHistogram: ...
+
+
+@overload
+def summed(histograms: Sequence[Histogram], attributes: tuple[str, ...]) -> Histogram: ...
 
 
 def summed(histograms: Sequence[Histogram], attributes: tuple[str, ...]) -> Histogram:
