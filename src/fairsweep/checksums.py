@@ -19,7 +19,6 @@ _NULL = np.uint64(0x6E756C6C)
 _NAN = np.float64("nan").view(np.uint64)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
-
 # The columns of what `by_run` gives, as Spark declares them.
 PARTS = "run_id string, rows bigint, digest string"
 
@@ -49,7 +48,7 @@ def checksum(table: pa.Table) -> Checksum:
         for name, column in zip(block.schema.names, block.columns, strict=True):
             rows += _mixed(_hashes(column) ^ _text_hash(name))
         total += int(_mixed(rows).sum(dtype=np.uint64))
-    return Checksum(table.num_rows, f"{total & 0xFFFFFFFFFFFFFFFF:016x}")
+    return _checksum_of(table.num_rows, total)
 
 
 def combined(parts: Iterable[Checksum]) -> Checksum:
@@ -58,6 +57,10 @@ def combined(parts: Iterable[Checksum]) -> Checksum:
     for part in parts:
         rows += part.rows
         total += int(part.digest, 16)
+    return _checksum_of(rows, total)
+
+
+def _checksum_of(rows: int, total: int) -> Checksum:
     return Checksum(rows, f"{total & 0xFFFFFFFFFFFFFFFF:016x}")
 
 

@@ -22,6 +22,7 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "TIMESTAMP": pa.timestamp("us", tz="UTC"),
     "ARRAY<STRING>": pa.list_(pa.string()),
 }
+SQL_TYPES: dict[pa.DataType, str] = {arrow: sql for sql, arrow in _ARROW_TYPES.items()}
 
 
 class Column(NamedTuple):

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -53,19 +53,15 @@ class LocalEngine:
         pieces = sorted(self._source.pieces(), key=lambda piece: -piece.size)
         first = sample(pieces, intake, grid)
         joint = first.joint_is_small(len(grid), self._limits)
-        sets = states.grouping_sets(intake, joint=joint)
-        refuse_above(self._limits.maximum_state_rows, first.state_rows(sets, len(grid)), first)
-        try:
-            counts = self._counts(pieces, intake, grid, sets)
-        except TooManyCellsError:
-            if not joint:
-                raise self._too_large() from None
-            # The first rows met few combinations, and the others many.
-            sets = states.grouping_sets(intake, joint=False)
-            try:
+        # The first rows may meet few combinations, and the others many.
+        choices = [states.grouping_sets(intake, joint=choice) for choice in ((True, False) if joint else (False,))]
+        refuse_above(self._limits.maximum_state_rows, first.state_rows(choices[0], len(grid)), first)
+        for sets in choices:
+            with suppress(TooManyCellsError):
                 counts = self._counts(pieces, intake, grid, sets)
-            except TooManyCellsError:
-                raise self._too_large() from None
+                break
+        else:
+            raise self._too_large()
         models = states.states(counts, intake, grid, sets)
         if states.rows(models) > self._most:
             raise self._too_large()

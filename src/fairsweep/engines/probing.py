@@ -84,33 +84,25 @@ def _classes(sizes: Codes) -> float:
     return len(sizes) + once * (once - 1) / (2 * (twice + 1))
 
 
-def refuse_above(limit: int, state_rows: int, sample: Sample) -> None:
-    """Refuse a request whose state cannot fit, before the rows are counted.
+def refuse_above(limit: int, state_rows: int, sample: Sample | None = None) -> None:
+    """Refuse a state that is larger than it may be.
+
+    Args:
+        limit: how many cells and buckets it may have.
+        state_rows: how many it has.
+        sample: what their number is estimated from, before the rows are counted.
 
     Raises:
-        DataRefusedError: with the estimate.
+        DataRefusedError: with their number.
     """
     if state_rows <= limit:
         return
-    seen = f"by the first {len(sample.bucket):,} of {sample.rows_input or len(sample.bucket):,} rows"
-    raise DataRefusedError(
-        Problem(
-            "limits.maximum_state_rows", f"exceeded: about {state_rows:,} cells and buckets, {seen}",
-            f"at most {limit:,}", f"{_STEP}, or raise the limit where there is room",
-        )
-    )  # fmt: skip
-
-
-def refuse_more_than(limit: int, state_rows: int) -> None:
-    """Refuse a state that has turned out larger than it may be.
-
-    Raises:
-        DataRefusedError: with its size.
-    """
-    if state_rows > limit:
-        found = f"exceeded: {state_rows:,} cells and buckets"
-        step = f"{_STEP}, or raise the limit where there is room"
-        raise DataRefusedError(Problem("limits.maximum_state_rows", found, f"at most {limit:,}", step))
+    found = f"{state_rows:,} cells and buckets"
+    if sample is not None:
+        seen = len(sample.bucket)
+        found = f"about {found}, by the first {seen:,} of {sample.rows_input or seen:,} rows"
+    step = f"{_STEP}, or raise the limit where there is room"
+    raise DataRefusedError(Problem("limits.maximum_state_rows", f"exceeded: {found}", f"at most {limit:,}", step))
 
 
 def too_large_for_one_process(limit: int, step: str) -> Problem:

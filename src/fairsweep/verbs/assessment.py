@@ -62,7 +62,9 @@ class Assessment:
     def population(self) -> ConfusionCounts:
         """Everybody at every cutoff, `[cutoffs]`."""
         everybody = self.attributes[0]
-        return everybody.spread(everybody.histogram.counts_at(range(len(self.grid))))[0]
+        if not isinstance(everybody.histogram, ScoreHistogram):
+            raise TypeError("everybody's histogram is in this process")
+        return everybody.spread(everybody.histogram.counts())[0]
 
     @cached_property
     def chosen(self) -> tuple[ChosenCutoff, ...]:
@@ -137,7 +139,6 @@ class Assessment:
         from fairsweep.verbs import distributing
 
         swept = [a.histogram for a in self.attributes if self._is_full(a)]
-
         made: list[tuple[str, OfBlock, Sequence[Histogram]]] = [
             ("score_histograms", partial(distributing.entries, keys=keys), self.state.histograms),
             ("threshold_sweep", partial(distributing.sweep, points=self._points, keys=keys), swept),

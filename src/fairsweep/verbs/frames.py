@@ -35,7 +35,9 @@ def engine_over(data: Any, spec: AuditSpec, spark: SparkSession | None) -> tuple
         return _on_spark(data, spec)
     table = _table(data, spec)
     if spark is not None:
-        return _on_spark(spark.createDataFrame(_decoded(table)), spec)
+        from fairsweep.engines.arrow.packing import plain
+
+        return _on_spark(spark.createDataFrame(plain(table)), spec)
     from fairsweep.engines.arrow.sources import FrameSource
     from fairsweep.engines.local import LocalEngine
 
@@ -89,14 +91,3 @@ def _encoded(values: pd.Series[Any]) -> pa.Array:
         if pa.types.is_string(names.type):
             return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=codes < 0), names)
     return pa.array(values, from_pandas=True)
-
-
-def _decoded(table: pa.Table) -> pa.Table:
-    """Without dictionaries, which Spark does not take."""
-    import pyarrow as pa
-
-    fields = [
-        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
-        for field in table.schema
-    ]
-    return table.cast(pa.schema(fields))

@@ -210,16 +210,17 @@ def sample(pieces: Sequence[Piece], intake: Intake, grid: CutoffGrid) -> Sample:
     if first is None:
         return Sample([np.zeros(0, np.int64) for _ in intake.groups], np.zeros(0, np.int64), rows_input)
     scores = np.nan_to_num(first.score(intake.score)[:SAMPLED_ROWS])
-    codes = [_codes(first, expression)[:SAMPLED_ROWS] for _, expression in intake.groups]
+    codes = [_codes(first, expression, len(scores)) for _, expression in intake.groups]
     return Sample(codes, Buckets(grid).of(scores), rows_input)
 
 
-def _codes(batch: Batch, expression: Expression) -> NDArray[np.int64]:
-    """For each row the code of its group."""
+def _codes(batch: Batch, expression: Expression, size: int) -> NDArray[np.int64]:
+    """The code of the group of each of the first rows."""
     groups = batch.groups(expression)
     names = groups.names.take(pa.array(groups.codes)).dictionary_encode()
     codes, rows = names.indices.to_numpy(), batch.levels_of_rows(groups.field)
-    found: NDArray[np.int64] = np.broadcast_to(codes if rows is None else codes.take(rows), batch.rows).astype(np.int64)
+    first = codes[:size] if rows is None else codes.take(rows[:size])
+    found: NDArray[np.int64] = np.broadcast_to(first, size).astype(np.int64)
     return found
 
 

@@ -57,6 +57,15 @@ def unpacked(cells: pa.Table, intake: Intake) -> pa.Table:
     return pa.table({name: columns[name] for name in (*KEYS, *group_columns(intake), *MEASURES)})
 
 
+def plain(table: pa.Table) -> pa.Table:
+    """The table without dictionaries, which Spark does not take."""
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
+
+
 def _schema(names: list[str]) -> pa.Schema:
     lists = [(name, pa.list_(_ARROW[kind])) for name, kind in LISTED.items()]
     return pa.schema([*((name, pa.string()) for name in names), *lists])

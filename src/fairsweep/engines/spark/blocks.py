@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyspark.sql.functions as F
 
-from fairsweep.checksums import PARTS, Checksum, by_run, combined_by_run
+from fairsweep.checksums import PARTS, Checksum, by_run, combined, combined_by_run
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.histogram import Cell, ScoreHistogram
 from fairsweep.engines.protocol import OfBlock
+from fairsweep.schema import SQL_TYPES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -22,12 +23,7 @@ if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
 
 MEASURED = ("events", "non_events")
-# What Spark calls the types of rows that tasks make.
-TYPES = {
-    pa.string(): "string", pa.int32(): "int", pa.int64(): "bigint", pa.float64(): "double", pa.bool_(): "boolean",
-    pa.date32(): "date", pa.list_(pa.string()): "array<string>",
-}  # fmt: skip
-_COUNTS = ("tp", "fp", "fn", "tn", "unscored_events", "unscored_non_events")
+_COUNTS = tuple(field.name for field in fields(ConfusionCounts))
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class BlockedRows:
     def checksum(self) -> Checksum:
         """Their checksum, which tasks take."""
         parts = self.frame.mapInArrow(by_run, PARTS).toArrow()
-        return next(iter(combined_by_run(parts).values()), Checksum(0, f"{0:016x}"))
+        return combined(combined_by_run(parts).values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +102,7 @@ class BlockedHistogram:
         def work(block: pa.Table) -> pa.Table:
             return of_block(*_histogram(block, grid, attributes, cells))
 
-        declared = ", ".join(f"`{field.name}` {TYPES[field.type]}" for field in schema)
+        declared = ", ".join(f"`{field.name}` {SQL_TYPES[field.type]}" for field in schema)
         blocks = F.floor(F.col("cell_id") / F.lit(float(cells))).alias("block")
         return self._placed.select("*", blocks).groupBy("block").applyInArrow(work, declared)
 

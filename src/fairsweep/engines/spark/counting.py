@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyspark.sql.functions as F
 
+from fairsweep.engines.arrow.packing import plain
 from fairsweep.engines.mixed_radix import volume
 from fairsweep.engines.probing import Sample
 from fairsweep.engines.spark.buckets import bucket
@@ -166,10 +167,6 @@ class Scan:
 def _decoding(scan: Scan) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def decoded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            found = scan.table(pa.Table.from_batches([batch]))
-            plain = [
-                field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in found.schema
-            ]
-            yield from found.cast(pa.schema(plain)).to_batches()
+            yield from plain(scan.table(pa.Table.from_batches([batch]))).to_batches()
 
     return decoded

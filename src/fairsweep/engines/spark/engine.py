@@ -13,6 +13,7 @@ from fairsweep.engines.probing import Sample, refuse_above, too_large_for_one_pr
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection, ModelKey, ModelState
 from fairsweep.engines.spark import counting, laying_aside, tasks
 from fairsweep.engines.spark.columns import Compiler
+from fairsweep.engines.spark.laying_aside import Sets
 from fairsweep.engines.spark.session import settings
 from fairsweep.errors import DataRefusedError, Problem, UsageError
 from fairsweep.expressions import Malformed, fields_of
@@ -39,7 +40,6 @@ SCAN_SETTINGS = {
 
 
 COUNTED_TWICE = "; counted twice, because the counts were too many for the driver"
-Sets = Sequence[tuple[int, ...]]
 
 
 class Scratch(Protocol):

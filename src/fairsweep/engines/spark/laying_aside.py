@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pyspark.sql.functions as F
 
 from fairsweep.engines import states
-from fairsweep.engines.probing import refuse_more_than
+from fairsweep.engines.probing import refuse_above
 from fairsweep.engines.protocol import ModelKey, ModelState
-from fairsweep.engines.spark.blocks import BlockedHistogram, summed
+from fairsweep.engines.spark.blocks import MEASURED, BlockedHistogram, summed
 from fairsweep.engines.states import KEYS, USED, LaidAside, group_columns
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def counted(
     for row in found.toArrow().to_pylist():
         key = ModelKey(row["model_id"] or "", row["model_version"] or "")
         sizes[key, row["within"]] = (row["rows"], row["used"])
-    refuse_more_than(limits.maximum_state_rows, sum(rows for rows, _ in sizes.values()))
+    refuse_above(limits.maximum_state_rows, sum(rows for rows, _ in sizes.values()))
     large = _large({place: rows for place, (rows, _) in sizes.items()}, limits.driver_state_rows)
     names = {_bits(positions, intake, sets): positions for positions in sets}
     aside: dict[ModelKey, LaidAside] = {}
@@ -83,7 +83,7 @@ def _large(sizes: Mapping[tuple[ModelKey, str], int], limit: int) -> list[tuple[
 
 def _blocked(entries: DataFrame, positions: tuple[int, ...], intake: Intake, grid: CutoffGrid) -> BlockedHistogram:
     texts = [F.col(f"g{position}").alias(f"g{i}") for i, position in enumerate(positions)]
-    rows = summed(entries.select(*texts, "bucket", "events", "non_events"), len(positions))
+    rows = summed(entries.select(*texts, "bucket", *MEASURED), len(positions))
     return BlockedHistogram(grid, tuple(intake.groups[i][0] for i in positions), rows, BLOCK_ROWS)
 
 
