@@ -158,7 +158,8 @@ def test_many_tasks_sum_their_counts_in_spark(
 
     rows = people()
     spec = load_mapping(config_of(input=one_file(spark, tmp_path, rows)))
-    monkeypatch.setattr(tasks, "TASK_BYTES", 1)
+    monkeypatch.setattr(tasks, "FEWEST_TASK_BYTES", 1)
+    monkeypatch.setattr(tasks, "MOST_TASK_BYTES", 1)
     monkeypatch.setattr(tasks, "MOST_SUMMED_HERE", 2)
     outcome = outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits, "arrow"))
     assert confusion(outcome.tables) == recounted_people(rows)

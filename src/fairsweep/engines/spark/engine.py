@@ -36,6 +36,8 @@ SCAN_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     # Spark would evaluate a small frame in its optimizer, row by row and without folding constants first.
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation",
+    # Spark gives each core an equal share up to here: every task shuffles a state of its own, so few are better.
+    "spark.sql.files.maxPartitionBytes": str(1 << 30),
 }
 
 

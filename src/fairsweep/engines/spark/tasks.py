@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from fairsweep.engines.arrow.reading import Piece
     from fairsweep.intake import Intake
 
-# A task of fewer bytes waits longer to be started than it counts.
-TASK_BYTES = 128 << 20
+# A task of fewer bytes waits longer to be started than it counts; one of more takes too long to be done again.
+FEWEST_TASK_BYTES, MOST_TASK_BYTES = 128 << 20, 4 << 30
 # The counts of more tasks than these are summed in Spark before they come to the driver.
 MOST_SUMMED_HERE = 16
+_MORE_THAN_CORES = 1 << 20
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -40,10 +41,18 @@ def shares(pieces: Sequence[Piece], tasks: int) -> list[list[Piece]]:
     return given
 
 
-def task_count(pieces: Sequence[Piece]) -> int:
-    """How many tasks read some pieces."""
+def task_count(pieces: Sequence[Piece], parallelism: int) -> int:
+    """How many tasks read some pieces: one at a time on each core, since every task sends a state of its own."""
     size = sum(piece.size for piece in pieces)
-    return max(1, min(len(pieces), -(-size // TASK_BYTES)))
+    share = min(max(-(-size // parallelism), FEWEST_TASK_BYTES), MOST_TASK_BYTES)
+    return max(1, min(len(pieces), -(-size // share)))
+
+
+def parallelism(spark: SparkSession) -> int:
+    """How many tasks the session's cores run at a time, asked as Spark Connect can be asked too."""
+    numbers = spark.range(_MORE_THAN_CORES).select(F.spark_partition_id().alias("number"))
+    row = numbers.agg(F.max("number").alias("last")).collect()[0]
+    return int(row["last"]) + 1
 
 
 def counted(
@@ -65,7 +74,7 @@ def counted(
         sets: for each grouping set the positions of its single attributes.
         summed: whether Spark sums them however few tasks there are.
     """
-    tasks = task_count(pieces)
+    tasks = task_count(pieces, parallelism(spark))
     work = _counting(shares(pieces, tasks), intake, grid, sets)
     cells = [f"{name} string" for name in cell_columns(intake)]
     lists = [f"{name} array<{kind}>" for name, kind in LISTED.items()]
