@@ -7,6 +7,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from fairsweep import inputs
 from fairsweep.errors import Problem, UsageError, install_step, quoted
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Store
@@ -26,6 +27,8 @@ LOCAL_PACKAGES = ("deltalake", "duckdb")
 SPARK_VARIABLES = ("PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION", "SPARK_REMOTE")
 SESSION_CATALOG = "spark_catalog"
 _BY_SPARK = "use --engine spark"
+# Spark counts so many bytes of an input within seconds.
+SMALL_INPUT_BYTES = 16 << 20
 
 
 class Warehouse(Store, Protocol):
@@ -106,8 +109,8 @@ def _against_input(source: InputSpec | None) -> list[Problem]:
     return [Problem(place, reason, "local files of CSV, Parquet or plain Delta with --engine local", _BY_SPARK)]
 
 
-def session_of(options: AuditOptions) -> SparkSession:
-    """The Spark session that the options ask for.
+def session_of(options: AuditOptions, source: InputSpec | None = None) -> SparkSession:
+    """The Spark session that the options ask for, to read an input or the result tables alone.
 
     Raises:
         UsageError: where Spark cannot be started, or the tables would be gone with the session.
@@ -117,10 +120,21 @@ def session_of(options: AuditOptions) -> SparkSession:
 
     options.progress("Starting Spark")
     ours = options.remote is None and "SPARK_REMOTE" not in os.environ and not is_running()
-    spark = start(options.master, options.remote)
+    spark = start(options.master, options.remote, quick=_is_small(source))
     if ours:
         _refuse_a_catalog_that_forgets(spark, options)
     return spark
+
+
+def _is_small(source: InputSpec | None) -> bool:
+    """Whether it can be seen from here that an input is small; without one there are only the result tables."""
+    if source is None:
+        return True
+    folder = inputs.local_path(source.path) if source.path is not None else None
+    if folder is None:
+        return False
+    files = [folder] if folder.is_file() else folder.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file()) <= SMALL_INPUT_BYTES
 
 
 def _refuse_a_catalog_that_forgets(spark: SparkSession, options: AuditOptions) -> None:
@@ -168,7 +182,7 @@ def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
     from fairsweep.stores.scratch import Scratch
     from fairsweep.stores.spark_delta import SparkDeltaStore
 
-    spark = session_of(options)
+    spark = session_of(options, spec.source)
     source, scratch = source_of(spark, spec.source), Scratch(spark, place)
     engine = SparkEngine(spark, source, spec.limits, spec.spark.counting, scratch)
     return engine, SparkDeltaStore(spark, place)
