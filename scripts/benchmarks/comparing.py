@@ -97,7 +97,8 @@ class Outcome:
         if not self.samples:
             return None
         above, below = (median(self.values(sample)) for sample in self.samples)
-        return above / below if below else None
+        # Of nothing on either side, one is as much as the other.
+        return above / below if below else 1.0 if above == below else None
 
     @property
     def reached(self) -> bool | None:

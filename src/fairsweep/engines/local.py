@@ -96,8 +96,8 @@ class LocalEngine:
         return min(self._limits.driver_state_rows, self._limits.maximum_state_rows)
 
     def _too_large(self) -> DataRefusedError:
-        step = "raise limits.driver_state_rows where there is the memory, or use --engine spark"
-        return DataRefusedError(too_large_for_one_process(self._most, step))
+        step = "raise the limit where there is the memory, or use --engine spark"
+        return DataRefusedError(too_large_for_one_process(self._limits, step))
 
     def labels_seen(self, intake: Intake) -> Sequence[str]:
         """Distinct labels, sorted, at most 21."""

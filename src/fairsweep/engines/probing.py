@@ -105,12 +105,13 @@ def refuse_above(limit: int, state_rows: int, sample: Sample | None = None) -> N
     raise DataRefusedError(Problem("limits.maximum_state_rows", f"exceeded: {found}", f"at most {limit:,}", step))
 
 
-def too_large_for_one_process(limit: int, step: str) -> Problem:
+def too_large_for_one_process(limits: LimitsSpec, step: str) -> Problem:
     """Why a state is refused that would have to be held in one process.
 
     Args:
-        limit: how many cells and buckets that process may hold.
+        limits: of which the smaller holds.
         step: what else can count it.
     """
-    found = f"exceeded: more than {limit:,} cells and buckets"
-    return Problem("limits.driver_state_rows", found, "at most that many", f"{_STEP}, or {step}")
+    name = min(("driver_state_rows", "maximum_state_rows"), key=lambda name: int(getattr(limits, name)))
+    found = f"exceeded: more than {getattr(limits, name):,} cells and buckets"
+    return Problem(f"limits.{name}", found, "at most that many", f"{_STEP}, or {step}")

@@ -15,6 +15,7 @@ from fairsweep.engines.spark import counting, laying_aside, tasks
 from fairsweep.engines.spark.columns import Compiler
 from fairsweep.engines.spark.laying_aside import Sets
 from fairsweep.engines.spark.session import settings
+from fairsweep.engines.spark.sources import readable
 from fairsweep.errors import DataRefusedError, Problem, UsageError
 from fairsweep.expressions import Malformed, fields_of
 
@@ -88,11 +89,11 @@ class SparkEngine:
         """The one scan; collected, or laid aside where it is too large for the driver.
 
         Raises:
-            UsageError: when the Arrow kernel is asked for and cannot read the input.
-            DataRefusedError: when the state is larger than it may be.
+            UsageError: when the Arrow kernel is asked for and cannot read the input, or Spark cannot.
+            DataRefusedError: when the state is larger than it may be, or files differ in their types.
         """
-        self.inspect()
-        with settings(self._spark, {**SCAN_SETTINGS, **self._source.settings}):
+        seen = self.inspect()
+        with settings(self._spark, {**SCAN_SETTINGS, **self._source.settings}), readable(seen.input_name):
             found = self._source.pieces()
             reason = self._against_kernel(found, intake)
             if reason is None and not isinstance(found, str):
@@ -103,7 +104,8 @@ class SparkEngine:
                     if TooManyCellsError.__name__ not in str(error):
                         raise
                     reason = "more combinations of groups than the kernel tells apart"
-            if self._counting == "arrow":
+            # Where there is nothing to read, it does not matter how.
+            if self._counting == "arrow" and found:
                 raise UsageError(_no_kernel(reason or ""))
             rows_input = None if isinstance(found, str) else sum(piece.rows for piece in found)
             return self._by_catalyst(rows_input, intake, grid, reason or "")
@@ -117,6 +119,7 @@ class SparkEngine:
         first = sample(pieces, intake, grid)
         sets = states.grouping_sets(intake, joint=first.joint_is_small(len(grid), self._limits))
         if self._fits(first, sets, grid):
+            # Tasks send a row for each cell: a limit would only shuffle them.
             counts = self._held(tasks.counted(self._spark, pieces, intake, grid, sets))
             if counts is not None:
                 counts = tasks.collected(counts, intake)
@@ -133,7 +136,8 @@ class SparkEngine:
         scan = counting.Scan(intake, grid, sets, compiler, met)
         with settings(self._spark, hash_map_settings(scan.expected)):
             if self._fits(first, sets, grid):
-                counts = self._held(scan.counts(rows))
+                most = self._limits.driver_state_rows + 1
+                counts = self._held(scan.counts(rows).limit(most))
                 if counts is not None:
                     return Counted(states.states(scan.table(counts), intake, grid, sets), "catalyst", reason)
                 reason += COUNTED_TWICE
@@ -152,21 +156,20 @@ class SparkEngine:
 
     def _held(self, counts: DataFrame) -> pa.Table | None:
         """The counts on the driver; None where they are too many."""
-        limit = self._limits.driver_state_rows
         try:
-            collected = counts.limit(limit + 1).toArrow()
+            collected = counts.toArrow()
         except Exception as error:
             if "maxResultSize" not in str(error):
                 raise
             return None
-        return collected if collected.num_rows <= limit else None
+        return collected if collected.num_rows <= self._limits.driver_state_rows else None
 
     def _laid_aside(
         self, counts: DataFrame, intake: Intake, grid: CutoffGrid, sets: Sets
     ) -> Mapping[ModelKey, ModelState]:
         if self._scratch is None:
             step = "raise the limit where the driver has the memory, or run `fairsweep audit` with a warehouse"
-            raise DataRefusedError(too_large_for_one_process(self._limits.driver_state_rows, step))
+            raise DataRefusedError(too_large_for_one_process(self._limits, step))
         return laying_aside.counted(self._scratch.keep(counts), intake, grid, sets, self._limits)
 
     def _against_kernel(self, found: list[Piece] | str, intake: Intake) -> str | None:
@@ -189,7 +192,8 @@ class SparkEngine:
     def labels_seen(self, intake: Intake) -> Sequence[str]:
         """Distinct labels, sorted, at most 21."""
         compiler = self._compiler()
-        with settings(self._spark, {**SCAN_SETTINGS, **self._source.settings}):
+        seen = self.inspect()
+        with settings(self._spark, {**SCAN_SETTINGS, **self._source.settings}), readable(seen.input_name):
             rows = self._source.rows(sorted(fields_of(intake.label))).where(~compiler.condition(Malformed()))
             found = (
                 rows.select(compiler.value(intake.label).alias("label")).distinct().limit(MOST_LABELS_SEEN).collect()

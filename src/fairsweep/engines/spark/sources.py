@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -16,7 +17,7 @@ import pyspark.sql.types as T
 from fairsweep import inputs
 from fairsweep.engines.protocol import ColumnType, Inspection, SourceColumn
 from fairsweep.engines.spark.columns import MALFORMED_COLUMN, field_name
-from fairsweep.errors import Problem, UsageError, quoted
+from fairsweep.errors import DataRefusedError, FairsweepError, Problem, UsageError, quoted
 from fairsweep.schema import sql_text
 from fairsweep.specs.sections import InputSpec
 
@@ -33,6 +34,9 @@ CSV_OPTIONS = {
 }  # fmt: skip
 
 
+# What Spark calls a file that turned out unreadable, and why; Delta has names of its own for one that is gone.
+_UNREAD = re.compile(r"\b(?:FAILED_READ_FILE|DELTA_FILE_NOT_FOUND_DETAILED|DELTA_LOG_FILE_NOT_FOUND)\b(?:\.([A-Z_]+))?")
+_TYPES_DIFFER = "PARQUET_COLUMN_DATA_TYPE_MISMATCH"
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -314,6 +318,34 @@ def _version(spark: SparkSession, path: str) -> str:
     root = path.rstrip("/").rsplit("/", 1)[0]
     lines = sorted(f"{name.split(root, 1)[-1]}\t{size}\t{when}\n" for name, size, when in files)
     return f"files:{hashlib.sha256(''.join(lines).encode()).hexdigest()[:32]}"
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turn what Spark raises while it reads an input into our own errors, in words that quote no row.
+
+    Args:
+        name: what people call the input.
+
+    Raises:
+        DataRefusedError: where its files differ in the type of a column.
+        UsageError: where a file is gone or broken.
+    """
+    try:
+        yield
+    except Exception as error:
+        unread = _UNREAD.search(str(error))
+        if unread is None or isinstance(error, FairsweepError):
+            raise
+        place = f"input {quoted(name)}"
+        if unread[1] == _TYPES_DIFFER:
+            found, step = "a column of other types in some files", "write the files anew with one schema"
+            raise DataRefusedError(
+                Problem(place, found, "one type in all files", f"{step}, or use --engine local")
+            ) from error
+        found = f"not readable by Spark ({unread[0]})"
+        step = "check that all files are there and whole; those of an old version may have been vacuumed"
+        raise UsageError(Problem(place, found, "readable files", step)) from error
 
 
 def _unreadable(path: str, error: Exception) -> UsageError:
