@@ -16,9 +16,8 @@ from fairsweep.engines.spark.sources import source_of
 from fairsweep.errors import DataRefusedError, FairsweepError, UsageError
 from fairsweep.specs.loading import load_mapping
 from fairsweep.stores.memory import MemoryStore
-from fairsweep.tables import RUNS
 from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit
-from tests.spark.small_audits import bare, config_of, people
+from tests.spark.small_audits import config_of, people
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
