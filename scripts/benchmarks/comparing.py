@@ -97,8 +97,9 @@ class Outcome:
         if not self.samples:
             return None
         above, below = (median(self.values(sample)) for sample in self.samples)
-        # Of nothing on either side, one is as much as the other.
-        return above / below if below else 1.0 if above == below else None
+        if above == below:  # nothing on either side, too
+            return 1.0
+        return above / below if below else None
 
     @property
     def reached(self) -> bool | None:

@@ -14,6 +14,7 @@ import pytest
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.sources import source_of
 from fairsweep.errors import DataRefusedError, FairsweepError, UsageError
+from fairsweep.intake import Window
 from fairsweep.specs.loading import load_mapping
 from fairsweep.stores.memory import MemoryStore
 from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 
 def counted(spark: SparkSession, place: dict[str, Any], counting: str) -> AuditOutcome:
-    from fairsweep.intake import Window
-
     spec = load_mapping(config_of(input=place))
     engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, counting)
     return audit(spec, Window(), engine, MemoryStore(), AuditOptions())

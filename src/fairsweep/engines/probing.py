@@ -112,6 +112,7 @@ def too_large_for_one_process(limits: LimitsSpec, step: str) -> Problem:
         limits: of which the smaller holds.
         step: what else can count it.
     """
-    name = min(("driver_state_rows", "maximum_state_rows"), key=lambda name: int(getattr(limits, name)))
-    found = f"exceeded: more than {getattr(limits, name):,} cells and buckets"
+    limit = min(limits.driver_state_rows, limits.maximum_state_rows)
+    name = "driver_state_rows" if limit == limits.driver_state_rows else "maximum_state_rows"
+    found = f"exceeded: more than {limit:,} cells and buckets"
     return Problem(f"limits.{name}", found, "at most that many", f"{_STEP}, or {step}")

@@ -120,7 +120,7 @@ def session_of(options: AuditOptions, source: InputSpec | None = None) -> SparkS
 
     options.progress("Starting Spark")
     ours = options.remote is None and "SPARK_REMOTE" not in os.environ and not is_running()
-    spark = start(options.master, options.remote, quick=_is_small(source))
+    spark = start(options.master, options.remote, quick=ours and _is_small(source))
     if ours:
         _refuse_a_catalog_that_forgets(spark, options)
     return spark
@@ -133,8 +133,11 @@ def _is_small(source: InputSpec | None) -> bool:
     folder = inputs.local_path(source.path) if source.path is not None else None
     if folder is None:
         return False
-    files = [folder] if folder.is_file() else folder.rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file()) <= SMALL_INPUT_BYTES
+    try:
+        files = inputs.local_files(folder)
+    except UsageError:  # nothing to read: whoever reads it says so
+        return True
+    return sum(file.stat().st_size for file in files) <= SMALL_INPUT_BYTES
 
 
 def _refuse_a_catalog_that_forgets(spark: SparkSession, options: AuditOptions) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from fairsweep.core.cutoffs import CutoffGrid
@@ -92,8 +93,7 @@ class SparkEngine:
             UsageError: when the Arrow kernel is asked for and cannot read the input, or Spark cannot.
             DataRefusedError: when the state is larger than it may be, or files differ in their types.
         """
-        seen = self.inspect()
-        with settings(self._spark, {**SCAN_SETTINGS, **self._source.settings}), readable(seen.input_name):
+        with self._reading():
             found = self._source.pieces()
             reason = self._against_kernel(found, intake)
             if reason is None and not isinstance(found, str):
@@ -115,12 +115,20 @@ class SparkEngine:
         if self._scratch is not None:
             self._scratch.clear()
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Settings and errors of everything that reads rows."""
+        name = self.inspect().input_name
+        with settings(self._spark, {**SCAN_SETTINGS, **self._source.settings}), readable(name):
+            yield
+
     def _by_kernel(self, pieces: list[Piece], intake: Intake, grid: CutoffGrid, reason: str) -> Counted:
         first = sample(pieces, intake, grid)
         sets = states.grouping_sets(intake, joint=first.joint_is_small(len(grid), self._limits))
         if self._fits(first, sets, grid):
-            # Tasks send a row for each cell: a limit would only shuffle them.
-            counts = self._held(tasks.counted(self._spark, pieces, intake, grid, sets))
+            found = tasks.counted(self._spark, pieces, intake, grid, sets)
+            # A limit on the few rows of packs would only shuffle them.
+            counts = self._held(found, limited=not tasks.are_packs(found))
             if counts is not None:
                 counts = tasks.collected(counts, intake)
                 return Counted(states.states(counts, intake, grid, sets), "arrow", reason)
@@ -136,8 +144,7 @@ class SparkEngine:
         scan = counting.Scan(intake, grid, sets, compiler, met)
         with settings(self._spark, hash_map_settings(scan.expected)):
             if self._fits(first, sets, grid):
-                most = self._limits.driver_state_rows + 1
-                counts = self._held(scan.counts(rows).limit(most))
+                counts = self._held(scan.counts(rows))
                 if counts is not None:
                     return Counted(states.states(scan.table(counts), intake, grid, sets), "catalyst", reason)
                 reason += COUNTED_TWICE
@@ -154,15 +161,21 @@ class SparkEngine:
         # Events and non-events of a bucket are two counts.
         return 2 * expected <= self._limits.driver_state_rows
 
-    def _held(self, counts: DataFrame) -> pa.Table | None:
-        """The counts on the driver; None where they are too many."""
+    def _held(self, counts: DataFrame, *, limited: bool = True) -> pa.Table | None:
+        """The counts on the driver; None where they are too many.
+
+        Args:
+            counts: what a scan gives.
+            limited: whether no more than may be held are sent.
+        """
+        limit = self._limits.driver_state_rows
         try:
-            collected = counts.toArrow()
+            collected = (counts.limit(limit + 1) if limited else counts).toArrow()
         except Exception as error:
             if "maxResultSize" not in str(error):
                 raise
             return None
-        return collected if collected.num_rows <= self._limits.driver_state_rows else None
+        return collected if collected.num_rows <= limit else None
 
     def _laid_aside(
         self, counts: DataFrame, intake: Intake, grid: CutoffGrid, sets: Sets
@@ -192,8 +205,7 @@ class SparkEngine:
     def labels_seen(self, intake: Intake) -> Sequence[str]:
         """Distinct labels, sorted, at most 21."""
         compiler = self._compiler()
-        seen = self.inspect()
-        with settings(self._spark, {**SCAN_SETTINGS, **self._source.settings}), readable(seen.input_name):
+        with self._reading():
             rows = self._source.rows(sorted(fields_of(intake.label))).where(~compiler.condition(Malformed()))
             found = (
                 rows.select(compiler.value(intake.label).alias("label")).distinct().limit(MOST_LABELS_SEEN).collect()

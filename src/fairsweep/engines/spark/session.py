@@ -43,8 +43,10 @@ LOCAL_SETTINGS: Mapping[str, str] = {
     "spark.driver.bindAddress": "127.0.0.1",
 }
 # A short job spends most of its time compiling and loading classes: Java's quick compiler, and no collections for them.
-QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MetaspaceSize=256m -Xms800m -Xmn400m"
-QUICK_SETTINGS: Mapping[str, str] = {"spark.driver.defaultJavaOptions": QUICK_JAVA}
+# Nothing here may fix the size of the heap, which can be told to be smaller.
+QUICK_SETTINGS: Mapping[str, str] = {
+    "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MetaspaceSize=256m",
+}
 
 
 def start(master: str | None = None, remote: str | None = None, *, quick: bool = False) -> SparkSession:

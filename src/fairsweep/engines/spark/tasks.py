@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyspark.sql.functions as F
+import pyspark.sql.types as T
 from pyspark.sql.utils import is_remote
 
 from fairsweep.engines.arrow.kernel import Counter
@@ -84,6 +85,11 @@ def counted(
     rows = packs.select(*cell_columns(intake), F.inline(F.arrays_zip(*LISTED)))
     keys = [*KEYS, *group_columns(intake)]
     return rows.groupBy(*keys).agg(*(F.sum(name).alias(name) for name in MEASURES))
+
+
+def are_packs(counts: DataFrame) -> bool:
+    """Whether `counted` gave a row per task and cell: few rows, of lists."""
+    return isinstance(counts.schema["bucket"].dataType, T.ArrayType)
 
 
 def collected(counts: pa.Table, intake: Intake) -> pa.Table:
