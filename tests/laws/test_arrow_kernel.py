@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.core.histogram import ScoreHistogram
-from fairsweep.engines.arrow import cells
+from fairsweep.engines.arrow import cells, set_counts
 from fairsweep.engines.arrow.columns import CodedColumn
 from fairsweep.engines.arrow.conditions import Batch
 from fairsweep.engines.arrow.kernel import Buckets, Counter
@@ -119,8 +119,12 @@ PEOPLE = st.lists(
 
 @pytest.mark.parametrize("joint", [True, False], ids=["joint", "separate"])
 @pytest.mark.parametrize("most_dense", [cells.MOST_DENSE, 0], ids=["dense", "sparse"])
-def test_counts_in_any_batches_are_those_of_a_loop(joint: bool, most_dense: int, monkeypatch: Any) -> None:
-    monkeypatch.setattr(cells, "MOST_DENSE", most_dense)
+@pytest.mark.parametrize("most_together", [set_counts.MOST_TOGETHER, 300, 0], ids=["together", "outgrown", "apart"])
+def test_counts_in_any_batches_are_those_of_a_loop(
+    joint: bool, most_dense: int, most_together: int, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(set_counts, "MOST_DENSE", most_dense)
+    monkeypatch.setattr(set_counts, "MOST_TOGETHER", most_together)
     monkeypatch.setattr(cells, "_FEWEST_TO_MERGE", 3)
     spec = load_mapping(CONFIG)
     kinds = {"score": pa.float64(), "label": pa.int32(), "race": pa.string(), "age": pa.int16(), "plan": pa.bool_()}

@@ -109,6 +109,20 @@ class CellCounts:
         self._merge()
         return self._sparse[0] if self._sparse else (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
+    def over(self, columns: Sequence[int]) -> CellCounts:
+        """The counts of coarser cells: the sum over all columns but these, which are given by their place."""
+        found = CellCounts(self.places, self._most_dense, self._most)
+        found.fit([self.radices[i] for i in columns])
+        keys, counts = self.entries()
+        codes, place = self.decoded(keys)
+        keys = sum((codes[i] * step for i, step in zip(columns, found.strides, strict=True)), place)
+        if found._dense is not None:
+            np.add.at(found._dense, keys, counts)
+        else:
+            found._sparse.append((keys, counts))
+            found._merge()
+        return found
+
     def decoded(self, keys: Keys) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
         """The codes of each column, and the place, of some keys."""
         cells, place = np.divmod(keys, self.places)

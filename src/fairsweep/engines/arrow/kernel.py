@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fairsweep.core.buckets import MOST_COMPARISONS, GuessTable
-from fairsweep.engines.arrow.cells import MOST_DENSE, CellCounts, Names
+from fairsweep.engines.arrow.cells import CellCounts, Names
+from fairsweep.engines.arrow.set_counts import SetCounts
 from fairsweep.engines.mixed_radix import Keys
 from fairsweep.engines.probing import Sample
 from fairsweep.engines.states import EVENT, KEYS, LABEL_CLASSES, NON_EVENT, NOT_KNOWN, USED, Places, group_columns
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 BLOCK_ROWS = 1 << 15
 # Enough to tell a thousand groups from a hundred thousand.
 SAMPLED_ROWS = 10_000
-# Of all grouping sets together, in counts of eight bytes.
-MOST_DENSE_OF_ALL = 1 << 25
 MODEL_COLUMNS = 2
 
 
@@ -80,11 +79,10 @@ class Counter:
     def __init__(
         self, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]], most: int | None = None
     ) -> None:
-        self._intake, self._sets = intake, sets
+        self._intake, self._sets = intake, [_columns(positions) for positions in sets]
         self._buckets, self._places = Buckets(grid), Places(len(grid) + 1, len(intake.rules))
         self._names = [Names() for _ in range(MODEL_COLUMNS + len(intake.groups))]
-        dense = min(MOST_DENSE, MOST_DENSE_OF_ALL // len(sets))
-        self._counts = [CellCounts(self._places.size, dense, most) for _ in sets]
+        self._counts = SetCounts(self._sets, self._places.size, most)
 
     def add(self, batch: Batch) -> None:
         """Count a batch."""
@@ -104,7 +102,7 @@ class Counter:
 
     def table(self) -> pa.Table:
         """All that was counted, in the form that `states` takes."""
-        return pa.concat_tables([self._entries(*one) for one in zip(self._sets, self._counts, strict=True)])
+        return pa.concat_tables([self._entries(columns, self._counts.of(columns)) for columns in self._sets])
 
     def _rules(self, batch: Batch) -> NDArray[np.int64] | None:
         """The first rule that holds for each row; None where none holds for any."""
@@ -136,8 +134,7 @@ class Counter:
                 parts.append(_Part(groups.codes, codes))
             else:
                 parts.append(_Part(levels, codes.take(groups.codes)))
-        for counts, positions in zip(self._counts, self._sets, strict=True):
-            counts.fit([len(self._names[i]) for i in _columns(positions)])
+        self._counts.fit([len(names) for names in self._names])
         return parts
 
     def _add_used(
@@ -145,9 +142,7 @@ class Counter:
     ) -> None:
         scores = batch.score(self._intake.score)
         size = batch.rows if rows is None else len(rows)
-        steps = [
-            self._steps(parts, positions, counts) for positions, counts in zip(self._sets, self._counts, strict=True)
-        ]
+        steps = [self._steps(parts, columns, counts) for columns, counts in self._counts]
         for first in range(0, size, BLOCK_ROWS):
             block: slice | NDArray[np.int64] = slice(first, min(first + BLOCK_ROWS, size))
             if rows is not None:
@@ -155,7 +150,7 @@ class Counter:
             place = self._buckets.of(scores[block])
             non_event = ~event[block] if isinstance(event, np.ndarray) else np.bool_(not event)
             place += non_event * np.int64(self._places.non_event)
-            for counts, (base, found) in zip(self._counts, steps, strict=True):
+            for (_, counts), (base, found) in zip(self._counts, steps, strict=True):
                 counts.add(_keys(place, base, found, block))
 
     def _add_others(
@@ -172,14 +167,14 @@ class Counter:
         known = np.broadcast_to(batch.holds(self._intake.label_known), batch.rows)[rows]
         label = np.where(np.broadcast_to(event, batch.rows)[rows], EVENT, NON_EVENT)
         place = self._places.first_other + rule[rows] * len(LABEL_CLASSES) + np.where(known, label, NOT_KNOWN)
-        for counts, positions in zip(self._counts, self._sets, strict=True):
-            counts.add(_keys(place, *self._steps(parts, positions, counts), rows))
+        for columns, counts in self._counts:
+            counts.add(_keys(place, *self._steps(parts, columns, counts), rows))
 
     @staticmethod
-    def _steps(parts: Sequence[_Part], positions: tuple[int, ...], counts: CellCounts) -> tuple[int, list[_Part]]:
+    def _steps(parts: Sequence[_Part], columns: tuple[int, ...], counts: CellCounts) -> tuple[int, list[_Part]]:
         """What is added to every key, and for each column what its levels add."""
         base, found = 0, []
-        for i, stride in zip(_columns(positions), counts.strides, strict=True):
+        for i, stride in zip(columns, counts.strides, strict=True):
             levels, codes = parts[i]
             if levels is None:
                 base += int(codes[0]) * stride
@@ -187,12 +182,12 @@ class Counter:
                 found.append(_Part(levels, codes * stride))
         return base, found
 
-    def _entries(self, positions: tuple[int, ...], counts: CellCounts) -> pa.Table:
+    def _entries(self, columns: tuple[int, ...], counts: CellCounts) -> pa.Table:
         """The counts of one grouping set."""
         keys, n = counts.entries()
         codes, place = counts.decoded(keys) if len(keys) else ([], keys)
         found = self._places.table(place, n)
-        named = dict(zip(_columns(positions), codes, strict=False))
+        named = dict(zip(columns, codes, strict=False))
         texts = [self._text(i, named.get(i), len(n)) for i in range(len(self._names))]
         names = [*KEYS[:MODEL_COLUMNS], *group_columns(self._intake)]
         return pa.table(dict(zip(names, texts, strict=True)) | found)
@@ -224,9 +219,9 @@ def _codes(batch: Batch, expression: Expression, size: int) -> NDArray[np.int64]
     return found
 
 
-def _columns(positions: Sequence[int]) -> list[int]:
+def _columns(positions: Sequence[int]) -> tuple[int, ...]:
     """The columns of a grouping set's key: the model's two, then those of its attributes."""
-    return [*range(MODEL_COLUMNS), *(MODEL_COLUMNS + i for i in positions)]
+    return (*range(MODEL_COLUMNS), *(MODEL_COLUMNS + i for i in positions))
 
 
 def _keys(place: NDArray[np.int64], base: int, parts: Sequence[_Part], block: slice | NDArray[np.int64]) -> Keys:
