@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,7 @@ from fairsweep.verbs.audit import (
     count,
     now,
     publish,
-    results,
-    run_of,
+    record_of,
 )
 from fairsweep.verbs.frames import engine_over
 from fairsweep.verbs.records import Batch, state_version
@@ -164,16 +163,31 @@ class AuditResult:
     _counted: Counted
     _models: tuple[Assessed, ...]
     _spark: SparkSession | None
+    _made: dict[str, pa.Table] = field(default_factory=dict)
 
     @cached_property
     def tables(self) -> dict[str, pa.Table]:
         """Every result table, and the record of the run, by name."""
-        runs = [run_of(self._batch, self._counted, model) for model in self._models if not model.problems]
-        tables = results(runs)
         from fairsweep.tables import RUNS, TABLES
 
-        records = [{"is_current": False, "checksums": "{}", **run.record} for run in runs]
-        return tables | {RUNS: TABLES[RUNS].rows(records)}
+        found = {name: self._table(name) for name in TABLES if name != RUNS}
+        records = [record_of(self._batch, self._counted, model) for model in self._accepted]
+        return found | {RUNS: TABLES[RUNS].rows([{"is_current": False, "checksums": "{}", **r} for r in records])}
+
+    @property
+    def _accepted(self) -> list[Assessed]:
+        return [model for model in self._models if not model.problems]
+
+    def _table(self, name: str) -> pa.Table:
+        """One result table, made when it is first asked for: intervals of all disparities take the longest."""
+        import pyarrow as pa
+
+        from fairsweep.tables import TABLES
+
+        if name not in self._made:
+            parts = [m.assessment.table(name, self._batch.keys(m.key)) for m in self._accepted]
+            self._made[name] = pa.concat_tables([TABLES[name].arrow_schema.empty_table(), *parts])
+        return self._made[name]
 
     @property
     def sweep(self) -> pd.DataFrame:
@@ -204,12 +218,12 @@ class AuditResult:
     def warnings(self) -> list[str]:
         """What a person should know beside the figures; among it, models that were refused."""
         refused = [f"{' '.join(m.key)} is refused: {problem}" for m in self._models for problem in m.problems]
-        return refused + [warning for m in self._models if not m.problems for warning in m.warnings]
+        return refused + [warning for m in self._accepted for warning in m.warnings]
 
     def _shown(self, table: str) -> pd.DataFrame:
         several = {"model_id", "model_version"} if len(self._models) > 1 else set()
         hidden = [name for name in _KEYS if name not in several]
-        frame: pd.DataFrame = self.tables[table].drop_columns(hidden).to_pandas()
+        frame: pd.DataFrame = self._table(table).drop_columns(hidden).to_pandas()
         return frame
 
     def at(self, cutoff: float) -> pd.DataFrame:
@@ -229,7 +243,7 @@ class AuditResult:
         if not is_number(cutoff):
             raise UsageError(Problem("cutoff", describe(cutoff), "a number on the grid", "for example result.at(0.5)"))
         parts = []
-        for model in (m for m in self._models if not m.problems):
+        for model in self._accepted:
             grid = model.assessment.grid
             index = grid.index_of(cutoff)
             if index is None:

@@ -76,9 +76,7 @@ def test_checks_hold_whoever_created_the_tables_and_whoever_writes(stores: Store
     assert "987654321" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "form", [*(pytest.param(form, marks=pytest.mark.slow) for form in ("csv", "parquet")), "delta"]
-)
+@pytest.mark.parametrize("form", [pytest.param(form, marks=pytest.mark.slow) for form in ("csv", "parquet", "delta")])
 def test_an_audit_by_one_engine_is_already_done_for_the_other_with_the_same_rows(
     spark: SparkSession, tmp_path: Path, form: str
 ) -> None:

@@ -180,6 +180,7 @@ def test_the_same_run_from_eight_threads_is_published_once_whether_or_not_they_t
     assert_shows(store, racing)
 
 
+@pytest.mark.slow
 def test_commits_at_once_conflict_so_that_one_run_is_current(spark: SparkSession, tmp_path: Path) -> None:
     store = SparkDeltaStore(spark, Place.warehouse(tmp_path))
     store.ensure()
@@ -197,6 +198,7 @@ def test_stores_that_create_the_same_tables_at_once_all_find_them(spark: SparkSe
     assert stores[0].publish([REFUSED]) == {REFUSED.id: "recorded"}
 
 
+@pytest.mark.slow
 def test_a_schema_of_the_catalog_holds_managed_tables_and_lasting_views(spark: SparkSession, tmp_path: Path) -> None:
     name = f"fair_{tmp_path.name}"
     spark.sql(f"CREATE SCHEMA `{name}` LOCATION '{tmp_path}'")

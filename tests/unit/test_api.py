@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import fairsweep as fs
+from fairsweep.verbs import frames
 
 ROWS = pd.DataFrame(
     {
@@ -114,3 +115,22 @@ def test_another_cutoff_must_be_a_number_of_the_grid(cutoff: Any, message: str) 
     with pytest.raises(fs.UsageError) as caught:
         audited().at(cutoff)
     assert str(caught.value).startswith(message)
+
+
+def test_columns_of_objects_are_read_alike_whether_equal_texts_are_one_object_or_many() -> None:
+    texts = ["Black", "White", None, "Öther", float("nan"), "Black"] * 2_000
+    few = pd.Series(texts, dtype=object)
+    many = pd.Series([text if not isinstance(text, str) else "".join(text) for text in texts], dtype=object)
+    every_other_from_the_end = pd.Series(np.array(texts + texts, dtype=object)[::-2], dtype=object)
+    for made, expected in ((few, texts), (many, texts), (every_other_from_the_end, (texts + texts)[::-2])):
+        assert frames._encoded(made).to_pylist() == [text if isinstance(text, str) else None for text in expected]
+    numbers = pd.Series([1, 2.5, None] * 5, dtype=object)
+    assert frames._encoded(numbers).to_pylist() == [1.0, 2.5, None] * 5
+
+
+def test_a_table_that_is_asked_for_alone_is_that_of_all() -> None:
+    for name in ("sweep", "metrics", "disparities", "operating_points", "refused"):
+        alone, all_first = audited(), audited()
+        assert all_first.tables
+        a, b = getattr(alone, name), getattr(all_first, name)
+        pd.testing.assert_frame_equal(a, b)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -119,16 +119,23 @@ class Assessment:
         Args:
             keys: the columns that all rows share: run, model and window.
         """
-        built = {
-            "refused_counts": self._refused_counts(),
-            "score_histograms": self._score_histograms(),
-            "cells": self._cells(),
-            "threshold_sweep": self._threshold_sweep(),
-            "group_metrics": self._group_metrics(),
-            "disparities": self._disparities(),
-            "operating_points": self._operating_points(),
+        return {name: self.table(name, keys) for name in self._parts}
+
+    def table(self, name: str, keys: Mapping[str, object]) -> pa.Table:
+        """One of these tables."""
+        return table_of(name, self._parts[name](), keys)
+
+    @property
+    def _parts(self) -> Mapping[str, Callable[[], Parts]]:
+        return {
+            "refused_counts": self._refused_counts,
+            "score_histograms": self._score_histograms,
+            "cells": self._cells,
+            "threshold_sweep": self._threshold_sweep,
+            "group_metrics": self._group_metrics,
+            "disparities": self._disparities,
+            "operating_points": self._operating_points,
         }
-        return {name: table_of(name, parts, keys) for name, parts in built.items()}
 
     def distributed(self, keys: Mapping[str, object]) -> dict[str, list[DistributedRows]]:
         """Rows of result tables that are made of distributed histograms, where these are.

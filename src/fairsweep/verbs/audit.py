@@ -276,15 +276,19 @@ def publish(
 
 def run_of(batch: Batch, counted: Counted, model: Assessed) -> Run:
     """A model's record, with its results where it is accepted."""
+    if model.problems:
+        return Run(record_of(batch, counted, model))
+    keys = batch.keys(model.key)
+    tables, distributed = model.assessment.tables(keys), model.assessment.distributed(keys)
+    return Run(record_of(batch, counted, model), tables, distributed)
+
+
+def record_of(batch: Batch, counted: Counted, model: Assessed) -> dict[str, object]:
+    """A model's record."""
     record = batch.record(model.key, now()) | counted_columns(model.assessment.state, counted)
     if model.problems:
-        return Run(record | {"status": "refused", "error": one_line(model.problems)})
-    keys = batch.keys(model.key)
-    return Run(
-        record | {"status": "succeeded", "full_sweep": model.assessment.full_sweep, "finished_at": now()},
-        model.assessment.tables(keys),
-        model.assessment.distributed(keys),
-    )
+        return record | {"status": "refused", "error": one_line(model.problems)}
+    return record | {"status": "succeeded", "full_sweep": model.assessment.full_sweep, "finished_at": now()}
 
 
 def _leave_a_trace(batch: Batch, store: Store, error: Exception) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fairsweep.engines.protocol import Inspection, SourceColumn
 from fairsweep.errors import DataRefusedError, Problem, UsageError, quoted
 from fairsweep.inputs import column_type
@@ -13,10 +15,14 @@ from fairsweep.verbs import refusing
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from numpy.typing import NDArray
     from pyspark.sql import DataFrame, SparkSession
 
     from fairsweep.engines.protocol import Engine
     from fairsweep.specs.audit import AuditSpec
+
+# Of the first objects; where half of them differ, most of the others do too.
+MOST_OBJECTS = 1 << 12
 
 
 def engine_over(data: Any, spec: AuditSpec, spark: SparkSession | None) -> tuple[Engine, SparkSession | None]:  # noqa: ANN401
@@ -86,8 +92,41 @@ def _encoded(values: pd.Series[Any]) -> pa.Array:
     import pyarrow as pa
 
     if values.dtype == object:
-        codes, levels = pd.factorize(values.to_numpy(), use_na_sentinel=True)
+        objects = values.to_numpy()
+        different, place = _different_objects(objects)
+        codes, levels = pd.factorize(different, use_na_sentinel=True)
         names = pa.array(levels, from_pandas=True)
         if pa.types.is_string(names.type):
-            return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=codes < 0), names)
+            short = codes.astype(np.int32)
+            each = short if place is None else short.take(place)
+            absent = each < 0 if short.min(initial=0) < 0 else None
+            return pa.DictionaryArray.from_arrays(pa.array(each, mask=absent), names)
     return pa.array(values, from_pandas=True)
+
+
+def _different_objects(objects: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.int32] | None]:
+    """Objects without those that occur before, and where each one is among these; all of them, where few do.
+
+    A column that was read from a file mostly has one object for each distinct text. To tell objects apart by where
+    they are takes a tenth of the time of comparing them.
+    """
+    import pyarrow as pa
+
+    addresses = np.asarray(_Addresses(objects))
+    if len(np.unique(addresses[:MOST_OBJECTS])) > MOST_OBJECTS // 2:
+        return objects, None
+    encoded = pa.array(addresses).dictionary_encode()
+    place = encoded.indices.to_numpy()
+    # They are numbered in the order in which they occur.
+    first = np.searchsorted(np.maximum.accumulate(place), np.arange(len(encoded.dictionary)))
+    return objects[first], place
+
+
+class _Addresses:
+    """The addresses that an array of objects consists of, as an array of numbers."""
+
+    def __init__(self, objects: NDArray[np.object_]) -> None:
+        # The array that is made of this keeps it alive, and with it the objects.
+        self._objects = objects
+        kind = np.dtype(np.intp).str
+        self.__array_interface__ = objects.__array_interface__ | {"typestr": kind, "descr": [("", kind)]}
