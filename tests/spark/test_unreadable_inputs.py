@@ -54,12 +54,22 @@ def vacuumed_version(folder: Path, rows: pd.DataFrame) -> dict[str, Any]:
     return {"format": "delta", "path": str(folder / "t"), "version": 0}
 
 
+def log_without_its_beginning(folder: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    from deltalake import write_deltalake
+
+    for _ in range(2):
+        write_deltalake(folder / "t", rows, mode="append")
+    (folder / "t" / "_delta_log" / f"{0:020}.json").unlink()
+    return {"format": "delta", "path": str(folder / "t")}
+
+
 @pytest.mark.parametrize(
     ("made", "kind", "says"),
     [
         (files_of_other_widths, DataRefusedError, "a column of other types in some files"),
         (files_of_other_scales, DataRefusedError, "a column of other types in some files"),
         (vacuumed_version, UsageError, "vacuumed"),
+        (log_without_its_beginning, UsageError, "DELTA_TRUNCATED_TRANSACTION_LOG"),
     ],
 )
 def test_files_that_spark_cannot_read_are_named_with_a_next_step(

@@ -35,7 +35,10 @@ CSV_OPTIONS = {
 
 
 # What Spark calls a file that turned out unreadable, and why; Delta has names of its own for one that is gone.
-_UNREAD = re.compile(r"\b(?:FAILED_READ_FILE|DELTA_FILE_NOT_FOUND_DETAILED|DELTA_LOG_FILE_NOT_FOUND)\b(?:\.([A-Z_]+))?")
+_UNREAD = re.compile(
+    r"\b(?:FAILED_READ_FILE|DELTA_FILE_NOT_FOUND_DETAILED|DELTA_LOG_FILE_NOT_FOUND|DELTA_TRUNCATED_TRANSACTION_LOG)\b"
+    r"(?:\.([A-Z_]+))?"
+)
 _TYPES_DIFFER = "PARQUET_COLUMN_DATA_TYPE_MISMATCH"
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
@@ -181,11 +184,13 @@ class DeltaSource:
 
     def inspect(self) -> Inspection:
         """The schema at the pinned version; without one in the config, the latest is pinned now."""
-        if self._version is None:
-            self._version = self._latest_version()
-        columns = columns_of(self._frame().schema)
-        version = None if self._version is None else f"delta:{self._identity()}:{self._version}"
-        return Inspection(columns, self._path or self._table or "", version)
+        name = self._path or self._table or ""
+        with readable(name):
+            if self._version is None:
+                self._version = self._latest_version()
+            columns = columns_of(self._frame().schema)
+            version = None if self._version is None else f"delta:{self._identity()}:{self._version}"
+        return Inspection(columns, name, version)
 
     def _identity(self) -> str:
         """The id that a table got when it was made: its version number alone could be any table's."""
