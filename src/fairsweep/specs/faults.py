@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from fairsweep.errors import Problem, did_you_mean, quoted
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
+    from pydantic.fields import FieldInfo
 
 ConfigPath = tuple[str | int, ...]
 
@@ -122,19 +123,17 @@ def moved(fault: Fault, path: ConfigPath) -> Fault:
     return replace(fault, path=path + fault.path)
 
 
-def translated(
-    error: ValidationError, sections: Mapping[str, type[BaseModel]], hints: Mapping[str, str]
-) -> list[Fault]:
+def translated(error: ValidationError, root: type[BaseModel], hints: Mapping[str, str]) -> list[Fault]:
     """Every fault in a pydantic error, in our words.
 
     Args:
         error: what pydantic found.
-        sections: the model of each section; the root's is under the empty name.
+        root: the model that was checked.
         hints: the next step for a key that is missing, by its dotted name.
     """
     faults: list[Fault] = []
     for item in error.errors(include_url=False):
-        faults.extend(_faults(item["type"], _path(item["loc"]), item, sections, hints))
+        faults.extend(_faults(item["type"], _path(item["loc"]), item, root, hints))
     return faults
 
 
@@ -151,13 +150,13 @@ def _faults(
     kind: str,
     path: ConfigPath,
     item: Mapping[str, Any],
-    sections: Mapping[str, type[BaseModel]],
+    root: type[BaseModel],
     hints: Mapping[str, str],
 ) -> Iterable[Fault]:
     if kind == "value_error" and isinstance(item["ctx"]["error"], WrongValueError):
         return [moved(fault, path) for fault in item["ctx"]["error"].faults]
     if kind == "extra_forbidden":
-        return [unknown_key(path, sections[str(path[0]) if len(path) > 1 else ""])]
+        return [unknown_key(path, section_at(root, path[:-1]))]
     if kind == "missing":
         named = ".".join(str(part) for part in path if isinstance(part, str))
         return [Fault(path, "missing", "", hints.get(named, f"write `{path[-1]}`"))]
@@ -169,9 +168,30 @@ def _faults(
     return [Fault(path, describe(item["input"]), str(item["msg"]), "change it")]
 
 
+def section_at(root: type[BaseModel], path: ConfigPath) -> type[BaseModel]:
+    """The model of the section at a path."""
+    section = root
+    for key in path:
+        field = keyed(section).get(str(key))
+        section = section if field is None else _held(field.annotation) or section
+    return section
+
+
+def keyed(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a section by their keys in a config."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _held(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  (whatever stands behind a colon)
+    """The section that a field holds: alone, in a list, or the first of several kinds."""
+    if isinstance(annotation, type) and hasattr(annotation, "model_fields"):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _held(part))), None)
+
+
 def keys_of(model: type[BaseModel]) -> list[str]:
     """The keys of a section as they stand in a config."""
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return list(keyed(model))
 
 
 def unknown_key(path: ConfigPath, model: type[BaseModel]) -> Fault:

@@ -6,39 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from fairsweep.errors import Problem, UsageError
 from fairsweep.specs import documents
 from fairsweep.specs.agreement import Parts, disagreements
 from fairsweep.specs.attributes import AttributeItem, AttributeSpec, IntersectionSpec
 from fairsweep.specs.audit import AuditSpec
-from fairsweep.specs.cutoffs import CutoffsSpec, OperatingPointSpec
+from fairsweep.specs.cutoffs import OperatingPointSpec
 from fairsweep.specs.faults import Fault, Places, translated
 from fairsweep.specs.overrides import apply, resolved
-from fairsweep.specs.sections import (
-    ColumnsSpec,
-    InputSpec,
-    LimitsSpec,
-    ModelSpec,
-    PrivacySpec,
-    SparkSpec,
-    VerdictSpec,
-)
 
-SECTIONS: Mapping[str, type[BaseModel]] = {
-    "": AuditSpec,
-    "model": ModelSpec,
-    "input": InputSpec,
-    "columns": ColumnsSpec,
-    "attributes": AttributeSpec,
-    "cutoffs": CutoffsSpec,
-    "operating_points": OperatingPointSpec,
-    "verdict": VerdictSpec,
-    "privacy": PrivacySpec,
-    "limits": LimitsSpec,
-    "spark": SparkSpec,
-}
 _HINTS = {
     "flag_is": "write `flag_is: help` where a flag brings help, `flag_is: sanction` where it does harm",
     "columns": "write `columns: {score: ..., label: ...}`",
@@ -66,7 +44,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> AuditSpec:
     Raises:
         UsageError: with every problem found.
     """
-    return parse(_content(Path(path)), source=str(path), folder=Path(path).parent, overrides=overrides)
+    return parse(content_of(Path(path)), source=str(path), folder=Path(path).parent, overrides=overrides)
 
 
 def parse(content: bytes | str, *, source: str, folder: Path, overrides: Sequence[str] = ()) -> AuditSpec:
@@ -111,7 +89,12 @@ def load_mapping(config: Mapping[str, Any], source: str = "config") -> AuditSpec
     return _checked(dict(config), Places(source, {}), [])
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """The bytes of a config file.
+
+    Raises:
+        UsageError: where it is not a readable file.
+    """
     try:
         if path.is_dir():
             raise UsageError(Problem(str(path), "a folder", "a config file", "name the file in it"))
@@ -130,7 +113,7 @@ def _checked(tree: dict[str, Any], places: Places, faults: list[Fault]) -> Audit
     try:
         spec = AuditSpec.model_validate(tree)
     except ValidationError as error:
-        found = translated(error, SECTIONS, _HINTS)
+        found = translated(error, AuditSpec, _HINTS)
         # Pydantic looks at how sections agree only when each is right; people want all problems at once.
         known = set(found)
         found += [fault for fault in disagreements(_parts(tree)) if fault not in known]

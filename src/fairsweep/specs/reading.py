@@ -1,0 +1,43 @@
+"""Read a spec of any kind from YAML: every problem at once, with place and next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from fairsweep.errors import Problem, UsageError
+from fairsweep.specs import documents
+from fairsweep.specs.faults import Places, translated
+
+Spec = TypeVar("Spec", bound=BaseModel)
+
+
+def parsed(kind: type[Spec], content: bytes | str, source: str, hints: Mapping[str, str]) -> Spec:
+    """A checked spec.
+
+    Args:
+        kind: the spec.
+        content: the YAML.
+        source: what people call it, for errors.
+        hints: the next step for a key that is missing, by its dotted name.
+
+    Raises:
+        UsageError: with every problem found, in the order of the file.
+    """
+    document = documents.read(content, source)
+    tree = document.value if document.value is not None else {}
+    if not isinstance(tree, dict):
+        raise UsageError(Problem(source, "not a mapping", "`key: value` lines", "write `key: value` lines"))
+    faults = list(document.faults)
+    try:
+        spec = kind.model_validate(tree)
+    except ValidationError as error:
+        faults += translated(error, kind, hints)
+    if faults:
+        order = {key: position for position, key in enumerate(tree)}
+        faults.sort(key=lambda fault: order.get(str(fault.path[0]) if fault.path else "", len(order)))
+        places = Places(source, document.lines)
+        raise UsageError([places.problem(fault) for fault in faults])
+    return spec
