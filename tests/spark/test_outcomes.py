@@ -52,7 +52,7 @@ def outcome_of(events: str, **changes: Any) -> OutcomeSpec:
     return OutcomeSpec.model_validate({**STAY, "events": EVENTS[events], **changes})
 
 
-def made(seed: int, people: int = 60, lines: int = 900) -> tuple[list[Line], list[Line]]:
+def made(seed: int, people: int = 60, lines: int = 4_000) -> tuple[list[Line], list[Line]]:
     random = np.random.default_rng(seed)
     predictions = [
         {"member_id": f"m{i % people}", "scored_on": date(2020, 1, 31) + timedelta(i % 41)} for i in range(people * 2)

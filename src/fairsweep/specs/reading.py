@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,7 +14,13 @@ from fairsweep.specs.faults import Places, translated
 Spec = TypeVar("Spec", bound=BaseModel)
 
 
-def parsed(kind: type[Spec], content: bytes | str, source: str, hints: Mapping[str, str]) -> Spec:
+def parsed(
+    kind: type[Spec],
+    content: bytes | str,
+    source: str,
+    hints: Mapping[str, str],
+    completed: Callable[[dict[str, Any]], dict[str, Any]] = lambda tree: tree,
+) -> Spec:
     """A checked spec.
 
     Args:
@@ -22,6 +28,7 @@ def parsed(kind: type[Spec], content: bytes | str, source: str, hints: Mapping[s
         content: the YAML.
         source: what people call it, for errors.
         hints: the next step for a key that is missing, by its dotted name.
+        completed: reads what the config only names.
 
     Raises:
         UsageError: with every problem found, in the order of the file.
@@ -32,7 +39,7 @@ def parsed(kind: type[Spec], content: bytes | str, source: str, hints: Mapping[s
         raise UsageError(Problem(source, "not a mapping", "`key: value` lines", "write `key: value` lines"))
     faults = list(document.faults)
     try:
-        spec = kind.model_validate(tree)
+        spec = kind.model_validate(completed(tree))
     except ValidationError as error:
         faults += translated(error, kind, hints)
     if faults:

@@ -1,0 +1,248 @@
+"""A cohort from members, enrolment, claims and predictions: who is left out and why, and real claims against pandas."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import fairsweep as fs
+from fairsweep.engines.spark.cohort import REASONS, Cohort, CohortBuilder
+from fairsweep.errors import UsageError
+from fairsweep.specs.cohort import load_cohort
+from tests.unit.test_outcomes import STAY
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ANY_STAY: dict[str, Any] = {**STAY, "horizon": {"months": 3}}
+
+
+def config_of(**changes: Any) -> dict[str, Any]:
+    return {
+        "model": {"id": "m", "version": "1"},
+        "outcome": STAY,
+        "members": {
+            "input": {"format": "csv", "path": "members.csv"},
+            "columns": {"birth_date": "birth_date", "death_date": "death_date"},
+            "attributes": ["sex"],
+        },
+        "enrollment": {"input": {"format": "csv", "path": "enrollment.csv"}},
+        "claims": {
+            "input": {"format": "csv", "path": "claims.csv"},
+            "columns": {"end_date": "claim_end_date", "diagnoses": ["dx1"]},
+            "settings": [{"setting": "inpatient", "column": "type", "values": ["IP"]}],
+        },
+        "predictions": {"input": {"format": "csv", "path": "predictions.csv"}},
+        "as_of": "2020-12-31",
+        **changes,
+    }
+
+
+def built(spark: SparkSession, config: dict[str, Any], folder: Path) -> tuple[Cohort, pd.DataFrame]:
+    file = folder / "cohort.yaml"
+    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    with CohortBuilder(spark, load_cohort(file)) as builder:
+        cohort = builder.build()
+        return cohort, cohort.rows.toPandas()
+
+
+MEMBERS = """member_id,birth_date,sex,death_date
+in,1950-06-15,f,
+event,1940-01-01,m,
+leap,2000-02-29,f,
+unborn,2021-01-01,m,
+dead,1930-01-01,m,2020-05-01
+dies,1930-01-01,m,2020-06-20
+twice,1950-01-01,f,
+twice,1951-01-01,f,
+same,1950-01-01,f,
+same,1950-01-01,f,
+leaves,1960-01-01,m,
+gap,1960-01-01,m,
+late,1960-01-01,,
+never,1960-01-01,f,
+"""
+ENROLLED = "in event leap unborn dead dies twice same"
+ENROLLMENT = "member_id,enrollment_start_date,enrollment_end_date\n" + "".join(
+    f"{name},2019-01-01,\n" for name in ENROLLED.split()
+) + """leaves,2019-01-01,2020-06-10
+gap,2019-01-01,2020-02-29
+gap,2020-03-31,2020-12-31
+late,2020-05-01,2020-12-31
+"""  # fmt: skip
+PREDICTIONS = """member_id,scored_on,score
+in,2020-06-01,0.1
+event,2020-06-01,0.9
+leap,2020-02-28,0.2
+unborn,2020-06-01,0.2
+dead,2020-06-01,0.2
+dies,2020-06-01,0.2
+twice,2020-06-01,0.2
+same,2020-06-01,0.3
+same,2020-06-01,0.3
+in,2020-07-01,0.1
+in,2020-07-01,0.2
+leaves,2020-06-01,0.2
+gap,2020-06-01,0.2
+late,2020-06-01,0.2
+never,2020-06-01,0.2
+nobody,2020-06-01,0.2
+event,2020-12-15,0.2
+,2020-06-01,0.2
+in,June,0.2
+in,2020-08-01,0.2,more
+"""
+CLAIMS = """member_id,claim_id,claim_start_date,claim_end_date,type,dx1
+event,c1,2020-06-20,2020-06-25,IP,J18.9
+event,c2,2020-06-05,2020-06-06,OP,J18.9
+in,c3,2020-06-01,2020-06-04,IP,J18.9
+in,c4,2020-07-02,2020-07-01,IP,J18.9
+in,c5,,2020-07-01,IP,J18.9
+,c6,2020-07-01,2020-07-01,IP,J18.9
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in {
+        "members": MEMBERS, "enrollment": ENROLLMENT, "predictions": PREDICTIONS, "claims": CLAIMS,
+    }.items():  # fmt: skip
+        (tmp_path / f"{name}.csv").write_text(text)
+    return tmp_path
+
+
+def reasons(cohort: Cohort, attribute: str = "overall", group: str = "all") -> dict[str, int]:
+    rows = [row for row in cohort.flow if (row.attribute, row.group_value) == (attribute, group)]
+    assert [row.rows_in - row.rows_out for row in rows[:-1]] == [row.rows_in for row in rows[1:]]
+    return {row.reason: row.rows_out for row in rows if row.rows_out} | {"in_cohort": rows[-1].rows_in}
+
+
+def test_every_prediction_counts_or_says_why_it_does_not(spark: SparkSession, folder: Path) -> None:
+    cohort, rows = built(spark, config_of(), folder)
+    expected = {
+        "malformed_row": 1, "member_id_missing": 1, "scored_on_missing": 1, "conflicting_predictions": 2,
+        "duplicate_prediction": 1, "unknown_member": 1, "conflicting_members": 1, "born_after_score": 1,
+        "died_before_score": 1, "not_enrolled": 1, "prior_enrollment_too_short": 1, "horizon_not_over": 1,
+        "disenrolled": 1, "in_cohort": 6,
+    }  # fmt: skip
+    assert reasons(cohort) == expected
+    assert sum(expected.values()) == len(PREDICTIONS.splitlines()) - 1
+    assert set(expected) - {"in_cohort"} <= set(REASONS)
+    found = {row.member_id: (row.label, row.label_claim_id, row.age, row.age_band) for row in rows.itertuples()}
+    assert found == {
+        "in": (0, None, 69, "65-74"),
+        "event": (1, "c1", 80, "75-84"),
+        "leap": (0, None, 19, "18-64"),
+        "dies": (0, None, 90, "85+"),
+        "same": (0, None, 70, "65-74"),
+        "gap": (0, None, 60, "18-64"),
+    }
+    assert cohort.lines_refused == {"end_before_start": 1, "start_date_missing": 1, "member_id_missing": 1}
+    assert set(cohort.versions) == {"members", "enrollment", "claims", "predictions"}
+    # Those of nobody known are unknown, and so is who has no sex.
+    assert reasons(cohort, "sex", "unknown")["prior_enrollment_too_short"] == 1
+    whole = [row.rows_in for row in cohort.flow if row.step == 1 and row.attribute == "sex"]
+    assert sum(whole) == sum(expected.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"rules": {"deaths": "exclude"}}, "in event leap same gap"),
+        ({"rules": {"disenrolled": "keep"}}, "in event leap dies same gap leaves"),
+        ({"rules": {"prior_enrollment_days": 0}}, "in event leap dies same gap late"),
+        ({"rules": {"gap_days": 29}}, "in event leap dies same"),
+        ({"rules": {"run_out_days": 185}}, "leap"),
+        ({"as_of": None}, "in event event leap dies same gap"),
+        ({"enrollment": None}, "in event leap dies same gap late leaves never"),
+        (
+            {"predictions": {"input": {"format": "csv", "path": "predictions.csv"}, "keep": "last"}},
+            "leap dies same gap",
+        ),
+    ],
+)
+def test_each_rule_can_be_changed(changes: dict[str, Any], kept: str, spark: SparkSession, folder: Path) -> None:
+    config = {key: value for key, value in config_of(**changes).items() if value is not None}
+    assert sorted(built(spark, config, folder)[1]["member_id"]) == sorted(kept.split())
+
+
+def test_columns_that_are_not_there_are_named_all_at_once(spark: SparkSession, folder: Path) -> None:
+    config = config_of()
+    config["claims"]["columns"]["diagnoses"] = ["dx9"]
+    config["members"]["attributes"] = ["sexx"]
+    with pytest.raises(UsageError) as told:
+        built(spark, config, folder)
+    assert [problem.place for problem in told.value.problems] == ["members.attributes[0]", "claims.columns.diagnoses"]
+    assert "did you mean `sex`" in str(told.value)
+
+
+@pytest.mark.parametrize("day", ["2018-09-30", "2018-12-31"])
+def test_real_claims_have_the_events_that_pandas_finds(
+    day: str, spark: SparkSession, data_folder: Path, tmp_path: Path
+) -> None:
+    place = data_folder / "cv19index"
+    people = pd.read_csv(place / "demographics.csv", encoding="utf-8-sig")
+    scores = pd.read_csv(place / "scores_2018-09-30.csv")
+    if day == "2018-12-31":
+        scores = pd.read_csv(place / "predictions.csv")[["personId", "prediction"]].set_axis(
+            ["personId", "score"], axis=1
+        )
+        scores = scores.assign(scored_on=day)
+    scores.to_csv(tmp_path / "predictions.csv", index=False)
+    config = {
+        "model": {"id": "cv19", "version": "1"},
+        "outcome": ANY_STAY,
+        "members": {
+            "input": {"format": "csv", "path": str(place / "demographics.csv")},
+            "columns": {"member_id": "personId", "age": "age"},
+            "attributes": [{"name": "sex", "from": "gender"}],
+        },
+        "claims": {
+            "input": {"format": "csv", "path": str(place / "claims.csv.gz")},
+            "columns": {
+                "member_id": "personId", "claim_id": "claimId", "start_date": "admitDate", "end_date": "dischargeDate",
+                "diagnoses": [f"dx{i}" for i in range(1, 16)],
+            },
+            "settings": [{"setting": "inpatient", "column": "inpatient", "values": ["True"]}],
+        },
+        "predictions": {"input": {"format": "csv", "path": "predictions.csv"}, "columns": {"member_id": "personId"}},
+    }  # fmt: skip
+    _, rows = built(spark, config, tmp_path)
+    claims = pd.read_csv(
+        place / "claims.csv.gz", usecols=["personId", "admitDate", "inpatient"], parse_dates=["admitDate"]
+    )
+    start = pd.Timestamp(day)
+    after = (
+        claims["inpatient"] & (claims["admitDate"] > start) & (claims["admitDate"] <= start + pd.offsets.MonthEnd(3))
+    )
+    people = people[people["personId"].isin(scores["personId"])]
+    people["event"] = people["personId"].isin(claims.loc[after, "personId"])
+    bands = pd.cut(
+        people["age"], [0, 18, 65, 75, 85, 999], right=False, labels=["under 18", "18-64", "65-74", "75-84", "85+"]
+    )
+    expected = people.groupby([people["gender"], bands.astype(str)])["event"].agg(["size", "sum"])
+    found = rows.groupby(["sex", "age_band"])["label"].agg(["size", "sum"])
+    assert found.to_numpy().tolist() == expected.to_numpy().tolist()
+    assert found.index.tolist() == expected.index.tolist()
+    assert expected["sum"].sum() > 0
+    result = fs.audit(
+        rows, score="score", label="label", attributes=["sex", "age_band"], flag_is="help",
+        operating_points=[{"name": "few", "rule": "alert_rate", "rate": 0.04}],
+    )  # fmt: skip
+    everybody = result.metrics.query("attribute == 'overall' and metric == 'selection_rate'")
+    assert np.isclose(everybody["value"].item(), 0.04, atol=0.01)
+
+
+def test_the_day_of_the_config_is_a_day(folder: Path) -> None:
+    file = folder / "cohort.yaml"
+    file.write_text(yaml.safe_dump(config_of(as_of="soon")))
+    with pytest.raises(UsageError, match="as_of"):
+        load_cohort(file)
+    file.write_text(yaml.safe_dump(config_of()))
+    assert load_cohort(file).as_of == date(2020, 12, 31)
