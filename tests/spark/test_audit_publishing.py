@@ -132,6 +132,7 @@ def test_duckdb_and_delta_rs_read_every_table_and_find_the_current_run(story: St
     assert session.sql(sums).fetchall() == expected
 
 
+@pytest.mark.slow
 def test_used_unscored_and_refused_add_up_to_the_input(warehouse: Path, tmp_path: Path) -> None:
     rows = people(1_000).astype({"label": "object", "score": "object", "age": "object"})
     spoilt: dict[str, dict[int, str | None]] = {
@@ -175,6 +176,7 @@ def test_used_unscored_and_refused_add_up_to_the_input(warehouse: Path, tmp_path
         ) == (run["rows_refused"] + run["rows_unscored"])
 
 
+@pytest.mark.slow
 def test_of_several_models_the_refused_one_leaves_only_its_record(
     spark: SparkSession, warehouse: Path, tmp_path: Path
 ) -> None:

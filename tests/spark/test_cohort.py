@@ -15,6 +15,7 @@ import fairsweep as fs
 from fairsweep.engines.spark.cohort import REASONS, Cohort, CohortBuilder
 from fairsweep.errors import UsageError
 from fairsweep.specs.cohort import load_cohort
+from tests.conftest import REPOSITORY
 from tests.unit.test_outcomes import STAY
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ def test_every_prediction_counts_or_says_why_it_does_not(spark: SparkSession, fo
         ),
     ],
 )
+@pytest.mark.slow
 def test_each_rule_can_be_changed(changes: dict[str, Any], kept: str, spark: SparkSession, folder: Path) -> None:
     config = {key: value for key, value in config_of(**changes).items() if value is not None}
     assert sorted(built(spark, config, folder)[1]["member_id"]) == sorted(kept.split())
@@ -237,6 +239,49 @@ def test_real_claims_have_the_events_that_pandas_finds(
     )  # fmt: skip
     everybody = result.metrics.query("attribute == 'overall' and metric == 'selection_rate'")
     assert np.isclose(everybody["value"].item(), 0.04, atol=0.01)
+
+
+def test_readmissions_of_real_stays_agree_with_pandas(spark: SparkSession, data_folder: Path, tmp_path: Path) -> None:
+    place = data_folder / "synthea"
+    encounters = pd.read_csv(place / "encounters_inpatient_emergency.csv.gz")
+    stays = encounters[encounters["ENCOUNTERCLASS"] == "inpatient"]
+    stays = stays.assign(start=stays["START"].str[:10], day=stays["STOP"].str[:10])
+    index = stays.sort_values("PAYER").drop_duplicates(["PATIENT", "day"]).assign(score=0.5)
+    index[["PATIENT", "day", "score", "PAYER"]].to_csv(tmp_path / "predictions.csv", index=False)
+    config = {
+        "model": {"id": "any", "version": "1"},
+        "outcome": str(REPOSITORY / "conf" / "outcomes" / "readmission_30_days.yaml"),
+        "members": {
+            "input": {"format": "csv", "path": str(place / "patients.csv.gz")},
+            "columns": {"member_id": "Id", "birth_date": "BIRTHDATE", "death_date": "DEATHDATE"},
+            "attributes": ["RACE", {"name": "sex", "from": "GENDER"}],
+        },
+        "claims": {
+            "input": {"format": "csv", "path": str(place / "encounters_inpatient_emergency.csv.gz")},
+            "columns": {"member_id": "PATIENT", "claim_id": "Id", "start_date": "START", "end_date": "STOP"},
+            "settings": [{"setting": "inpatient", "column": "ENCOUNTERCLASS", "values": ["inpatient"]}],
+        },
+        "predictions": {
+            "input": {"format": "csv", "path": "predictions.csv"},
+            "columns": {"member_id": "PATIENT", "scored_on": "day"},
+            "attributes": [{"name": "payer", "from": "PAYER"}],
+        },
+    }
+    cohort, rows = built(spark, config, tmp_path)
+    people = pd.read_csv(place / "patients.csv.gz")
+    merged = index.merge(people, left_on="PATIENT", right_on="Id")
+    day, died = pd.to_datetime(merged["day"]), pd.to_datetime(merged["DEATHDATE"])
+    merged = merged[~(died < day)]
+    later = merged[["PATIENT", "day"]].merge(stays[["PATIENT", "start"]], on="PATIENT")
+    days = (pd.to_datetime(later["start"]) - pd.to_datetime(later["day"])).dt.days
+    again = later[days.between(1, 30)].drop_duplicates(["PATIENT", "day"]).assign(label=1)
+    merged = merged.merge(again[["PATIENT", "day", "label"]], on=["PATIENT", "day"], how="left").fillna({"label": 0})
+    assert reasons(cohort)["in_cohort"] == len(merged)
+    for ours, theirs in (("RACE", "RACE"), ("sex", "GENDER"), ("payer", "PAYER")):
+        found = rows.groupby(ours)["label"].agg(["size", "sum"]).rename_axis("group")
+        expected = merged.groupby(theirs)["label"].agg(["size", "sum"]).astype("int64").rename_axis("group")
+        pd.testing.assert_frame_equal(found.astype("int64"), expected)
+    assert rows["label"].sum() > 0
 
 
 def test_the_day_of_the_config_is_a_day(folder: Path) -> None:

@@ -126,6 +126,7 @@ def test_rows_that_violate_a_check_are_refused_without_naming_a_value(store: Spa
     assert store.read("score_histograms", ["d" * 32]).num_rows == 0
 
 
+@pytest.mark.slow
 def test_damage_is_found_and_only_force_repairs_it(spark: SparkSession, tmp_path: Path) -> None:
     store, run = SparkDeltaStore(spark, Place.warehouse(tmp_path)), made_up_run("A")
     store.publish([run])

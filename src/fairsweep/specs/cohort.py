@@ -19,6 +19,11 @@ from fairsweep.specs.scalars import ColumnName, GroupValue, WholeNumber, listed,
 from fairsweep.specs.sections import InputSpec, ModelSpec, Section
 
 DIAGNOSIS_SYSTEMS = ("icd10cm", "icd9cm")
+# What every cohort has beside the attributes.
+RESERVED = (
+    "member_id", "model_id", "model_version", "scored_on", "score", "label", "label_date", "label_claim_id", "age",
+    "age_band", "reason",
+)  # fmt: skip
 
 
 def _day(value: Any) -> date:  # noqa: ANN401  (whatever the config holds)
@@ -48,8 +53,8 @@ class MemberColumnsSpec(Section):
         return self
 
 
-class MemberAttributeSpec(Section):
-    """A column of the members that groups are told by.
+class CarriedSpec(Section):
+    """A column of the members or of the predictions that groups are told by.
 
     Attributes:
         name: what the cohort calls it.
@@ -64,6 +69,9 @@ def _named(value: Any) -> Any:  # noqa: ANN401
     return {"name": value} if isinstance(value, str) else value
 
 
+Carried = Annotated[tuple[Annotated[CarriedSpec, BeforeValidator(_named)], ...], listed()]
+
+
 class MembersSpec(Section):
     """The members, one row each.
 
@@ -76,7 +84,7 @@ class MembersSpec(Section):
 
     input: InputSpec
     columns: MemberColumnsSpec = Field(default_factory=MemberColumnsSpec)
-    attributes: Annotated[tuple[Annotated[MemberAttributeSpec, BeforeValidator(_named)], ...], listed()] = ()
+    attributes: Carried = ()
     age_breaks: Annotated[tuple[WholeNumber, ...], listed(at_least=1)] = (18, 65, 75, 85)
 
 
@@ -162,11 +170,13 @@ class PredictionsSpec(Section):
     Attributes:
         input: where the predictions are.
         columns: which column is what.
+        attributes: what groups are told by that is not the member's alone: the payer of a stay, for example.
         keep: of a member's predictions by one model the `first`, the `last` or `all`.
     """
 
     input: InputSpec
     columns: PredictionColumnsSpec = Field(default_factory=PredictionColumnsSpec)
+    attributes: Carried = ()
     keep: Annotated[Literal["first", "last", "all"], one_of("first", "last", "all")] = "all"
 
 
@@ -213,7 +223,12 @@ class CohortSpec(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> CohortSpec:
-        faults = [*self._model_once(), *self._codes_are_there(), *self._settings_are_told()]
+        faults = [
+            *self._model_once(),
+            *self._codes_are_there(),
+            *self._settings_are_told(),
+            *self._attributes_differ(),
+        ]
         if faults:
             raise WrongValueError(*faults)
         return self
@@ -224,6 +239,20 @@ class CohortSpec(Section):
             step = 'write `model: {id: falls, version: "1"}`' if self.model is None else "remove one of the two"
             return [Fault(("model",), found, "model, or the columns of several models", step)]
         return []
+
+    def _attributes_differ(self) -> list[Fault]:
+        names = [*RESERVED, *(one.name for one in self.members.attributes)]
+        faults = [
+            Fault(("members", "attributes", i), f"{quoted(one.name)} again", "names that differ", "rename it")
+            for i, one in enumerate(self.members.attributes)
+            if one.name in names[: len(RESERVED) + i]
+        ]
+        for i, one in enumerate(self.predictions.attributes):
+            if one.name in names:
+                found = f"{quoted(one.name)} again"
+                faults.append(Fault(("predictions", "attributes", i), found, "names that differ", "rename it"))
+            names.append(one.name)
+        return faults
 
     def _codes_are_there(self) -> list[Fault]:
         """Codes of a system that no column of the claims holds would never be met."""

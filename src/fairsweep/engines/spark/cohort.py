@@ -132,7 +132,8 @@ class CohortBuilder:
         """The columns of the cohort that groups are told by."""
         members = self._spec.members
         aged = members.columns.birth_date is not None or members.columns.age is not None
-        return (*((AGE_BAND,) if aged else ()), *(attribute.name for attribute in members.attributes))
+        carried = (*members.attributes, *self._spec.predictions.attributes)
+        return (*((AGE_BAND,) if aged else ()), *(attribute.name for attribute in carried))
 
     def _predictions(self) -> DataFrame:
         """Every prediction, with the reason that its own input gives against it."""
@@ -149,6 +150,7 @@ class CohortBuilder:
             *(key.alias(name) for key, name in zip(keys, _MODEL, strict=True)),
             given.day(columns.scored_on).alias("scored_on"),
             given.number(columns.score).alias("score"),
+            F.struct(*self._carried(given), F.lit(0).alias("nothing")).alias("carried"),
             given.malformed.alias("malformed"),
         )
         own = _first_reason(
@@ -161,6 +163,11 @@ class CohortBuilder:
         broken, whole = rows.where(F.col("reason").isNotNull()), rows.where(F.col("reason").isNull())
         return whole.transform(self._each_once).unionByName(broken)
 
+    def _carried(self, given: _Input) -> list[Column]:
+        """The attributes that come with a prediction."""
+        attributes = self._spec.predictions.attributes
+        return [given.text(attribute.column).alias(f"p{i}") for i, attribute in enumerate(attributes)]
+
     def _each_once(self, rows: DataFrame) -> DataFrame:
         """Of equal predictions one; of a member's predictions those that are kept."""
         of_model = Window.partitionBy("member_id", *_MODEL)
@@ -171,7 +178,7 @@ class CohortBuilder:
         other_day = F.lit(False) if keep is None else F.col("scored_on") != keep.over(of_model)
         reason = _first_reason(
             conflicting_predictions=F.min(written).over(of_day) != F.max(written).over(of_day),
-            duplicate_prediction=F.row_number().over(of_day.orderBy(written)) > 1,
+            duplicate_prediction=F.row_number().over(of_day.orderBy(written, "carried")) > 1,
             not_the_prediction_kept=other_day,
         )
         return rows.withColumn("reason", reason)
@@ -235,6 +242,8 @@ class CohortBuilder:
             disenrolled=left if rules.disenrolled == "exclude" else F.lit(False),
         )
         named = {attribute.name: facts[f"a{i}"] for i, attribute in enumerate(self._spec.members.attributes)}
+        own = enumerate(self._spec.predictions.attributes)
+        named |= {attribute.name: F.col("carried")[f"p{i}"] for i, attribute in own}
         age = F.coalesce(_age(facts["birth_date"], F.col("scored_on")), F.floor(facts["given_age"]).cast("int"))
         return rows.select(
             "member_id", *_MODEL, "scored_on", "score",
