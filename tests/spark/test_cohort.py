@@ -68,6 +68,8 @@ leaves,1960-01-01,m,
 gap,1960-01-01,m,
 late,1960-01-01,,
 never,1960-01-01,f,
+unread,June,f,
+,1960-01-01,f,
 """
 ENROLLED = "in event leap unborn dead dies twice same"
 ENROLLMENT = "member_id,enrollment_start_date,enrollment_end_date\n" + "".join(
@@ -76,6 +78,9 @@ ENROLLMENT = "member_id,enrollment_start_date,enrollment_end_date\n" + "".join(
 gap,2019-01-01,2020-02-29
 gap,2020-03-31,2020-12-31
 late,2020-05-01,2020-12-31
+never,2019-01-01,June
+never,2020-05-01,2020-04-30
+never,,2020-04-30
 """  # fmt: skip
 PREDICTIONS = """member_id,scored_on,score
 in,2020-06-01,0.1
@@ -94,6 +99,7 @@ gap,2020-06-01,0.2
 late,2020-06-01,0.2
 never,2020-06-01,0.2
 nobody,2020-06-01,0.2
+unread,2020-06-01,0.2
 event,2020-12-15,0.2
 ,2020-06-01,0.2
 in,June,0.2
@@ -105,6 +111,7 @@ event,c2,2020-06-05,2020-06-06,OP,J18.9
 in,c3,2020-06-01,2020-06-04,IP,J18.9
 in,c4,2020-07-02,2020-07-01,IP,J18.9
 in,c5,,2020-07-01,IP,J18.9
+in,c7,2020-06-20,soon,IP,J18.9
 ,c6,2020-07-01,2020-07-01,IP,J18.9
 """
 
@@ -128,7 +135,8 @@ def test_every_prediction_counts_or_says_why_it_does_not(spark: SparkSession, fo
     cohort, rows = built(spark, config_of(), folder)
     expected = {
         "malformed_row": 1, "member_id_missing": 1, "scored_on_missing": 1, "conflicting_predictions": 2,
-        "duplicate_prediction": 1, "unknown_member": 1, "conflicting_members": 1, "born_after_score": 1,
+        "duplicate_prediction": 1, "unknown_member": 1, "conflicting_members": 1, "unreadable_member": 1,
+        "born_after_score": 1,
         "died_before_score": 1, "not_enrolled": 1, "prior_enrollment_too_short": 1, "horizon_not_over": 1,
         "disenrolled": 1, "in_cohort": 6,
     }  # fmt: skip
@@ -144,7 +152,12 @@ def test_every_prediction_counts_or_says_why_it_does_not(spark: SparkSession, fo
         "same": (0, None, 70, "65-74"),
         "gap": (0, None, 60, "18-64"),
     }
-    assert cohort.lines_refused == {"end_before_start": 1, "start_date_missing": 1, "member_id_missing": 1}
+    spoilt = {"start_date_missing": 1, "end_date_unreadable": 1, "end_before_start": 1}
+    assert cohort.refused == {
+        "members": {"member_id_missing": 1},
+        "enrollment": spoilt,
+        "claims": {**spoilt, "member_id_missing": 1},
+    }
     assert set(cohort.versions) == {"members", "enrollment", "claims", "predictions"}
     # Those of nobody known are unknown, and so is who has no sex.
     assert reasons(cohort, "sex", "unknown")["prior_enrollment_too_short"] == 1

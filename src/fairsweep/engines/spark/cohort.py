@@ -32,11 +32,10 @@ EVERYBODY = ("overall", "all")
 # Why a prediction is left out, in the order in which it is asked.
 REASONS = (
     "malformed_row", "member_id_missing", "scored_on_missing", "conflicting_predictions", "duplicate_prediction",
-    "not_the_prediction_kept", "unknown_member", "conflicting_members", "born_after_score", "died_before_score",
+    "not_the_prediction_kept", "unknown_member", "conflicting_members", "unreadable_member", "born_after_score",
+    "died_before_score",
     "not_enrolled", "prior_enrollment_too_short", "horizon_not_over", "died", "disenrolled",
 )  # fmt: skip
-# Why a line of the claims, or an enrolment span, is left out.
-CLAIM_REASONS = ("malformed_row", "member_id_missing", "start_date_missing", "end_before_start")
 _MODEL = ("model_id", "model_version")
 _NAMES_OF_SYSTEMS = {"icd10cm": ("icd10cm", "icd10", "10", "0"), "icd9cm": ("icd9cm", "icd9", "9")}
 
@@ -60,13 +59,13 @@ class Cohort(NamedTuple):
     Attributes:
         rows: those who count: member, model, day, score, label with its provenance, age and attributes.
         flow: for each model, step and group how many came and went.
-        lines_refused: lines of the claims that were left out, by reason.
+        refused: rows of the members, the enrolment and the claims that could not be used, by section and reason.
         versions: what pins each input, by its section.
     """
 
     rows: DataFrame
     flow: tuple[FlowRow, ...]
-    lines_refused: dict[str, int]
+    refused: dict[str, dict[str, int]]
     versions: dict[str, str | None]
 
 
@@ -118,12 +117,11 @@ class CohortBuilder:
         rows = self._judged()
         flow = self._flow(rows)
         kept = rows.where(F.col("reason").isNull()).drop("reason")
-        refused = self._claims().groupBy("reason").count().where(F.col("reason").isNotNull()).collect()
-        lines = self._claims().where(F.col("reason").isNull()).drop("reason")
+        sections = {"members": self._member_rows, "enrollment": self._spans, "claims": self._claims}
         return Cohort(
-            labelled(kept, lines, self._spec.outcome),
+            labelled(kept, _usable(self._claims()), self._spec.outcome),
             flow,
-            {row["reason"]: row["count"] for row in refused},
+            {name: _refused(rows()) for name, rows in sections.items() if name in self._given},
             {name: one.version for name, one in self._inputs.items()},
         )
 
@@ -183,31 +181,52 @@ class CohortBuilder:
         )
         return rows.withColumn("reason", reason)
 
-    def _members(self) -> DataFrame:
-        """Each member once; `conflicting` where rows of one differ."""
+    def _member_rows(self) -> DataFrame:
+        """The rows of the members, with the reason against those that cannot be used."""
         given, spec = self._inputs["members"], self._spec.members
         columns = spec.columns
+        days = [given.unreadable(name) for name in (columns.birth_date, columns.death_date) if name is not None]
         facts = {
             "birth_date": given.day(columns.birth_date) if columns.birth_date else F.lit(None).cast("date"),
             "given_age": given.number(columns.age) if columns.age else F.lit(None).cast("double"),
             "death_date": given.day(columns.death_date) if columns.death_date else F.lit(None).cast("date"),
+            "unreadable": reduce(lambda a, b: a | b, days, F.lit(False)),
             **{f"a{i}": given.text(attribute.column) for i, attribute in enumerate(spec.attributes)},
         }
-        row = F.struct(*(column.alias(name) for name, column in facts.items()))
-        rows = given.frame.select(given.text(columns.member_id).alias("member_id"), row.alias("facts"))
-        once = rows.where(F.col("member_id").isNotNull()).groupBy("member_id")
-        met = once.agg(F.collect_set("facts").alias("met"))
+        member = given.text(columns.member_id)
+        return given.frame.select(
+            member.alias("member_id"),
+            F.struct(*(column.alias(name) for name, column in facts.items())).alias("facts"),
+            _first_reason(malformed_row=given.malformed, member_id_missing=member.isNull()).alias("reason"),
+        )
+
+    def _members(self) -> DataFrame:
+        """Each member once; `conflicting` where rows of one differ."""
+        met = _usable(self._member_rows()).groupBy("member_id").agg(F.collect_set("facts").alias("met"))
         return met.select("member_id", (F.size("met") > 1).alias("conflicting"), F.col("met")[0].alias("facts"))
+
+    def _spans(self) -> DataFrame:
+        """The enrolment spans, with the reason against those that cannot be used."""
+        given, columns = self._inputs["enrollment"], self._given["enrollment"].columns
+        member, start = given.text(columns.member_id), given.day(columns.start_date)
+        # A span without an end goes on.
+        end = F.coalesce(given.day(columns.end_date), F.lit("9999-12-31").cast("date"))
+        return given.frame.select(
+            member.alias("member_id"),
+            start.alias("start"),
+            end.alias("end"),
+            _first_reason(
+                malformed_row=given.malformed,
+                member_id_missing=member.isNull(),
+                start_date_missing=start.isNull(),
+                end_date_unreadable=given.unreadable(columns.end_date),
+                end_before_start=end < start,
+            ).alias("reason"),
+        )
 
     def _islands(self) -> DataFrame:
         """The spans in which a member was enrolled; no two of a member are nearer than the gap that is passed over."""
-        given, columns = self._inputs["enrollment"], self._given["enrollment"].columns
-        spans = given.frame.select(
-            given.text(columns.member_id).alias("member_id"),
-            given.day(columns.start_date).alias("start"),
-            # A span without an end goes on.
-            F.coalesce(given.day(columns.end_date), F.lit("9999-12-31").cast("date")).alias("end"),
-        ).where(F.col("member_id").isNotNull() & F.col("start").isNotNull() & (F.col("start") <= F.col("end")))
+        spans = _usable(self._spans())
         by_start = Window.partitionBy("member_id").orderBy("start", "end")
         before = F.max("end").over(by_start.rowsBetween(Window.unboundedPreceding, -1))
         # One day after the other is no gap.
@@ -233,6 +252,7 @@ class CohortBuilder:
         reason = _first_reason(
             unknown_member=F.col("conflicting").isNull(),
             conflicting_members=F.col("conflicting"),
+            unreadable_member=facts["unreadable"],
             born_after_score=facts["birth_date"] > F.col("scored_on"),
             died_before_score=facts["death_date"] < F.col("scored_on"),
             not_enrolled=F.col("enrolled_to").isNull() if enrolled else F.lit(False),
@@ -280,6 +300,7 @@ class CohortBuilder:
                 malformed_row=given.malformed,
                 member_id_missing=given.text(columns.member_id).isNull(),
                 start_date_missing=start.isNull(),
+                end_date_unreadable=given.unreadable(columns.end_date) if columns.end_date else F.lit(False),
                 end_before_start=end < start,
             ).alias("reason"),
         )
@@ -380,6 +401,10 @@ class _Input:
         """A column as a day."""
         return self._compiler.value(AsDate(self._field(column)))
 
+    def unreadable(self, column: str | None) -> Column:
+        """Whether there is something in a column of days that is no day."""
+        return self.text(column).isNotNull() & self.day(column).isNull()
+
     def number(self, column: str | None) -> Column:
         """A column as a number."""
         return self._compiler.value(AsNumber(self._field(column)))
@@ -397,6 +422,15 @@ def _columns_named(section: Section) -> list[tuple[str, str]]:
     for key in ("attributes", "settings"):
         found += [(f"{key}[{i}]", one.column) for i, one in enumerate(getattr(section, key, ()))]
     return found
+
+
+def _usable(rows: DataFrame) -> DataFrame:
+    return rows.where(F.col("reason").isNull()).drop("reason")
+
+
+def _refused(rows: DataFrame) -> dict[str, int]:
+    counted = rows.where(F.col("reason").isNotNull()).groupBy("reason").count().collect()
+    return {row["reason"]: row["count"] for row in counted}
 
 
 def _first_reason(**conditions: Column) -> Column:
