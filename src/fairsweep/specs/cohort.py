@@ -241,17 +241,13 @@ class CohortSpec(Section):
         return []
 
     def _attributes_differ(self) -> list[Fault]:
-        names = [*RESERVED, *(one.name for one in self.members.attributes)]
-        faults = [
-            Fault(("members", "attributes", i), f"{quoted(one.name)} again", "names that differ", "rename it")
-            for i, one in enumerate(self.members.attributes)
-            if one.name in names[: len(RESERVED) + i]
-        ]
-        for i, one in enumerate(self.predictions.attributes):
-            if one.name in names:
-                found = f"{quoted(one.name)} again"
-                faults.append(Fault(("predictions", "attributes", i), found, "names that differ", "rename it"))
-            names.append(one.name)
+        names, faults = set(RESERVED), []
+        for section in ("members", "predictions"):
+            for i, one in enumerate(getattr(self, section).attributes):
+                if one.name in names:
+                    found = f"{quoted(one.name)} again"
+                    faults.append(Fault((section, "attributes", i), found, "names that differ", "rename it"))
+                names.add(one.name)
         return faults
 
     def _codes_are_there(self) -> list[Fault]:

@@ -16,6 +16,7 @@ from fairsweep.specs.audit import AuditSpec
 from fairsweep.specs.cutoffs import OperatingPointSpec
 from fairsweep.specs.faults import Fault, Places, translated
 from fairsweep.specs.overrides import apply, resolved
+from fairsweep.specs.reading import in_order, read_mapping
 
 _HINTS = {
     "flag_is": "write `flag_is: help` where a flag brings help, `flag_is: sanction` where it does harm",
@@ -59,10 +60,7 @@ def parse(content: bytes | str, *, source: str, folder: Path, overrides: Sequenc
     Raises:
         UsageError: with every problem found.
     """
-    document = documents.read(content, source)
-    tree = document.value if document.value is not None else {}
-    if not isinstance(tree, dict):
-        raise UsageError(Problem(source, "not a mapping", "`key: value` lines", "begin with `flag_is: help`"))
+    document, tree = read_mapping(content, source, "begin with `flag_is: help`")
     changed = apply(tree, overrides)
     places = Places(source, document.lines, changed)
     faults = list(document.faults)
@@ -117,16 +115,10 @@ def _checked(tree: dict[str, Any], places: Places, faults: list[Fault]) -> Audit
         # Pydantic looks at how sections agree only when each is right; people want all problems at once.
         known = set(found)
         found += [fault for fault in disagreements(_parts(tree)) if fault not in known]
-        raise UsageError([places.problem(fault) for fault in _in_order(faults + found, tree)]) from None
+        raise UsageError([places.problem(fault) for fault in in_order(faults + found, tree)]) from None
     if faults:
         raise UsageError([places.problem(fault) for fault in faults])
     return spec
-
-
-def _in_order(faults: list[Fault], tree: Mapping[str, Any]) -> list[Fault]:
-    """Faults in the order of the file, what is missing last."""
-    order = {key: position for position, key in enumerate(tree)}
-    return sorted(faults, key=lambda fault: order.get(str(fault.path[0]) if fault.path else "", len(order)))
 
 
 def _parts(tree: Mapping[str, Any]) -> Parts:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from fairsweep.errors import Problem, UsageError
 from fairsweep.specs import documents
-from fairsweep.specs.faults import Places, translated
+from fairsweep.specs.faults import Fault, Places, translated
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
@@ -33,18 +33,37 @@ def parsed(
     Raises:
         UsageError: with every problem found, in the order of the file.
     """
-    document = documents.read(content, source)
-    tree = document.value if document.value is not None else {}
-    if not isinstance(tree, dict):
-        raise UsageError(Problem(source, "not a mapping", "`key: value` lines", "write `key: value` lines"))
+    document, tree = read_mapping(content, source, "write `key: value` lines")
     faults = list(document.faults)
     try:
         spec = kind.model_validate(completed(tree))
     except ValidationError as error:
         faults += translated(error, kind, hints)
     if faults:
-        order = {key: position for position, key in enumerate(tree)}
-        faults.sort(key=lambda fault: order.get(str(fault.path[0]) if fault.path else "", len(order)))
         places = Places(source, document.lines)
-        raise UsageError([places.problem(fault) for fault in faults])
+        raise UsageError([places.problem(fault) for fault in in_order(faults, tree)])
     return spec
+
+
+def read_mapping(content: bytes | str, source: str, step: str) -> tuple[documents.Document, dict[str, Any]]:
+    """A document that is a mapping, and the mapping; an empty one is an empty mapping.
+
+    Args:
+        content: the YAML.
+        source: what people call it, for errors.
+        step: what to do where it is something else.
+
+    Raises:
+        UsageError: where it is something else.
+    """
+    document = documents.read(content, source)
+    tree = document.value if document.value is not None else {}
+    if not isinstance(tree, dict):
+        raise UsageError(Problem(source, "not a mapping", "`key: value` lines", step))
+    return document, tree
+
+
+def in_order(faults: list[Fault], tree: Mapping[str, Any]) -> list[Fault]:
+    """Faults in the order of the file, what is missing last."""
+    order = {key: position for position, key in enumerate(tree)}
+    return sorted(faults, key=lambda fault: order.get(str(fault.path[0]) if fault.path else "", len(order)))

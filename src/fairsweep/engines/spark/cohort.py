@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,12 +10,13 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from fairsweep.engines.spark.columns import Compiler
+from fairsweep.engines.spark.named_columns import NamedColumns
 from fairsweep.engines.spark.outcomes import horizon, labelled
 from fairsweep.engines.spark.session import settings
 from fairsweep.engines.spark.sources import readable, source_of
-from fairsweep.errors import Problem, UsageError, did_you_mean, quoted
-from fairsweep.expressions import AsDate, AsNumber, AsText, Field, Malformed
-from fairsweep.specs.attributes import AttributeSpec
+from fairsweep.errors import UsageError
+from fairsweep.groups import ALL, OVERALL
+from fairsweep.specs.attributes import UNKNOWN, AttributeSpec
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 IN_COHORT = "in_cohort"
 AGE_BAND = "age_band"
-EVERYBODY = ("overall", "all")
 # Why a prediction is left out, in the order in which it is asked.
 REASONS = (
     "malformed_row", "member_id_missing", "scored_on_missing", "conflicting_predictions", "duplicate_prediction",
@@ -103,23 +102,24 @@ class CohortBuilder:
         """Restore the session."""
         self._stack.close()
 
-    def _opened(self, name: str, source: InputSpec) -> _Input:
+    def _opened(self, name: str, source: InputSpec) -> NamedColumns:
         found = source_of(self._spark, source)
         self._stack.enter_context(settings(self._spark, found.settings))
         with readable(source.path or source.table or ""):
             inspection = found.inspect()
         names = [column.name for column in inspection.columns]
         compiler = Compiler([column.type for column in inspection.columns], malformed=found.malformed)
-        return _Input(name, inspection.input_name, inspection.input_version, names, compiler, found.rows)
+        return NamedColumns(
+            name, inspection.input_name, inspection.input_version, names, compiler, found.rows(range(len(names)))
+        )
 
     def build(self) -> Cohort:
         """Who counts, and what came of each."""
         rows = self._judged()
         flow = self._flow(rows)
-        kept = rows.where(F.col("reason").isNull()).drop("reason")
         sections = {"members": self._member_rows, "enrollment": self._spans, "claims": self._claims}
         return Cohort(
-            labelled(kept, _usable(self._claims()), self._spec.outcome),
+            labelled(_usable(rows), _usable(self._claims()), self._spec.outcome),
             flow,
             {name: _refused(rows()) for name, rows in sections.items() if name in self._given},
             {name: one.version for name, one in self._inputs.items()},
@@ -140,9 +140,7 @@ class CohortBuilder:
         if model is not None:
             keys = [F.lit(model.id), F.lit(model.version)]
         else:
-            keys = [
-                F.coalesce(given.text(name), F.lit("unknown")) for name in (columns.model_id, columns.model_version)
-            ]
+            keys = [F.coalesce(given.text(name), F.lit(UNKNOWN)) for name in (columns.model_id, columns.model_version)]
         rows = given.frame.select(
             given.text(columns.member_id).alias("member_id"),
             *(key.alias(name) for key, name in zip(keys, _MODEL, strict=True)),
@@ -161,7 +159,7 @@ class CohortBuilder:
         broken, whole = rows.where(F.col("reason").isNotNull()), rows.where(F.col("reason").isNull())
         return whole.transform(self._each_once).unionByName(broken)
 
-    def _carried(self, given: _Input) -> list[Column]:
+    def _carried(self, given: NamedColumns) -> list[Column]:
         """The attributes that come with a prediction."""
         attributes = self._spec.predictions.attributes
         return [given.text(attribute.column).alias(f"p{i}") for i, attribute in enumerate(attributes)]
@@ -305,7 +303,7 @@ class CohortBuilder:
             ).alias("reason"),
         )
 
-    def _codes(self, given: _Input) -> Column:
+    def _codes(self, given: NamedColumns) -> Column:
         """All codes of a line, with system and position."""
         columns = self._spec.claims.columns
         system = F.lit("icd10cm")
@@ -334,9 +332,9 @@ class CohortBuilder:
 
     def _flow(self, rows: DataFrame) -> tuple[FlowRow, ...]:
         """Rows in and out at every step, for everybody and every group."""
-        places = [F.struct(F.lit(a).alias("attribute"), F.lit(g).alias("group_value")) for a, g in [EVERYBODY]]
+        places = [F.struct(F.lit(OVERALL).alias("attribute"), F.lit(ALL).alias("group_value"))]
         places += [
-            F.struct(F.lit(name).alias("attribute"), F.coalesce(F.col(name), F.lit("unknown")).alias("group_value"))
+            F.struct(F.lit(name).alias("attribute"), F.coalesce(F.col(name), F.lit(UNKNOWN)).alias("group_value"))
             for name in self.attributes
         ]
         each = rows.select(*_MODEL, "reason", F.explode(F.array(*places)).alias("place"))
@@ -354,63 +352,6 @@ class CohortBuilder:
                 left -= gone
             found.append(FlowRow(model_id, version, len(REASONS) + 1, IN_COHORT, attribute, group, left, 0))
         return tuple(found)
-
-
-class _Input:
-    """An opened input, whose columns are asked for by the names that users gave."""
-
-    def __init__(
-        self, section: str, name: str, version: str | None, names: Sequence[str], compiler: Compiler, rows: object
-    ) -> None:
-        self._section, self._name, self.version = section, name, version
-        self._names, self._compiler, self._rows = list(names), compiler, rows
-
-    @property
-    def frame(self) -> DataFrame:
-        """Its rows."""
-        return self._rows(range(len(self._names)))  # type: ignore[operator, no-any-return]
-
-    def problems(self, wanted: Sequence[tuple[str, str]]) -> list[Problem]:
-        """The wanted columns that it does not have.
-
-        Args:
-            wanted: key of the config and column.
-        """
-        shown = ", ".join(map(quoted, self._names[:20]))
-        return [
-            Problem(
-                f"{self._section}.{key}",
-                f"{quoted(column)}, which {self._name} does not have",
-                f"one of {shown}",
-                did_you_mean(column, self._names),
-            )
-            for key, column in wanted
-            if column not in self._names
-        ]
-
-    @property
-    def malformed(self) -> Column:
-        """Whether a line of text has too few or too many fields."""
-        return self._compiler.condition(Malformed())
-
-    def text(self, column: str | None) -> Column:
-        """A column as text, without spaces around it."""
-        return self._compiler.value(AsText(self._field(column)))
-
-    def day(self, column: str | None) -> Column:
-        """A column as a day."""
-        return self._compiler.value(AsDate(self._field(column)))
-
-    def unreadable(self, column: str | None) -> Column:
-        """Whether there is something in a column of days that is no day."""
-        return self.text(column).isNotNull() & self.day(column).isNull()
-
-    def number(self, column: str | None) -> Column:
-        """A column as a number."""
-        return self._compiler.value(AsNumber(self._field(column)))
-
-    def _field(self, column: str | None) -> Field:
-        return Field(self._names.index(column or ""))
 
 
 def _columns_named(section: Section) -> list[tuple[str, str]]:
