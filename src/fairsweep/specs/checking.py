@@ -62,7 +62,7 @@ def check_columns(spec: AuditSpec, inspection: Inspected, config: str = "") -> N
     headless = not any(column in types for _, column, _, _ in uses) and looks_like_a_row(inspection.columns)
     for path, column, allowed, step in uses:
         if column not in types:
-            problems.append(_absent(path, column, inspection, headless=headless))
+            problems.append(absent(path, column, inspection, headless=headless))
         elif types[column] not in allowed:
             found = f"{_shown(column)}, a column of type {types[column].replace('_', ' ')}"
             problems.append(Problem(rendered(path), found, "a column of " + ", ".join(allowed), step))
@@ -83,7 +83,15 @@ def looks_like_a_row(columns: Sequence[tuple[str, str]]) -> bool:
     return len(columns) == 1 or any(re.fullmatch(values, name.strip()) for name, _ in columns)
 
 
-def _absent(path: ConfigPath, column: str, inspection: Inspected, *, headless: bool) -> Problem:
+def absent(path: ConfigPath, column: str, inspection: Inspected, *, headless: bool) -> Problem:
+    """Why a column that a config names cannot be read.
+
+    Args:
+        path: where the config names it.
+        column: its name.
+        inspection: the columns there are.
+        headless: whether these look like values rather than names.
+    """
     name_of_file = inspection.input_name.rstrip("/").rpartition("/")[2]
     found = f"{_shown(column)}, which is not a column of {printable(name_of_file)}"
     if headless:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from fairsweep.specs.cohort import CohortSpec
+    from fairsweep.specs.faults import ConfigPath
     from fairsweep.specs.sections import InputSpec, Section
 
 IN_COHORT = "in_cohort"
@@ -107,11 +108,8 @@ class CohortBuilder:
         self._stack.enter_context(settings(self._spark, found.settings))
         with readable(source.path or source.table or ""):
             inspection = found.inspect()
-        names = [column.name for column in inspection.columns]
         compiler = Compiler([column.type for column in inspection.columns], malformed=found.malformed)
-        return NamedColumns(
-            name, inspection.input_name, inspection.input_version, names, compiler, found.rows(range(len(names)))
-        )
+        return NamedColumns(name, inspection, compiler, found.rows(range(len(inspection.columns))))
 
     def build(self) -> Cohort:
         """Who counts, and what came of each."""
@@ -354,14 +352,14 @@ class CohortBuilder:
         return tuple(found)
 
 
-def _columns_named(section: Section) -> list[tuple[str, str]]:
-    """Every column that a section names, with its key."""
-    found: list[tuple[str, str]] = []
+def _columns_named(section: Section) -> list[tuple[ConfigPath, str]]:
+    """Every column that a section names, with its path in the section."""
+    found: list[tuple[ConfigPath, str]] = []
     for key, value in section.columns:  # type: ignore[attr-defined]
         names = value if isinstance(value, tuple) else (value,)
-        found += [(f"columns.{key}", name) for name in names if name is not None]
+        found += [(("columns", key), name) for name in names if name is not None]
     for key in ("attributes", "settings"):
-        found += [(f"{key}[{i}]", one.column) for i, one in enumerate(getattr(section, key, ()))]
+        found += [((key, i), one.column) for i, one in enumerate(getattr(section, key, ()))]
     return found
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fairsweep.engines.protocol import Inspection
 from fairsweep.engines.spark.columns import Compiler
-from fairsweep.errors import Problem, did_you_mean, quoted
+from fairsweep.errors import Problem
 from fairsweep.expressions import AsDate, AsNumber, AsText, Field, Malformed
+from fairsweep.specs.checking import absent, looks_like_a_row
+from fairsweep.specs.faults import ConfigPath
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -21,27 +24,22 @@ class NamedColumns:
         version: what pins its content.
     """
 
-    def __init__(
-        self, section: str, name: str, version: str | None, names: Sequence[str], compiler: Compiler, frame: DataFrame
-    ) -> None:
-        self._section, self._name, self.version = section, name, version
-        self._names, self._compiler, self.frame = list(names), compiler, frame
+    def __init__(self, section: str, inspection: Inspection, compiler: Compiler, frame: DataFrame) -> None:
+        self._section, self._inspection, self._compiler, self.frame = section, inspection, compiler, frame
+        self._names = [column.name for column in inspection.columns]
+        self.version = inspection.input_version
 
-    def problems(self, wanted: Sequence[tuple[str, str]]) -> list[Problem]:
+    def problems(self, wanted: Sequence[tuple[ConfigPath, str]]) -> list[Problem]:
         """The wanted columns that it does not have.
 
         Args:
-            wanted: key of the config and column.
+            wanted: path within the section, and column.
         """
-        shown = ", ".join(map(quoted, self._names[:20]))
+        known = any(column in self._names for _, column in wanted)
+        headless = not known and looks_like_a_row(self._inspection.columns)
         return [
-            Problem(
-                f"{self._section}.{key}",
-                f"{quoted(column)}, which {self._name} does not have",
-                f"one of {shown}",
-                did_you_mean(column, self._names),
-            )
-            for key, column in wanted
+            absent((self._section, *path), column, self._inspection, headless=headless)
+            for path, column in wanted
             if column not in self._names
         ]
 
