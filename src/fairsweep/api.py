@@ -21,12 +21,11 @@ from fairsweep.verbs.audit import (
     AuditOutcome,
     assess,
     count,
-    now,
     publish,
     record_of,
 )
 from fairsweep.verbs.frames import engine_over
-from fairsweep.verbs.records import Batch, state_version
+from fairsweep.verbs.records import Batch, now, state_version
 from fairsweep.verbs.tabulating import table_of
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ def _audited(spec: AuditSpec, window: Window, engine: Engine, spark: SparkSessio
 class AuditResult:
     """An audit's results in memory; nothing is stored until `write`."""
 
-    _batch: Batch
+    _batch: Batch[AuditSpec]
     _counted: Counted
     _models: tuple[Assessed, ...]
     _spark: SparkSession | None
@@ -168,9 +167,9 @@ class AuditResult:
     @cached_property
     def tables(self) -> dict[str, pa.Table]:
         """Every result table, and the record of the run, by name."""
-        from fairsweep.tables import RUNS, TABLES
+        from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
 
-        found = {name: self._table(name) for name in TABLES if name != RUNS}
+        found = {name: self._table(name) for name in AUDIT_TABLES}
         records = [record_of(self._batch, self._counted, model) for model in self._accepted]
         return found | {RUNS: TABLES[RUNS].rows([{"is_current": False, "checksums": "{}", **r} for r in records])}
 

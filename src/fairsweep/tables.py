@@ -82,7 +82,7 @@ _RUNS = Table(
     (
         _required("run_id", "STRING", "hash of verb, model, window, input, config and semantics"),
         _required("batch_id", "STRING", "runs of several models from one scan share it"),
-        _required("verb", "STRING", "what was run: audit"),
+        _required("verb", "STRING", "what was run: audit or cohort"),
         *_MODEL_AND_WINDOW,
         _required("status", "STRING", "succeeded, failed or refused"),
         _required("is_current", "BOOLEAN", "readers see this run; one per verb, model and window"),
@@ -95,8 +95,8 @@ _RUNS = Table(
         _optional("counting", "STRING", "how the scan counted: catalyst or arrow"),
         _optional("counting_reason", "STRING", "why that way"),
         _optional("full_sweep", "BOOLEAN", "false where some attribute has operating points only"),
-        _optional("input_name", "STRING", "path or table that was read"),
-        _optional("input_version", "STRING", "what pins its content"),
+        _optional("input_name", "STRING", "path or table that was read; of several, JSON"),
+        _optional("input_version", "STRING", "what pins its content; of several inputs, JSON"),
         _optional("rows_input", "BIGINT", "rows inside the window"),
         _optional("rows_used", "BIGINT", "rows with a usable score and label"),
         _optional("rows_unscored", "BIGINT", "rows with a label and no usable score"),
@@ -317,15 +317,59 @@ _OPERATING_POINTS = Table(
     ),
 )
 
-TABLES: dict[str, Table] = {
-    table.name: table
-    for table in (
-        _RUNS, _REFUSED_COUNTS, _SCORE_HISTOGRAMS, _CELLS, _THRESHOLD_SWEEP, _GROUP_METRICS, _DISPARITIES,
-        _OPERATING_POINTS,
-    )
+_COHORT = Table(
+    "cohort",
+    "Who counts, and what came of each prediction; it holds members, and belongs under restricted access",
+    ("run_id", "member_id", "scored_on"),
+    (
+        *_KEYS,
+        # No check and no statistics on what is a member's: both would put values into logs.
+        _required("member_id", "STRING", "the member"),
+        _required("scored_on", "DATE", "the day of the score"),
+        _optional("score", "DOUBLE", "the score; NULL where there is none"),
+        _required("outcome", "STRING", "the name of the outcome that was looked for"),
+        _required("label", "INT", "1 where the outcome was met within the horizon, else 0"),
+        _optional("label_date", "DATE", "the first day on which it was"),
+        _optional("label_claim_id", "STRING", "the claim that made it so"),
+        _optional("age", "INT", "whole years on the day of the score"),
+        _optional("mature", "BOOLEAN", "whether the claims of its horizon have run out; NULL where no day is asked"),
+        _required("attributes", "ARRAY<STRING>", "the attributes of the cohort"),
+        _required("group_values", "ARRAY<STRING>", "the member's value of each; NULL where unknown"),
+    ),
+    (_WINDOW_CHECK,),
+)
+
+_COHORT_FLOW = Table(
+    "cohort_flow",
+    "How many rows of each input came to a step, and how many were left out there and why",
+    ("run_id", "input", "step", "attribute", "group_value"),
+    (
+        *_KEYS,
+        _required(
+            "input", "STRING", "predictions, members, enrollment, claims or outcome_lines: lines within a horizon"
+        ),
+        _required("step", "INT", "place of the step, from 1"),
+        _required("reason", "STRING", "why rows are left out there; in_cohort or used at the end"),
+        *_GROUP,
+        _required("rows_in", "BIGINT", "rows that came to the step"),
+        _required("rows_out", "BIGINT", "rows left out there"),
+        _optional("events", "BIGINT", "of the predictions in the cohort, those with the outcome; else NULL"),
+    ),
+    (_WINDOW_CHECK, _counts("step", "rows_in", "rows_out", "events"), Check("rows_left", "rows_out <= rows_in")),
+)
+
+RUNS = _RUNS.name
+_BY_VERB = {
+    "audit": (
+        _REFUSED_COUNTS, _SCORE_HISTOGRAMS, _CELLS, _THRESHOLD_SWEEP, _GROUP_METRICS, _DISPARITIES, _OPERATING_POINTS,
+    ),
+    "cohort": (_COHORT, _COHORT_FLOW),
 }  # fmt: skip
-RUNS = "runs"
-RESULT_TABLES: tuple[str, ...] = tuple(name for name in TABLES if name != RUNS)
+TABLES: dict[str, Table] = {table.name: table for table in (_RUNS, *(t for own in _BY_VERB.values() for t in own))}
+TABLES_OF: dict[str, tuple[str, ...]] = {verb: tuple(table.name for table in own) for verb, own in _BY_VERB.items()}
+"""The result tables that the runs of a verb write."""
+AUDIT_TABLES, COHORT_TABLES = TABLES_OF["audit"], TABLES_OF["cohort"]
+RESULT_TABLES: tuple[str, ...] = (*AUDIT_TABLES, *COHORT_TABLES)
 
 
 def markdown() -> str:

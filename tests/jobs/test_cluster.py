@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
 from fairsweep.verbs.audit import AuditOptions, audit_config
 from tests.conftest import REPOSITORY
 from tests.spark.small_audits import config_of, people, written
@@ -50,7 +50,7 @@ def test_a_submitted_job_publishes_the_tables_of_local_spark(
     assert " INFO " not in done.stderr
     local = audit_config(config, AuditOptions(engine="spark", warehouse=str(tmp_path / "local")))
     assert local.state == "published"
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         there = deltalake.DeltaTable(str(tmp_path / "cluster" / table)).to_pyarrow_table()
         assert _plain(there, table) == _plain(local.tables[table], table), table
     ids = deltalake.DeltaTable(str(tmp_path / "cluster" / RUNS)).to_pyarrow_table()["run_id"]

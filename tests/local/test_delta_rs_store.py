@@ -22,7 +22,7 @@ from fairsweep.schema import SCHEMA_VERSION_PROPERTY
 from fairsweep.stores import publishing
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
 from tests.spark.made_up_runs import commit_at_once, made_up_run
 from tests.spark.stored_tables import assert_documented_and_checked, assert_one_file_each_and_no_statistics
 
@@ -134,7 +134,7 @@ def test_the_same_run_from_eight_threads_that_take_no_turns_leaves_one_output(tm
         list(pool.map(lambda store: store.publish([racing]), stores))
     store = DeltaRsStore(Place.warehouse(tmp_path))
     assert store.current(RUNS).column("run_id").to_pylist() == [racing.id]
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         assert checksum(pa.table(DeltaTable(tmp_path / table).to_pyarrow_table())) == checksum(racing.results[table])
 
 

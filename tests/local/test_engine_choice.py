@@ -21,7 +21,7 @@ from fairsweep.errors import UsageError
 from fairsweep.specs.sections import InputSpec
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.tables import RESULT_TABLES, RUNS
+from fairsweep.tables import RUNS, TABLES
 from fairsweep.verbs import connecting
 from fairsweep.verbs.audit import AuditOptions, audit_config
 from tests.conftest import REPOSITORY
@@ -182,7 +182,7 @@ def test_ends_of_a_local_audit_are_those_of_the_job(tmp_path: Path) -> None:
         assert "Traceback" not in ended.stderr
     created = _command(tmp_path, "tables", "create", "--warehouse", "other")
     assert created.returncode == 0, created.stderr
-    assert {path.name for path in (tmp_path / "other").iterdir()} == {RUNS, *RESULT_TABLES}
+    assert {path.name for path in (tmp_path / "other").iterdir()} == set(TABLES)
 
 
 @pytest.mark.usefixtures("plain")

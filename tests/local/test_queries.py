@@ -16,7 +16,7 @@ from fairsweep.stores import local_queries
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.surfaces import cli
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
 from fairsweep.views import VIEWS
 from tests.spark.made_up_runs import made_up_run
 
@@ -30,12 +30,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> DeltaRsStore:
     store = DeltaRsStore(Place.warehouse(tmp_path_factory.mktemp("warehouse")))
     for run in (SUPERSEDED, CURRENT, OTHER):
         store.publish([run])
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         store.replace(table, [UNPUBLISHED.id], UNPUBLISHED.results[table])
     return store
 
 
-@pytest.mark.parametrize("table", RESULT_TABLES)
+@pytest.mark.parametrize("table", AUDIT_TABLES)
 def test_plain_names_mean_the_rows_of_current_runs(store: DeltaRsStore, table: str) -> None:
     expected = pa.concat_tables([CURRENT.results[table], OTHER.results[table]])
     assert checksum(store.query(f"SELECT * FROM {table}")) == checksum(expected)
@@ -53,7 +53,7 @@ def test_runs_means_every_run_and_texts_can_be_compared(store: DeltaRsStore) -> 
 def test_views_show_what_they_show_over_the_current_rows_alone(store: DeltaRsStore, view: str) -> None:
     with duckdb.connect() as other:
         other.execute("SET TimeZone = 'UTC'")
-        for table in (RUNS, *RESULT_TABLES):
+        for table in (RUNS, *AUDIT_TABLES):
             rows = store.current(table)
             other.register(table, rows)
         expected = pa.table(other.sql(VIEWS[view].sql).to_arrow_table())

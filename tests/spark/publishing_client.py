@@ -20,7 +20,7 @@ from fairsweep.checksums import checksum
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Store
-from fairsweep.tables import RESULT_TABLES
+from fairsweep.tables import AUDIT_TABLES
 from tests.spark.made_up_runs import made_up_run
 
 Ask = Callable[[str], pa.Table]
@@ -38,7 +38,7 @@ def show(ask: Ask, names: list[str], model: str) -> list[str]:
     """The runs that readers see; anything else than exactly one run everywhere is told in full."""
     runs = {made_up_run(name, model=model).id: name for name in names}
     seen: dict[str, Any] = {}
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         rows = ask(f"SELECT * FROM {table} WHERE model_id = '{model}'")
         same = [
             name for name in names

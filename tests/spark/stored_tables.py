@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 from fairsweep.schema import Table
 from fairsweep.stores.protocol import Run
-from fairsweep.tables import RESULT_TABLES
+from fairsweep.tables import AUDIT_TABLES
 
 
 def assert_documented_and_checked(folder: Path, table: Table) -> None:
@@ -32,7 +32,7 @@ def assert_documented_and_checked(folder: Path, table: Table) -> None:
 
 def assert_one_file_each_and_no_statistics(folder: Path, runs: Sequence[Run]) -> None:
     """Each run has one file in each result table, and the log tells nothing of its values."""
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         for run in runs:
             files = list((folder / table / f"run_id={run.id}").glob("*.parquet"))
             assert len(files) == 1, table

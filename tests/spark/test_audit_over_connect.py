@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
 from fairsweep.verbs.audit import AuditOptions, audit_config
 from tests.conftest import REPOSITORY
 from tests.spark.small_audits import config_of, people, stored, written
@@ -38,7 +38,7 @@ def test_a_job_over_connect_publishes_the_tables_of_local_spark(
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     local = audit_config(config, AuditOptions(engine="spark", warehouse=str(tmp_path / "local")))
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         there = deltalake.DeltaTable(str(tmp_path / "remote" / table)).to_pyarrow_table()
         assert _plain(there, table) == _plain(local.tables[table], table), table
         assert bool(there.num_rows) != (whole and table == "refused_counts"), table

@@ -16,7 +16,7 @@ import pytest
 
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
 from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit_config
 from tests.spark.small_audits import bare, config_of, confusion, people, recounted_people, written
 
@@ -93,7 +93,7 @@ def test_an_audit_that_is_done_already_gives_the_tables_of_the_first_time(story:
     first = story.steps["A"].outcome.tables
     for name in ("A once more", "A again", "A by force"):
         again = story.steps[name].outcome.tables
-        for table in RESULT_TABLES:
+        for table in AUDIT_TABLES:
             assert _sorted(again[table], table) == _sorted(first[table], table), (name, table)
 
 
@@ -111,9 +111,9 @@ def test_duckdb_and_delta_rs_read_every_table_and_find_the_current_run(story: St
     wanted = story.steps["A by force"].outcome.tables
     session = duckdb.connect()
     current = "is_current AND runs.model_id = 'small'"
-    for table in TABLES:
+    for table in (RUNS, *AUDIT_TABLES):
         session.register(table, deltalake.DeltaTable(str(story.warehouse / table)).to_pyarrow_table())
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         columns = ", ".join(f"t.{name}" for name in TABLES[table].column_names)
         found = session.sql(f"SELECT {columns} FROM {table} t JOIN runs USING (run_id) WHERE {current}")
         rows = found.arrow()
@@ -202,7 +202,7 @@ def test_of_several_models_the_refused_one_leaves_only_its_record(
     assert states == {"falls": ("succeeded", True), "readmission": ("succeeded", True), "stays": ("refused", False)}
     assert len(runs) == 3
     assert len({row["batch_id"] for row in runs}) == 1
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         assert _stored(spark, warehouse, table, "stays").num_rows == 0
 
 
@@ -243,7 +243,7 @@ def test_the_same_run_from_eight_threads_publishes_once(spark: SparkSession, tmp
     assert all(bare(outcome.tables).keys() == bare(outcomes[0].tables).keys() for outcome in outcomes)
     runs = _stored(spark, tmp_path / "wh", RUNS, "small").to_pylist()
     assert [(row["status"], row["is_current"]) for row in runs] == [("succeeded", True)]
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         stored = _stored(spark, tmp_path / "wh", table, "small")
         keys = [tuple(row.values()) for row in stored.select(list(TABLES[table].key)).to_pylist()]
         assert len(keys) == len(set(keys)) == outcomes[0].tables[table].num_rows
@@ -268,7 +268,7 @@ def test_a_schema_of_a_catalog_holds_tables_and_views_as_a_folder_does(
         states = [audit_config(config, options).state for _ in range(2)]
         assert states == ["published", "already_done"]
         folder = audit_config(config, AuditOptions(engine="spark", warehouse=str(warehouse)))
-        for table in RESULT_TABLES:
+        for table in AUDIT_TABLES:
             managed = spark.read.table(f"spark_catalog.audits_under_test.{table}").toArrow()
             assert _sorted(managed, table) == _sorted(folder.tables[table], table)
         judged = spark.sql(

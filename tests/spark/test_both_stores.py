@@ -13,7 +13,7 @@ from fairsweep.errors import StorageError
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
 from fairsweep.verbs.audit import AuditOptions, audit_config
 from fairsweep.views import VIEWS
 from tests.spark.made_up_runs import made_up_run
@@ -43,7 +43,7 @@ def test_what_one_has_written_the_other_reads_verifies_supersedes_and_revives(
 
     theirs = stores[other](place)
     assert theirs.publish([first]) == {first.id: "already_done"}
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         assert checksum(theirs.current(table)) == checksum(first.results[table]), table
     assert theirs.publish([second]) == {second.id: "published"}
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import fairsweep as fs
-from fairsweep.engines.spark.cohort import REASONS, Cohort, CohortBuilder
+from fairsweep.engines.spark.cohort import REASONS, Cohort, CohortBuilder, named
 from fairsweep.errors import UsageError
 from fairsweep.specs.cohort import load_cohort
 from tests.conftest import REPOSITORY
@@ -48,9 +48,10 @@ def config_of(**changes: Any) -> dict[str, Any]:
 def built(spark: SparkSession, config: dict[str, Any], folder: Path) -> tuple[Cohort, pd.DataFrame]:
     file = folder / "cohort.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False))
-    with CohortBuilder(spark, load_cohort(file)) as builder:
+    spec = load_cohort(file)
+    with CohortBuilder(spark, spec) as builder:
         cohort = builder.build()
-        return cohort, cohort.rows.toPandas()
+        return cohort, named(cohort.rows, spec.attributes).toPandas()
 
 
 MEMBERS = """member_id,birth_date,sex,death_date
@@ -126,7 +127,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def reasons(cohort: Cohort, attribute: str = "overall", group: str = "all") -> dict[str, int]:
-    rows = [row for row in cohort.flow if (row.attribute, row.group_value) == (attribute, group)]
+    place = ("predictions", attribute, group)
+    rows = [row for row in cohort.flow if (row.input, row.attribute, row.group_value) == place]
     assert [row.rows_in - row.rows_out for row in rows[:-1]] == [row.rows_in for row in rows[1:]]
     return {row.reason: row.rows_out for row in rows if row.rows_out} | {"in_cohort": rows[-1].rows_in}
 
@@ -154,14 +156,16 @@ def test_every_prediction_counts_or_says_why_it_does_not(spark: SparkSession, fo
     }
     spoilt = {"start_date_missing": 1, "end_date_unreadable": 1, "end_before_start": 1}
     assert cohort.refused == {
-        "members": {"member_id_missing": 1},
-        "enrollment": spoilt,
-        "claims": {**spoilt, "member_id_missing": 1},
+        "members": {"member_id_missing": 1, "used": 15},
+        "enrollment": {**spoilt, "used": 12},
+        "claims": {**spoilt, "member_id_missing": 1, "used": 3},
     }
     assert set(cohort.versions) == {"members", "enrollment", "claims", "predictions"}
     # Those of nobody known are unknown, and so is who has no sex.
     assert reasons(cohort, "sex", "unknown")["prior_enrollment_too_short"] == 1
-    whole = [row.rows_in for row in cohort.flow if row.step == 1 and row.attribute == "sex"]
+    whole = [
+        row.rows_in for row in cohort.flow if row.input == "predictions" and row.step == 1 and row.attribute == "sex"
+    ]
     assert sum(whole) == sum(expected.values())
 
 
@@ -173,6 +177,7 @@ def test_every_prediction_counts_or_says_why_it_does_not(spark: SparkSession, fo
         ({"rules": {"prior_enrollment_days": 0}}, "in event leap dies same gap late"),
         ({"rules": {"gap_days": 29}}, "in event leap dies same"),
         ({"rules": {"run_out_days": 185}}, "leap"),
+        ({"rules": {"run_out_days": 185, "immature": "keep"}}, "in event leap dies same gap"),
         ({"as_of": None}, "in event event leap dies same gap"),
         ({"enrollment": None}, "in event leap dies same gap late leaves never"),
         (

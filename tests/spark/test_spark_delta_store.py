@@ -24,7 +24,7 @@ from fairsweep.stores import publishing
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Run
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
 from fairsweep.views import VIEWS
 from tests.spark.made_up_runs import commit_at_once, made_up_run
 from tests.spark.stored_tables import assert_documented_and_checked, assert_one_file_each_and_no_statistics
@@ -54,7 +54,7 @@ def both(table: str) -> pa.Table:
     return pa.concat_tables([FIRST.results[table], SECOND.results[table]])
 
 
-@pytest.mark.parametrize("table", RESULT_TABLES)
+@pytest.mark.parametrize("table", AUDIT_TABLES)
 def test_spark_reads_back_what_was_written(spark: SparkSession, store: SparkDeltaStore, table: str) -> None:
     assert checksum(store.current(table)) == checksum(both(table))
     store.register_sql_views()
@@ -88,7 +88,7 @@ def test_records_of_a_batch_are_found_and_name_every_table(store: SparkDeltaStor
         REFUSED.id: ("refused", False),
     }
     assert records[FIRST.id]["started_at"] == FIRST.record["started_at"]
-    expected = {table: list(checksum(FIRST.results[table])) for table in RESULT_TABLES}
+    expected = {table: list(checksum(FIRST.results[table])) for table in AUDIT_TABLES}
     assert json.loads(records[FIRST.id]["checksums"]) == expected
     assert set(store.current(RUNS).column("run_id").to_pylist()) == {FIRST.id, SECOND.id}
 
@@ -147,7 +147,7 @@ def no_turns() -> Iterator[None]:
 
 def assert_shows(store: SparkDeltaStore, run: Run) -> None:
     assert store.current(RUNS).column("run_id").to_pylist() == [run.id]
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         assert checksum(store.current(table)) == checksum(run.results[table]), table
 
 

@@ -21,7 +21,7 @@ from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.memory import MemoryStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Outcome, Run, Store, WriteConflictError
-from fairsweep.tables import RESULT_TABLES
+from fairsweep.tables import AUDIT_TABLES
 from tests.spark.made_up_runs import made_up_run
 
 JANUARY, FEBRUARY = (date(2026, 1, 1), date(2026, 2, 1)), (date(2026, 2, 1), date(2026, 3, 1))
@@ -79,7 +79,7 @@ def shown(store: Store) -> list[str]:
 def assert_shows(store: Store, *runs: Run) -> None:
     """Readers see exactly these runs in every table."""
     assert shown(store) == sorted(run.id for run in runs)
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         expected = pa.concat_tables([run.results[table] for run in runs])
         assert checksum(store.current(table)) == checksum(expected), table
 
@@ -156,7 +156,7 @@ def test_the_record_holds_rows_and_checksums_of_every_table(new_store: NewStore)
     store, run = new_store(), made_up_run("A")
     store.publish([run])
     [record] = store.find_runs("b" * 16)
-    expected = {table: list(checksum(run.results[table])) for table in RESULT_TABLES}
+    expected = {table: list(checksum(run.results[table])) for table in AUDIT_TABLES}
     assert json.loads(record["checksums"]) == expected
 
 

@@ -15,7 +15,7 @@ from fairsweep.core.metrics import METRICS
 from fairsweep.schema import SCHEMA_VERSION, Table, conform
 from fairsweep.stores.memory import MemoryStore
 from fairsweep.stores.places import Place
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES, markdown
+from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES, markdown
 from fairsweep.views import VIEWS, current_rows
 from tests.spark.made_up_runs import GROUPS, made_up_run
 
@@ -122,7 +122,7 @@ def test_plain_table_names_mean_current_runs(
     database: tuple[duckdb.DuckDBPyConnection, dict[str, str]],
 ) -> None:
     connection, names = database
-    for table in RESULT_TABLES:
+    for table in AUDIT_TABLES:
         found = rows_of(connection, current_rows(table, lambda name: name))
         assert {names[row["run_id"]] for row in found} == {"january", "february", "sepsis"}
     assert len(rows_of(connection, current_rows(RUNS, lambda name: name))) == len(names)

@@ -15,7 +15,7 @@ ROWS = 1_000
 
 def command(work: Work) -> Command:
     """A cold process, as the audit's."""
-    from fairsweep.tables import TABLES
+    from fairsweep.tables import AUDIT_TABLES, RUNS
 
     output = work.scratch / "bare"
 
@@ -23,7 +23,7 @@ def command(work: Work) -> Command:
         """Nothing to compare but that every table has its rows."""
         from deltalake import DeltaTable
 
-        for name in TABLES:
+        for name in (RUNS, *AUDIT_TABLES):
             table = DeltaTable(output / name)
             if table.version() != 1 or table.to_pyarrow_table().num_rows != ROWS:
                 raise ValueError(f"the bare session did not write {name}")
@@ -37,14 +37,14 @@ def main(folder: str) -> None:
     import pyspark.sql.functions as F
 
     from fairsweep.engines.spark.session import start
-    from fairsweep.tables import RUNS, TABLES
+    from fairsweep.tables import AUDIT_TABLES, RUNS
 
     spark = start()
-    for name in TABLES:
+    for name in (RUNS, *AUDIT_TABLES):
         partitioned = "" if name == RUNS else "PARTITIONED BY (run_id)"
         columns = "run_id STRING, place BIGINT, value DOUBLE"
         spark.sql(f"CREATE TABLE bare_{name} ({columns}) USING delta {partitioned} LOCATION '{folder}/{name}'")
-    for name in TABLES:
+    for name in (RUNS, *AUDIT_TABLES):
         rows = spark.range(ROWS).coalesce(1)
         rows = rows.select(F.lit("0").alias("run_id"), F.col("id").alias("place"), F.rand(1).alias("value"))
         rows.writeTo(f"bare_{name}").append()

@@ -117,7 +117,7 @@ class AuditSpec(Section):
 
     def config_json(self) -> str:
         """The whole config with its defaults as canonical JSON."""
-        return _canonical(self.as_mapping())
+        return canonical(self.as_mapping())
 
     def fingerprint_json(self) -> str:
         """The part of the config that results depend on, as canonical JSON: equal audits give equal text."""
@@ -125,8 +125,9 @@ class AuditSpec(Section):
         mapping.pop("spark")
         mapping.get("input", {}).pop("path", None)
         mapping["limits"] = {key: v for key, v in mapping["limits"].items() if key not in _STEERING_LIMITS}
-        return _canonical(mapping)
+        return canonical(mapping)
 
 
-def _canonical(mapping: dict[str, Any]) -> str:
+def canonical(mapping: dict[str, Any]) -> str:
+    """Plain data as JSON that is equal where the data are."""
     return json.dumps(mapping, sort_keys=True, separators=(",", ":"), allow_nan=False)

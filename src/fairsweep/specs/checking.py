@@ -101,6 +101,23 @@ def absent(path: ConfigPath, column: str, inspection: Inspected, *, headless: bo
     return Problem(rendered(path), found, "", did_you_mean(printable(column), names))
 
 
+def absent_columns(section: str, wanted: Sequence[tuple[ConfigPath, str]], inspection: Inspected) -> list[Problem]:
+    """The columns that a section of a config names, and its input does not have.
+
+    Args:
+        section: the key of the section.
+        wanted: path within the section, and column.
+        inspection: the columns there are.
+    """
+    names = {name for name, _ in inspection.columns}
+    headless = not any(column in names for _, column in wanted) and looks_like_a_row(inspection.columns)
+    return [
+        absent((section, *path), column, inspection, headless=headless)
+        for path, column in wanted
+        if column not in names
+    ]
+
+
 def _uses(spec: AuditSpec) -> list[tuple[ConfigPath, str, tuple[str, ...], str]]:
     """Each use of a column: where, its name, the types that serve, and what to do about another."""
     uses: list[tuple[ConfigPath, str, tuple[str, ...], str]] = []

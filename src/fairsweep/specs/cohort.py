@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fairsweep.errors import quoted
-from fairsweep.specs.attributes import Name
-from fairsweep.specs.faults import Fault, WrongValueError, describe, refusal
+from fairsweep.errors import did_you_mean, quoted
+from fairsweep.specs.audit import canonical
+from fairsweep.specs.blends import BlendSpec, TestSpec
+from fairsweep.specs.cohort_inputs import AnyInput, ClaimsSpec, EnrollmentSpec, MembersSpec, PredictionsSpec
+from fairsweep.specs.faults import ConfigPath, Fault, WrongValueError, describe, printable, refusal
 from fairsweep.specs.loading import content_of
-from fairsweep.specs.outcomes import SETTINGS, SYSTEMS, Days, OutcomeSpec, load_outcome
+from fairsweep.specs.outcomes import SYSTEMS, Days, OutcomeSpec, load_outcome
 from fairsweep.specs.overrides import resolved
 from fairsweep.specs.reading import parsed
-from fairsweep.specs.scalars import ColumnName, GroupValue, WholeNumber, listed, one_of
-from fairsweep.specs.sections import InputSpec, ModelSpec, Section
+from fairsweep.specs.scalars import Share, listed, one_of
+from fairsweep.specs.sections import ModelSpec, Section
 
 DIAGNOSIS_SYSTEMS = ("icd10cm", "icd9cm")
-# What every cohort has beside the attributes.
+AGE_BAND = "age_band"
+# What every cohort has beside the attributes, and what it has while it is built.
 RESERVED = (
-    "member_id", "model_id", "model_version", "scored_on", "score", "label", "label_date", "label_claim_id", "age",
-    "age_band", "reason",
+    "run_id", "member_id", "model_id", "model_version", "scored_on", "score", "outcome", "label", "label_date",
+    "label_claim_id", "age", "mature", AGE_BAND, "reason", "components",
 )  # fmt: skip
+INPUTS = ("members", "enrollment", "claims", "predictions")
 
 
 def _day(value: Any) -> date:  # noqa: ANN401  (whatever the config holds)
@@ -38,148 +43,6 @@ def _day(value: Any) -> date:  # noqa: ANN401  (whatever the config holds)
 Day = Annotated[date, BeforeValidator(_day)]
 
 
-class MemberColumnsSpec(Section):
-    """Which column of the members is what; the day of birth, or the age on the day of the score."""
-
-    member_id: ColumnName = "member_id"
-    birth_date: ColumnName | None = None
-    age: ColumnName | None = None
-    death_date: ColumnName | None = None
-
-    @model_validator(mode="after")
-    def _one_age(self) -> MemberColumnsSpec:
-        if self.birth_date is not None and self.age is not None:
-            raise WrongValueError(Fault(("age",), "given beside birth_date", "one of the two", "remove it"))
-        return self
-
-
-class CarriedSpec(Section):
-    """A column of the members or of the predictions that groups are told by.
-
-    Attributes:
-        name: what the cohort calls it.
-        column: where it is read; `from` in a config.
-    """
-
-    name: Name
-    column: ColumnName = Field(alias="from", default_factory=lambda data: data.get("name", ""))
-
-
-def _named(value: Any) -> Any:  # noqa: ANN401
-    return {"name": value} if isinstance(value, str) else value
-
-
-Carried = Annotated[tuple[Annotated[CarriedSpec, BeforeValidator(_named)], ...], listed()]
-
-
-class MembersSpec(Section):
-    """The members, one row each.
-
-    Attributes:
-        input: where they are.
-        columns: which column is what.
-        attributes: what groups are told by.
-        age_breaks: where age bands begin; none without an age.
-    """
-
-    input: InputSpec
-    columns: MemberColumnsSpec = Field(default_factory=MemberColumnsSpec)
-    attributes: Carried = ()
-    age_breaks: Annotated[tuple[WholeNumber, ...], listed(at_least=1)] = (18, 65, 75, 85)
-
-
-class EnrollmentColumnsSpec(Section):
-    """Which column of the enrolment spans is what; the last day is inside."""
-
-    member_id: ColumnName = "member_id"
-    start_date: ColumnName = "enrollment_start_date"
-    end_date: ColumnName = "enrollment_end_date"
-
-
-class EnrollmentSpec(Section):
-    """Spans in which members were enrolled."""
-
-    input: InputSpec
-    columns: EnrollmentColumnsSpec = Field(default_factory=EnrollmentColumnsSpec)
-
-
-class ClaimColumnsSpec(Section):
-    """Which column of the claims is what.
-
-    Attributes:
-        diagnoses: the columns of the diagnoses in the order of their positions.
-        diagnosis_system: the column that tells which system they are of; without it they are ICD-10-CM.
-        procedures: columns of HCPCS and CPT codes.
-        drg: the column of the DRG.
-    """
-
-    member_id: ColumnName = "member_id"
-    claim_id: ColumnName = "claim_id"
-    line_number: ColumnName | None = None
-    start_date: ColumnName = "claim_start_date"
-    end_date: ColumnName | None = None
-    diagnoses: Annotated[tuple[ColumnName, ...], listed()] = ()
-    diagnosis_system: ColumnName | None = None
-    procedures: Annotated[tuple[ColumnName, ...], listed()] = ()
-    drg: ColumnName | None = None
-
-
-class SettingSpec(Section):
-    """What a line's setting is told by: the first whose column has one of the values.
-
-    Attributes:
-        setting: the setting.
-        column: the column that is asked.
-        values: of which it has one, as text.
-    """
-
-    setting: Annotated[str, one_of(*SETTINGS)]
-    column: ColumnName
-    values: Annotated[tuple[GroupValue, ...], listed(at_least=1)]
-
-
-class ClaimsSpec(Section):
-    """The lines of the medical claims."""
-
-    input: InputSpec
-    columns: ClaimColumnsSpec = Field(default_factory=ClaimColumnsSpec)
-    settings: Annotated[tuple[SettingSpec, ...], listed(at_least=1)]
-
-
-class PredictionColumnsSpec(Section):
-    """Which column of the predictions is what."""
-
-    member_id: ColumnName = "member_id"
-    scored_on: ColumnName = "scored_on"
-    score: ColumnName = "score"
-    model_id: ColumnName | None = None
-    model_version: ColumnName | None = None
-
-    @model_validator(mode="after")
-    def _both_or_neither(self) -> PredictionColumnsSpec:
-        for given, absent in (("model_id", "model_version"), ("model_version", "model_id")):
-            if getattr(self, given) is not None and getattr(self, absent) is None:
-                step = f"name its column, or remove {given} and write `model: ...`"
-                raise WrongValueError(Fault((absent,), "missing", "both model_id and model_version, or neither", step))
-        return self
-
-
-class PredictionsSpec(Section):
-    """Who was scored when.
-
-    Attributes:
-        input: where the predictions are.
-        columns: which column is what.
-        attributes: what groups are told by that is not the member's alone: the payer of a stay, for example.
-        keep: of a member's predictions by one model the `first`, the `last` or `all`.
-    """
-
-    input: InputSpec
-    columns: PredictionColumnsSpec = Field(default_factory=PredictionColumnsSpec)
-    attributes: Carried = ()
-    keep: Annotated[Literal["first", "last", "all"], one_of("first", "last", "all")] = "all"
-
-
 class RulesSpec(Section):
     """Who counts; each rule can be switched off.
 
@@ -188,7 +51,8 @@ class RulesSpec(Section):
         gap_days: the longest gap in an enrolment that is passed over.
         deaths: whether members who died within the horizon are kept.
         disenrolled: whether members who left within the horizon, and did not die, are kept.
-        run_out_days: days after the horizon until claims are complete.
+        run_out_days: days after the horizon until the claims of the slowest group are complete.
+        immature: whether members are kept whose claims have not run out by `as_of`.
     """
 
     prior_enrollment_days: Days = 180
@@ -196,6 +60,18 @@ class RulesSpec(Section):
     deaths: Annotated[Literal["keep", "exclude"], one_of("keep", "exclude")] = "keep"
     disenrolled: Annotated[Literal["keep", "exclude"], one_of("keep", "exclude")] = "exclude"
     run_out_days: Days = 0
+    immature: Annotated[Literal["keep", "exclude"], one_of("keep", "exclude")] = "exclude"
+
+
+class CohortLimitsSpec(Section):
+    """When a cohort is refused.
+
+    Attributes:
+        maximum_refused_share: of the rows of an input that cannot be used at all: without a member, or with a day
+            that is none. What a rule leaves out is not among them.
+    """
+
+    maximum_refused_share: Share = 0.05
 
 
 class CohortSpec(Section):
@@ -210,6 +86,8 @@ class CohortSpec(Section):
         predictions: who was scored when.
         as_of: the day of which the claims are known; None for no limit.
         rules: who counts.
+        blends: models made of others.
+        limits: when the cohort is refused.
     """
 
     model: ModelSpec | None = None
@@ -220,6 +98,8 @@ class CohortSpec(Section):
     predictions: PredictionsSpec
     as_of: Day | None = None
     rules: RulesSpec = Field(default_factory=RulesSpec)
+    blends: Annotated[tuple[BlendSpec, ...], listed()] = ()
+    limits: CohortLimitsSpec = Field(default_factory=CohortLimitsSpec)
 
     @model_validator(mode="after")
     def _sections_agree(self) -> CohortSpec:
@@ -228,6 +108,7 @@ class CohortSpec(Section):
             *self._codes_are_there(),
             *self._settings_are_told(),
             *self._attributes_differ(),
+            *self._blends_can_be_made(),
         ]
         if faults:
             raise WrongValueError(*faults)
@@ -249,6 +130,60 @@ class CohortSpec(Section):
                     faults.append(Fault((section, "attributes", i), found, "names that differ", "rename it"))
                 names.add(one.name)
         return faults
+
+    def _blends_can_be_made(self) -> list[Fault]:
+        """Blends take models that columns tell apart, and ask for what the cohort has."""
+        faults, seen = [], set()
+        for i, blend in enumerate(self.blends):
+            place = ("blends", i)
+            if self.model is not None:
+                found, step = "given with one model", "name the columns of the models: predictions.columns.model_id"
+                faults.append(Fault(place, found, "predictions of several models", step))
+            if blend.model in seen:
+                faults.append(Fault((*place, "model"), "the same again", "each model once", "rename it"))
+            seen.add(blend.model)
+            for key, condition in blend.conditions:
+                faults += [
+                    fault for name, test in condition.items() for fault in self._asked((*place, *key, name), test)
+                ]
+        return faults
+
+    def _asked(self, place: ConfigPath, test: TestSpec) -> list[Fault]:
+        """What is wrong with a test of one value."""
+        name, known = str(place[-1]), (*(("age",) if self.members.has_age else ()), *self.attributes)
+        if name not in known:
+            found = f"{quoted(printable(name))}, which the cohort does not have"
+            return [Fault(place, found, ", ".join(known), did_you_mean(name, known))]
+        if (name == "age") == (test.is_in is not None):
+            allowed, step = ("at_least, below", "{at_least: 65}") if name == "age" else ("is_in", "{is_in: [...]}")
+            return [Fault(place, "another kind of test", allowed, f"write `{step}`")]
+        return []
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """What groups are told by, in the order in which the cohort has it."""
+        carried = (*self.members.attributes, *self.predictions.attributes)
+        return (*((AGE_BAND,) if self.members.has_age else ()), *(attribute.name for attribute in carried))
+
+    @property
+    def inputs(self) -> dict[str, AnyInput]:
+        """The sections that name an input, by their key."""
+        return {name: section for name in INPUTS if (section := getattr(self, name)) is not None}
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The config with its defaults and the whole outcome, as plain data."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def config_json(self) -> str:
+        """The whole config with its defaults as canonical JSON."""
+        return canonical(self.as_mapping())
+
+    def fingerprint_json(self) -> str:
+        """The part of the config that results depend on, as canonical JSON: equal cohorts give equal text."""
+        mapping = self.as_mapping()
+        for name in self.inputs:
+            mapping[name]["input"].pop("path", None)
+        return canonical(mapping)
 
     def _codes_are_there(self) -> list[Fault]:
         """Codes of a system that no column of the claims holds would never be met."""
@@ -285,32 +220,29 @@ _HINTS = {
     "claims.settings": "write `settings: [{setting: inpatient, column: inpatient, values: [true]}]`",
     "predictions": "write `predictions: {input: {format: csv, path: predictions.csv}}`",
 }
-Sourced = TypeVar("Sourced", MembersSpec, EnrollmentSpec, ClaimsSpec, PredictionsSpec)
 
 
-def load_cohort(path: str | Path) -> CohortSpec:
+def load_cohort(path: str | Path, overrides: Sequence[str] = ()) -> CohortSpec:
     """Load a cohort's config.
 
     Args:
         path: the file; relative paths in it are taken from its folder, that of the outcome too.
+        overrides: `key=value` texts that replace values of the config.
 
     Raises:
         UsageError: with every problem found.
     """
     folder = Path(path).parent
 
-    def with_outcome(tree: dict[str, Any]) -> dict[str, Any]:
+    def completed(tree: dict[str, Any]) -> dict[str, Any]:
         named = tree.get("outcome")
         return tree | {"outcome": load_outcome(folder / named)} if isinstance(named, str) else tree
 
-    spec = parsed(CohortSpec, content_of(Path(path)), str(path), _HINTS, with_outcome)
-    sections = {name: getattr(spec, name) for name in ("members", "enrollment", "claims", "predictions")}
-    return spec.model_copy(
-        update={name: _resolved(section, folder) for name, section in sections.items() if section is not None}
-    )
+    spec = parsed(CohortSpec, content_of(Path(path)), str(path), _HINTS, completed, overrides)
+    return spec.model_copy(update={name: _resolved(section, folder) for name, section in spec.inputs.items()})
 
 
-def _resolved(section: Sourced, folder: Path) -> Sourced:
+def _resolved(section: AnyInput, folder: Path) -> AnyInput:
     path = section.input.path
     if path is None:
         return section

@@ -109,9 +109,9 @@ def _step(here: object, step: str | int, above: ConfigPath) -> str | int:
 
 def _from_here(path: ConfigPath, value: Any) -> Any:  # noqa: ANN401
     """A path of an input that was typed in a shell means the shell's directory, not the config's."""
-    if path == ("input", "path") and isinstance(value, str):
+    if path[-2:] == ("input", "path") and isinstance(value, str):
         return resolved(value, Path.cwd())
-    if path == ("input",) and isinstance(value, dict) and isinstance(value.get("path"), str):
+    if path[-1] == "input" and isinstance(value, dict) and isinstance(value.get("path"), str):
         return {**value, "path": resolved(value["path"], Path.cwd())}
     return value
 

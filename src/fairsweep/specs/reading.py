@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from fairsweep.errors import Problem, UsageError
 from fairsweep.specs import documents
 from fairsweep.specs.faults import Fault, Places, translated
+from fairsweep.specs.overrides import apply
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
@@ -20,6 +21,7 @@ def parsed(
     source: str,
     hints: Mapping[str, str],
     completed: Callable[[dict[str, Any]], dict[str, Any]] = lambda tree: tree,
+    overrides: Sequence[str] = (),
 ) -> Spec:
     """A checked spec.
 
@@ -29,18 +31,20 @@ def parsed(
         source: what people call it, for errors.
         hints: the next step for a key that is missing, by its dotted name.
         completed: reads what the config only names.
+        overrides: `--set` texts, `key=value`.
 
     Raises:
         UsageError: with every problem found, in the order of the file.
     """
     document, tree = read_mapping(content, source, "write `key: value` lines")
+    changed = apply(tree, overrides)
     faults = list(document.faults)
     try:
         spec = kind.model_validate(completed(tree))
     except ValidationError as error:
         faults += translated(error, kind, hints)
     if faults:
-        places = Places(source, document.lines)
+        places = Places(source, document.lines, changed)
         raise UsageError([places.problem(fault) for fault in in_order(faults, tree)])
     return spec
 

@@ -55,8 +55,8 @@ def refusal(place: Place) -> Problem | None:
 class DeltaRsStore(Publishing):
     """Result tables in a local folder, one in each subfolder."""
 
-    def __init__(self, place: Place) -> None:
-        """Take a place that `refusal` has nothing against.
+    def __init__(self, place: Place, tables: Sequence[str] = tuple(TABLES)) -> None:
+        """Take a place that `refusal` has nothing against, and the tables that will be asked for.
 
         Raises:
             UsageError: where it has.
@@ -65,7 +65,7 @@ class DeltaRsStore(Publishing):
         if problem is not None or place.local_folder is None:
             raise UsageError(problem or ())
         self._place, self._folder = place, place.local_folder
-        self._ensured = False
+        self._tables, self._ensured = tuple(tables), False
         self._ensuring = threading.Lock()
 
     @property
@@ -81,7 +81,7 @@ class DeltaRsStore(Publishing):
         """
         with self._ensuring:
             if not self._ensured:
-                for table in TABLES:
+                for table in self._tables:
                     self._create_table(table)
                 self._ensured = True
 

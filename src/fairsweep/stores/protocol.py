@@ -43,6 +43,11 @@ class Run:
         return str(self.record["run_id"])
 
     @property
+    def verb(self) -> str:
+        """What was run; it decides which tables there are."""
+        return str(self.record["verb"])
+
+    @property
     def succeeded(self) -> bool:
         """Whether there are results to publish."""
         return bool(self.record["status"] == "succeeded")

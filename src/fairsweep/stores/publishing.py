@@ -27,7 +27,7 @@ from fairsweep.errors import Problem, StorageError
 from fairsweep.schema import conform
 from fairsweep.stores.failpoints import failpoint
 from fairsweep.stores.protocol import Outcome, Primitives, Run, RunRecord, WriteConflictError
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.tables import RUNS, TABLES, TABLES_OF
 
 ATTEMPTS = 10
 # A run has one file in a table, unless it takes more than this.
@@ -169,11 +169,13 @@ class Publishing(Primitives, Protocol):
 def _check(runs: Sequence[Run]) -> None:
     """What can only be wrong by a fault of the program."""
     _check_ids([run.id for run in runs])
+    if len({run.verb for run in runs}) > 1:
+        raise ValueError("the runs of a batch must be of one verb")
     windows = [tuple(run.record[name] for name in WINDOW_KEY) for run in runs]
     if len(set(windows)) != len(runs) or len({run.id for run in runs}) != len(runs):
         raise ValueError("the runs of a batch must have different ids, and different models or windows")
     for run in runs:
-        unknown = sorted(set(run.results) - set(RESULT_TABLES))
+        unknown = sorted({*run.results, *run.distributed} - set(TABLES_OF[run.verb]))
         if unknown or (run.results and not run.succeeded):
             raise ValueError(f"run {run.id} cannot publish {unknown or 'results, since it did not succeed'}")
 
@@ -205,16 +207,16 @@ def _checksums(run: Run) -> Checksums:
         if pc.any(pc.not_equal(rows.column("run_id"), run.id)).as_py():
             raise ValueError(f"{table} has rows of another run than {run.id}")
     found: Checksums = {}
-    for table in RESULT_TABLES:
+    for table in TABLES_OF[run.verb]:
         distributed = [part.checksum() for part in run.distributed.get(table, ())]
         found[table] = list(combined([checksum(_rows(run, table)), *distributed]))
     return found
 
 
-def _at_once(action: Callable[[str], Result]) -> dict[str, Result]:
-    """Do it for every result table in a thread of its own: storages spend most of the time waiting."""
-    with ThreadPoolExecutor(len(RESULT_TABLES), thread_name_prefix="fairsweep-store") as pool:
-        return dict(zip(RESULT_TABLES, pool.map(action, RESULT_TABLES), strict=True))
+def _at_once(action: Callable[[str], Result], tables: Sequence[str]) -> dict[str, Result]:
+    """Do it for every table in a thread of its own: storages spend most of the time waiting."""
+    with ThreadPoolExecutor(len(tables), thread_name_prefix="fairsweep-store") as pool:
+        return dict(zip(tables, pool.map(action, tables), strict=True))
 
 
 def _write(storage: Primitives, runs: Sequence[Run], *, force: bool) -> bool:
@@ -231,7 +233,7 @@ def _write(storage: Primitives, runs: Sequence[Run], *, force: bool) -> bool:
         failpoint(f"{table}_written")
         return written
 
-    return all(_at_once(write).values())
+    return all(_at_once(write, TABLES_OF[runs[0].verb]).values())
 
 
 def _persistently(place: str, action: Callable[[], None], settled: Callable[[], bool]) -> bool:
@@ -264,8 +266,9 @@ def _stored(storage: Primitives, expected: Mapping[str, Checksums]) -> dict[str,
         rows = {run_id: tables.get(table, [0])[0] for run_id, tables in expected.items()}
         return storage.checksums(table, {run_id: int(n) for run_id, n in rows.items()})
 
-    found = _at_once(read)
-    return {run_id: {table: list(found[table][run_id]) for table in RESULT_TABLES} for run_id in expected}
+    tables = sorted({table for of_run in expected.values() for table in of_run})
+    found = _at_once(read, tables)
+    return {run_id: {table: list(found[table][run_id]) for table in of_run} for run_id, of_run in expected.items()}
 
 
 def _expect(storage: Primitives, expected: Mapping[str, Checksums]) -> None:

@@ -48,9 +48,14 @@ _NO_CATALOG = {"_LEGACY_ERROR_TEMP_1126", "REQUIRES_SINGLE_PART_NAMESPACE", "CAT
 class SparkDeltaStore(Publishing):
     """Result tables in a folder or in a schema of a catalog, through a Spark session."""
 
-    def __init__(self, spark: SparkSession, place: Place) -> None:
+    def __init__(self, spark: SparkSession, place: Place, tables: Sequence[str] = tuple(TABLES)) -> None:
+        """Take the session, the place, and the tables that will be asked for.
+
+        In a folder only these are created and bound; a catalog has all of them, because its views ask for them.
+        """
         self._spark = spark
         self._place = place
+        self._tables = tuple(tables) if place.folder is not None else tuple(TABLES)
         self._ensured = False
         self._ensuring = threading.Lock()
 
@@ -76,8 +81,8 @@ class SparkDeltaStore(Publishing):
                 return
             if not self._in_catalog():
                 self._create_schema()
-                with ThreadPoolExecutor(len(TABLES), thread_name_prefix="fairsweep-store") as pool:
-                    list(pool.map(self._create_table, TABLES))
+                with ThreadPoolExecutor(len(self._tables), thread_name_prefix="fairsweep-store") as pool:
+                    list(pool.map(self._create_table, self._tables))
                 if self._place.folder is None:
                     self._create_views()
             self._ensured = True

@@ -19,6 +19,7 @@ _COMMANDS = {
     "init": "propose a config from a file's header and first rows",
     "check": "validate a config and the input's schema; reads no row",
     "audit": "count the rows once, judge every group, publish the result tables",
+    "cohort": "build the labelled cohort from members, enrolment, claims and predictions, and publish it",
     "sql": "query the result tables",
     "tables": "create the result tables and views, or print their DDL",
     "demo": "the published example on a generated population, end to end",
@@ -172,20 +173,38 @@ def _audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, required=True, metavar="FILE", help="YAML config; `fairsweep init` writes one"
     )
-    parser.add_argument(
-        "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE",
-        help="replace one value of the config, for example verdict.alpha=0.01; repeatable",
-    )  # fmt: skip
+    _overrides(parser, "verdict.alpha=0.01")
     _engine(parser)
     _store(parser)
+    _window(parser, "columns.scored_on")
+    _run(parser)
+
+
+def _cohort(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML config; see docs/cohorts.md")
+    _overrides(parser, "rules.deaths=exclude")
+    _engine(parser)
+    _store(parser)
+    _window(parser, "predictions.columns.scored_on")
+    _force(parser)
+
+
+def _overrides(parser: argparse.ArgumentParser, example: str) -> None:
+    parser.add_argument(
+        "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE",
+        help=f"replace one value of the config, for example {example}; repeatable",
+    )  # fmt: skip
+
+
+def _window(parser: argparse.ArgumentParser, column: str) -> None:
     for flag, meaning in (("--window-start", "first day"), ("--window-end", "first day after the last")):
         parser.add_argument(
-            flag,
-            type=_day(flag),
-            metavar="YYYY-MM-DD",
-            help=f"{meaning} of columns.scored_on that counts, in UTC",
+            flag, type=_day(flag), metavar="YYYY-MM-DD", help=f"{meaning} of {column} that counts, in UTC"
         )
-    _run(parser)
+
+
+def _force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="run again even when the same run is published")
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
@@ -218,7 +237,7 @@ def _tables(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--force", action="store_true", help="count again even when the same run is published")
+    _force(parser)
     parser.add_argument(
         "--fail-on", action="append", default=[], type=_one_of("--fail-on", CONDITIONS),
         metavar="{" + ",".join(CONDITIONS) + "}",
@@ -270,6 +289,7 @@ _FLAGS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "init": _init,
     "check": _audit,  # so that the line of an audit can be checked as it stands
     "audit": _audit,
+    "cohort": _cohort,
     "sql": _sql,
     "tables": _tables,
     "demo": _demo,

@@ -15,8 +15,10 @@ from fairsweep.surfaces.terminal import Terminal
 from fairsweep.surfaces.wording import counted, group_label, printable
 
 if TYPE_CHECKING:
+    from fairsweep.stores.protocol import RunRecord
     from fairsweep.surfaces.progress import Progress
     from fairsweep.verbs.audit import AuditOptions, AuditOutcome
+    from fairsweep.verbs.cohort import CohortOutcome
 
 _SHOWN_ROWS = 100
 _SHOWN_GROUPS_MET = 20
@@ -54,6 +56,25 @@ def _audit(arguments: Namespace) -> ExitCode:
     return _tell_outcome(outcome, arguments)
 
 
+def _cohort(arguments: Namespace) -> ExitCode:
+    from fairsweep.surfaces import flows
+    from fairsweep.verbs.cohort import cohort_config
+
+    with progress.shown(verbose=arguments.verbose) as step:
+        outcome = cohort_config(arguments.config, _options(arguments, step))
+    terminal, errors = Terminal.on(sys.stdout), Terminal.on(sys.stderr)
+    _tell_refused(outcome.refused, errors)
+    if arguments.json:
+        sys.stdout.writelines(records.of_tables(outcome.tables))
+        for warning in outcome.warnings:
+            errors.say(printable(f"warning: {warning}"), "doubtful")
+    else:
+        terminal.show(flows.lines(outcome.tables, terminal.page))
+        _show_end(outcome, terminal)
+    _next('fairsweep sql "SELECT * FROM cohort_flow"', arguments)
+    return ExitCode.DATA_REFUSED if outcome.refused else ExitCode.DONE
+
+
 def _demo(arguments: Namespace) -> ExitCode:
     from fairsweep.verbs import demo
 
@@ -65,10 +86,7 @@ def _demo(arguments: Namespace) -> ExitCode:
 def _tell_outcome(outcome: AuditOutcome, arguments: Namespace, places: Sequence[tuple[str, str]] = ()) -> ExitCode:
     """The results on the standard output, what is wrong on the standard error, and the exit code."""
     terminal, errors = Terminal.on(sys.stdout), Terminal.on(sys.stderr)
-    for record in outcome.refused:
-        for line in str(record["error"]).splitlines():
-            model = f"{record['model_id']} {record['model_version']}"
-            errors.say(printable(f"error: {model} {record['status']}: {line}"), "bad")
+    _tell_refused(outcome.refused, errors)
     met = gate.met(outcome.tables, arguments.fail_on)
     if arguments.json:
         sys.stdout.writelines(records.of_tables(outcome.tables_with_refused))
@@ -83,8 +101,23 @@ def _tell_outcome(outcome: AuditOutcome, arguments: Namespace, places: Sequence[
     return ExitCode.GATE if met else ExitCode.DONE
 
 
+def _tell_refused(refused: Sequence[RunRecord], errors: Terminal) -> None:
+    """Why runs were refused."""
+    for record in refused:
+        for line in str(record["error"]).splitlines():
+            model = f"{record['model_id']} {record['model_version']}"
+            errors.say(printable(f"error: {model} {record['status']}: {line}"), "bad")
+
+
 def _show_outcome(outcome: AuditOutcome, terminal: Terminal, places: Sequence[tuple[str, str]]) -> None:
     terminal.show_audit(outcome.tables)
+    _show_end(outcome, terminal, places)
+
+
+def _show_end(
+    outcome: AuditOutcome | CohortOutcome, terminal: Terminal, places: Sequence[tuple[str, str]] = ()
+) -> None:
+    """What to know beside the figures, and where things are."""
     terminal.say("")
     for warning in outcome.warnings:
         terminal.say(printable(f"Warning: {warning}"), "doubtful")
@@ -225,6 +258,7 @@ _COMMANDS = {
     "init": _init,
     "check": _check,
     "audit": _audit,
+    "cohort": _cohort,
     "demo": _demo,
     "sql": _sql,
     "tables": _tables,

@@ -5,22 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairsweep.engines.protocol import Counted, Engine, Inspection, ModelKey
-from fairsweep.errors import FairsweepError, Problem, quoted
+from fairsweep.errors import Problem, quoted
 from fairsweep.intake import Window, build
 from fairsweep.specs.checking import check_columns
 from fairsweep.stores.protocol import Run, RunRecord, Store
-from fairsweep.tables import RUNS, TABLES
+from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
 from fairsweep.verbs import refusing
 from fairsweep.verbs.assessment import Assessment
-from fairsweep.verbs.records import Batch, counted_columns, one_line, state_version
+from fairsweep.verbs.records import (
+    UNNAMED,
+    UNPINNED,
+    Batch,
+    counted_columns,
+    done_before,
+    leave_a_trace,
+    now,
+    one_line,
+    state_version,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,18 +37,11 @@ if TYPE_CHECKING:
     from fairsweep.specs.audit import AuditSpec
 
 VERB = "audit"
-UNNAMED = "unknown"
-UNPINNED = "unpinned"
 MOST_LABELS_SHOWN = 20
 
 
 def _quiet(_: str) -> None:
     """Progress that nobody watches."""
-
-
-def now() -> datetime:
-    """The clock, which results never depend on."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -133,12 +135,12 @@ def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options
     inspection = engine.inspect()
     check_columns(spec, inspection)
 
-    def batch_of(version: str) -> Batch:
+    def batch_of(version: str) -> Batch[AuditSpec]:
         return Batch(VERB, spec, window, inspection.input_name, version, engine.name, started_at)
 
     batch = batch_of(inspection.input_version or UNPINNED)
     if inspection.input_version is not None:
-        earlier = _done_before(batch, store, options)
+        earlier = _done_before(spec, batch, store, options)
         if earlier is not None:
             return earlier
     try:
@@ -150,14 +152,14 @@ def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options
             ensured.result()
         if inspection.input_version is None:
             batch = batch_of(state_version(counted, [grouping.attributes for grouping in spec.groupings]))
-            earlier = _done_before(batch, store, options)
+            earlier = _done_before(spec, batch, store, options)
             if earlier is not None:
                 return earlier
         options.progress("Judging")
         models = assess(spec, window, engine, inspection, counted)
         return publish(batch, counted, models, store, options)
     except Exception as error:
-        _leave_a_trace(batch, store, error)
+        leave_a_trace(batch, store, error)
         raise
     finally:
         engine.close()
@@ -217,21 +219,17 @@ def _no_event(spec: AuditSpec, labels: Sequence[str]) -> str:
     return f"no event was found: event_labels is {wanted}; {seen}{step}"
 
 
-def _done_before(batch: Batch, store: Store, options: AuditOptions) -> AuditOutcome | None:
+def _done_before(spec: AuditSpec, batch: Batch[AuditSpec], store: Store, options: AuditOptions) -> AuditOutcome | None:
     """The results of the same batch, verified and made current again; None where it has to be run."""
-    if options.force:
+    records = done_before(batch, store, options)
+    if records is None:
         return None
-    records = store.find_runs(batch.id)
-    if not records or any(record["status"] != "succeeded" for record in records):
-        return None
-    options.progress("Verifying what was published before")
-    store.confirm(records)
     ids = [str(record["run_id"]) for record in records]
     stored = _rows_stored(records)
-    most = batch.spec.limits.driver_state_rows
+    most = spec.limits.driver_state_rows
     tables = {
-        name: store.read(name, ids) if stored.get(name, 0) <= most else table.arrow_schema.empty_table()
-        for name, table in TABLES.items()
+        name: store.read(name, ids) if stored.get(name, 0) <= most else TABLES[name].arrow_schema.empty_table()
+        for name in (RUNS, *AUDIT_TABLES)
     }
     warnings = tuple(_not_shown(name, rows) for name, rows in stored.items() if rows > most)
     return AuditOutcome(tables, "already_done", warehouse=store.place, warnings=warnings)
@@ -252,7 +250,7 @@ def _not_shown(table: str, rows: int | None = None) -> str:
 
 
 def publish(
-    batch: Batch, counted: Counted, models: Sequence[Assessed], store: Store, options: AuditOptions
+    batch: Batch[AuditSpec], counted: Counted, models: Sequence[Assessed], store: Store, options: AuditOptions
 ) -> AuditOutcome:
     """Publish what was assessed; refused models leave their record."""
     runs = [run_of(batch, counted, model) for model in models]
@@ -274,7 +272,7 @@ def publish(
     )
 
 
-def run_of(batch: Batch, counted: Counted, model: Assessed) -> Run:
+def run_of(batch: Batch[AuditSpec], counted: Counted, model: Assessed) -> Run:
     """A model's record, with its results where it is accepted."""
     if model.problems:
         return Run(record_of(batch, counted, model))
@@ -283,25 +281,12 @@ def run_of(batch: Batch, counted: Counted, model: Assessed) -> Run:
     return Run(record_of(batch, counted, model), tables, distributed)
 
 
-def record_of(batch: Batch, counted: Counted, model: Assessed) -> dict[str, object]:
+def record_of(batch: Batch[AuditSpec], counted: Counted, model: Assessed) -> dict[str, object]:
     """A model's record."""
     record = batch.record(model.key, now()) | counted_columns(model.assessment.state, counted)
     if model.problems:
         return record | {"status": "refused", "error": one_line(model.problems)}
     return record | {"status": "succeeded", "full_sweep": model.assessment.full_sweep, "finished_at": now()}
-
-
-def _leave_a_trace(batch: Batch, store: Store, error: Exception) -> None:
-    """A failed run leaves its own record, where the store still takes one.
-
-    The record says what kind of error it was; the texts of unknown errors can hold values of rows.
-    """
-    model = batch.spec.model
-    key = ModelKey(UNNAMED, UNNAMED) if model is None else ModelKey(model.id, model.version)
-    said = one_line(error.problems) if isinstance(error, FairsweepError) else type(error).__name__
-    with suppress(FairsweepError):
-        # A store that takes nothing is what the error on its way to the user is about.
-        store.publish([Run(batch.record(key, now()) | {"status": "failed", "error": said})])
 
 
 def results(runs: Sequence[Run]) -> dict[str, pa.Table]:
@@ -310,7 +295,7 @@ def results(runs: Sequence[Run]) -> dict[str, pa.Table]:
 
     return {
         name: pa.concat_tables(
-            [table.arrow_schema.empty_table(), *(run.results[name] for run in runs if name in run.results)]
+            [TABLES[name].arrow_schema.empty_table(), *(run.results[name] for run in runs if name in run.results)]
         )
-        for name, table in TABLES.items()
+        for name in (RUNS, *AUDIT_TABLES)
     }

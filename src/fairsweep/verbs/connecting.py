@@ -11,6 +11,7 @@ from fairsweep import inputs
 from fairsweep.errors import Problem, UsageError, install_step, quoted
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Store
+from fairsweep.tables import AUDIT_TABLES, RUNS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,8 +110,8 @@ def _against_input(source: InputSpec | None) -> list[Problem]:
     return [Problem(place, reason, "local files of CSV, Parquet or plain Delta with --engine local", _BY_SPARK)]
 
 
-def session_of(options: AuditOptions, source: InputSpec | None = None) -> SparkSession:
-    """The Spark session that the options ask for, to read an input or the result tables alone.
+def session_of(options: AuditOptions, *sources: InputSpec) -> SparkSession:
+    """The Spark session that the options ask for, to read inputs or the result tables alone.
 
     Raises:
         UsageError: where Spark cannot be started, or the tables would be gone with the session.
@@ -120,16 +121,14 @@ def session_of(options: AuditOptions, source: InputSpec | None = None) -> SparkS
 
     options.progress("Starting Spark")
     ours = options.remote is None and "SPARK_REMOTE" not in os.environ and not is_running()
-    spark = start(options.master, options.remote, quick=ours and _is_small(source))
+    spark = start(options.master, options.remote, quick=ours and all(map(_is_small, sources)))
     if ours:
         _refuse_a_catalog_that_forgets(spark, options)
     return spark
 
 
-def _is_small(source: InputSpec | None) -> bool:
-    """Whether it can be seen from here that an input is small; without one there are only the result tables."""
-    if source is None:
-        return True
+def _is_small(source: InputSpec) -> bool:
+    """Whether it can be seen from here that an input is small."""
     folder = inputs.local_path(source.path) if source.path is not None else None
     if folder is None:
         return False
@@ -173,13 +172,13 @@ def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
     Raises:
         UsageError: where the engine cannot do what the options and the config ask for.
     """
-    place = place_of(options)
+    place, tables = place_of(options), (RUNS, *AUDIT_TABLES)
     if engine_of(options, spec.source) == "local":
         from fairsweep.engines.arrow import sources
         from fairsweep.engines.local import LocalEngine
         from fairsweep.stores.delta_rs import DeltaRsStore
 
-        return LocalEngine(sources.source_of(spec.source), spec.limits), DeltaRsStore(place)
+        return LocalEngine(sources.source_of(spec.source), spec.limits), DeltaRsStore(place, tables)
     from fairsweep.engines.spark.engine import SparkEngine
     from fairsweep.engines.spark.sources import source_of
     from fairsweep.stores.scratch import Scratch
@@ -188,4 +187,4 @@ def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
     spark = session_of(options, spec.source)
     source, scratch = source_of(spark, spec.source), Scratch(spark, place)
     engine = SparkEngine(spark, source, spec.limits, spec.spark.counting, scratch)
-    return engine, SparkDeltaStore(spark, place)
+    return engine, SparkDeltaStore(spark, place, tables)

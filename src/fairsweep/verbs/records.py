@@ -5,24 +5,51 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from fairsweep.checksums import Checksum, combined
 from fairsweep.core.histogram import ScoreHistogram
+from fairsweep.engines.protocol import ModelKey
+from fairsweep.errors import FairsweepError
 from fairsweep.schema import SCHEMA_VERSION
+from fairsweep.stores.protocol import Run
 from fairsweep.verbs.attributes import summed
 
 if TYPE_CHECKING:
-    from fairsweep.engines.protocol import Counted, ModelKey, ModelState
+    from fairsweep.engines.protocol import Counted, ModelState
     from fairsweep.intake import Window
-    from fairsweep.specs.audit import AuditSpec
-    from fairsweep.stores.protocol import RunRecord
+    from fairsweep.specs.sections import ModelSpec
+    from fairsweep.stores.protocol import RunRecord, Store
+    from fairsweep.verbs.audit import AuditOptions
 
 # Raised whenever the same input and config give other results than before.
 SEMANTICS_VERSION = 2
+UNNAMED = "unknown"
+UNPINNED = "unpinned"
+
+
+class Config(Protocol):
+    """The checked config of a verb."""
+
+    @property
+    def model(self) -> ModelSpec | None:
+        """The one model, where the config names it."""
+        ...
+
+    def config_json(self) -> str:
+        """All of it."""
+        ...
+
+    def fingerprint_json(self) -> str:
+        """The part that results depend on."""
+        ...
+
+
+Spec = TypeVar("Spec", bound=Config)
 
 
 def program_version() -> str:
@@ -53,7 +80,7 @@ def state_version(counted: Counted, groupings: Sequence[tuple[str, ...]]) -> str
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Generic[Spec]):
     """One job over one input: what its runs share.
 
     Attributes:
@@ -67,7 +94,7 @@ class Batch:
     """
 
     verb: str
-    spec: AuditSpec
+    spec: Spec
     window: Window
     input_name: str
     input_version: str
@@ -125,6 +152,36 @@ def counted_columns(state: ModelState, counted: Counted) -> RunRecord:
         "rows_unscored": state.rows_unscored,
         "rows_refused": state.rows_refused,
     }
+
+
+def done_before(batch: Batch[Any], store: Store, options: AuditOptions) -> list[RunRecord] | None:
+    """The records of the same batch, verified and made current again; None where it has to be run."""
+    if options.force:
+        return None
+    records = store.find_runs(batch.id)
+    if not records or any(record["status"] != "succeeded" for record in records):
+        return None
+    options.progress("Verifying what was published before")
+    store.confirm(records)
+    return records
+
+
+def leave_a_trace(batch: Batch[Any], store: Store, error: Exception) -> None:
+    """A failed run leaves its own record, where the store still takes one.
+
+    The record says what kind of error it was; the texts of unknown errors can hold values of rows.
+    """
+    model = batch.spec.model
+    key = ModelKey(UNNAMED, UNNAMED) if model is None else ModelKey(model.id, model.version)
+    said = one_line(error.problems) if isinstance(error, FairsweepError) else type(error).__name__
+    with suppress(FairsweepError):
+        # A store that takes nothing is what the error on its way to the user is about.
+        store.publish([Run(batch.record(key, now()) | {"status": "failed", "error": said})])
+
+
+def now() -> datetime:
+    """The clock, which results never depend on."""
+    return datetime.now(UTC)
 
 
 def _hashed(*parts: object) -> str:

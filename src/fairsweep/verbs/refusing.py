@@ -24,7 +24,7 @@ def problems(key: ModelKey, assessment: Assessment) -> list[Problem]:
     limits, state = assessment.spec.limits, assessment.state
     if not state.rows_input:
         return [NO_ROWS]
-    found = [*_model_problems(key), *_reference_problems(assessment)]
+    found = [*model_problems(key), *_reference_problems(assessment)]
     share = state.rows_refused / state.rows_input
     if share > limits.maximum_refused_share:
         reasons = _by_reason(state)
@@ -38,7 +38,8 @@ def problems(key: ModelKey, assessment: Assessment) -> list[Problem]:
     return found + _group_problems(assessment)
 
 
-def _model_problems(key: ModelKey) -> list[Problem]:
+def model_problems(key: ModelKey) -> list[Problem]:
+    """What is wrong with the name of a model that rows gave."""
     columns = zip(("columns.model_id", "columns.model_version"), key, strict=True)
     return [
         Problem(

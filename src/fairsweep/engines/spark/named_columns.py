@@ -9,7 +9,7 @@ from fairsweep.engines.protocol import Inspection
 from fairsweep.engines.spark.columns import Compiler
 from fairsweep.errors import Problem
 from fairsweep.expressions import AsDate, AsNumber, AsText, Field, Malformed
-from fairsweep.specs.checking import absent, looks_like_a_row
+from fairsweep.specs.checking import absent_columns
 from fairsweep.specs.faults import ConfigPath
 
 if TYPE_CHECKING:
@@ -35,13 +35,7 @@ class NamedColumns:
         Args:
             wanted: path within the section, and column.
         """
-        known = any(column in self._names for _, column in wanted)
-        headless = not known and looks_like_a_row(self._inspection.columns)
-        return [
-            absent((self._section, *path), column, self._inspection, headless=headless)
-            for path, column in wanted
-            if column not in self._names
-        ]
+        return absent_columns(self._section, wanted, self._inspection)
 
     @property
     def malformed(self) -> Column:

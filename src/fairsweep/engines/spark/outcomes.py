@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from fairsweep.specs.outcomes import CodeListSpec, CodeRangeSpec, EventSpec, HorizonSpec, OutcomeSpec
 
 CLAIM_COLUMNS = "member_id STRING, claim_id STRING, line_number INT, start_date DATE, end_date DATE, setting STRING, \
-codes ARRAY<STRUCT<system: STRING, position: INT, code: STRING>>"
+codes ARRAY<STRUCT<system: STRING, position: INT, code: STRING>>, version DOUBLE, known_on DATE, reversal BOOLEAN"
 PREDICTION_COLUMNS = "member_id STRING, scored_on DATE"
 _PREDICTION = ("member_id", "scored_on")
-_LINE = ("member_id", "claim_id", "line_number", "start_date", "end_date", "setting")
+_LINE = (
+    "member_id", "claim_id", "line_number", "start_date", "end_date", "setting", "version", "known_on", "reversal",
+)  # fmt: skip
 _ENTRIES = "key STRING, low STRING, high STRING, width INT, is_primary BOOLEAN, flag BIGINT"
 # What a code can be to an event; each has a bit of a line's flags.
 _CODES, _ALSO, _EXCLUDE = range(3)
@@ -63,12 +65,25 @@ def labelled(predictions: DataFrame, claims: DataFrame, outcome: OutcomeSpec) ->
         The predictions with `label` (1 or 0), and of a 1 `label_date`, the first day on which the outcome was
         complete, and `label_claim_id`, the claim that made it so.
     """
+    return with_labels(predictions, met_lines(predictions, claims, outcome), outcome)
+
+
+def met_lines(predictions: DataFrame, claims: DataFrame, outcome: OutcomeSpec) -> DataFrame:
+    """The lines that are an event of the outcome within the horizon of a prediction.
+
+    Returns:
+        Columns `scored_on` and those of `event_lines`; a line stands once for each day of a score.
+    """
     first, last = horizon(F.col("scored_on"), outcome.horizon)
     wanted = predictions.select(*_PREDICTION, first.alias("first_day"), last.alias("last_day")).distinct()
-    found = event_lines(claims, outcome.events).select("*", F.explode("events").alias("event"))
     inside = F.col("start_date").between(F.col("first_day"), F.col("last_day"))
-    met = wanted.join(found, "member_id").where(inside)
-    labels = _COMBINED[outcome.combination](met, outcome)
+    met = wanted.join(event_lines(claims, outcome.events), "member_id").where(inside)
+    return met.drop("first_day", "last_day")
+
+
+def with_labels(predictions: DataFrame, met: DataFrame, outcome: OutcomeSpec) -> DataFrame:
+    """Every prediction with its label, as `labelled` gives it, from the lines that were met and stand."""
+    labels = _COMBINED[outcome.combination](met.select("*", F.explode("events").alias("event")), outcome)
     label = F.when(F.col("label_date").isNotNull(), 1).otherwise(0)
     return predictions.join(labels, [*_PREDICTION], "left").withColumn("label", label)
 
@@ -90,19 +105,23 @@ def event_lines(claims: DataFrame, events: Sequence[EventSpec]) -> DataFrame:
         events: what is looked for.
 
     Returns:
-        Columns `member_id, claim_id, line_number, start_date, end_date, setting` and `events`, never empty.
+        The columns of the claims but for the codes; `events`, never empty; and `copies`, how many times the same
+        line is there with the same codes.
     """
     asked = claims.where(F.col("setting").isin(sorted({setting for event in events for setting in event.settings})))
+    # Rows of one line that differ in their codes are its long form; rows that are equal are copies.
+    asked = asked.select("*", F.xxhash64("codes").alias("content"), F.monotonically_increasing_id().alias("row"))
+    copies = (F.size(F.collect_set("row")) - F.size(F.collect_set("content")) + 1).alias("copies")
     rows, forms = [], set()
     for flag, is_primary, entry in _entries(events):
         rows.append(entry.row(flag, is_primary=is_primary))
         forms.add(entry.form)
     if not rows:
-        flagged = asked.select(*_LINE, F.lit(0).cast("bigint").alias("flags"))
+        flagged = asked.groupBy(*_LINE).agg(F.lit(0).cast("bigint").alias("flags"), copies)
     else:
         listed = F.broadcast(claims.sparkSession.createDataFrame(rows, _ENTRIES))
         keys = F.explode_outer(F.flatten(F.transform("codes", lambda code: _keys(code, sorted(forms, key=str)))))
-        exploded = asked.select(*_LINE, keys.alias("met"))
+        exploded = asked.select(*_LINE, "content", "row", keys.alias("met"))
         code = F.col("met.code")
         holds = (
             (F.col("met.key") == F.col("key"))
@@ -112,9 +131,10 @@ def event_lines(claims: DataFrame, events: Sequence[EventSpec]) -> DataFrame:
         # A line without a listed code is an event only where the setting alone makes one.
         how = "left" if any(event.codes is None for event in events) else "inner"
         flags = F.coalesce(F.bit_or("flag"), F.lit(0)).alias("flags")
-        flagged = exploded.join(listed, holds, how).groupBy(*_LINE).agg(flags)
+        flagged = exploded.join(listed, holds, how).groupBy(*_LINE).agg(flags, copies)
     each = [F.when(_is_event(i, event), F.lit(i)) for i, event in enumerate(events)]
-    return flagged.select(*_LINE, F.array_compact(F.array(*each)).alias("events")).where(F.size("events") > 0)
+    events_met = F.array_compact(F.array(*each)).alias("events")
+    return flagged.select(*_LINE, events_met, "copies").where(F.size("events") > 0)
 
 
 def _is_event(position: int, event: EventSpec) -> Column:

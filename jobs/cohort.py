@@ -1,0 +1,16 @@
+"""The cohort as a Spark job, with the flags of `fairsweep cohort`.
+
+    spark-submit --py-files fairsweep.zip jobs/cohort.py --config cohort.yaml --catalog main --schema fairness
+
+Returns when the cohort is done or was done before, and raises SystemExit with the exit code otherwise:
+schedulers ignore return values. Codes 2 and 3 are not worth retrying.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from fairsweep.surfaces.cli import main
+
+if __name__ == "__main__":
+    main(["cohort", *sys.argv[1:]])

@@ -1,0 +1,244 @@
+"""The inputs of a cohort as frames of a fixed form; every row that cannot be used carries the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Window as Rows
+from pyspark.sql import functions as F
+
+from fairsweep.engines.spark.columns import Compiler
+from fairsweep.engines.spark.named_columns import NamedColumns
+from fairsweep.engines.spark.session import settings
+from fairsweep.engines.spark.sources import readable, source_of
+from fairsweep.errors import UsageError
+from fairsweep.intake import Window
+from fairsweep.specs.attributes import UNKNOWN
+from fairsweep.specs.cohort_inputs import columns_named
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from fairsweep.specs.cohort import CohortSpec
+    from fairsweep.specs.cohort_inputs import AnyInput
+
+MODEL = ("model_id", "model_version")
+_NAMES_OF_SYSTEMS = {"icd10cm": ("icd10cm", "icd10", "10", "0"), "icd9cm": ("icd9cm", "icd9", "9")}
+
+
+class CohortInputs:
+    """The opened inputs; a context, because some need settings of the session while they are read."""
+
+    def __init__(self, spark: SparkSession, spec: CohortSpec, window: Window) -> None:
+        """Take the session, the checked config and the days of the predictions; nothing is read yet."""
+        self._spark, self._spec, self._window, self._stack = spark, spec, window, ExitStack()
+
+    def __enter__(self) -> CohortInputs:
+        """Open the inputs.
+
+        Raises:
+            UsageError: with every column that an input does not have.
+        """
+        self._stack.enter_context(settings(self._spark, {"spark.sql.session.timeZone": "UTC"}))
+        self._inputs = {name: self._opened(name, section) for name, section in self._spec.inputs.items()}
+        problems = [
+            problem
+            for name, section in self._spec.inputs.items()
+            for problem in self._inputs[name].problems(columns_named(section))
+        ]
+        if problems:
+            self.__exit__(None, None, None)
+            raise UsageError(problems)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Restore the session."""
+        self._stack.close()
+
+    def _opened(self, name: str, section: AnyInput) -> NamedColumns:
+        source = section.input
+        found = source_of(self._spark, source)
+        self._stack.enter_context(settings(self._spark, found.settings))
+        with readable(source.path or source.table or ""):
+            inspection = found.inspect()
+        compiler = Compiler([column.type for column in inspection.columns], malformed=found.malformed)
+        wanted = {column for _, column in columns_named(section)}
+        read = [i for i, column in enumerate(inspection.columns) if column.name in wanted]
+        return NamedColumns(name, inspection, compiler, found.rows(read))
+
+    @property
+    def versions(self) -> dict[str, str | None]:
+        """What pins each input, by its section."""
+        return {name: one.version for name, one in self._inputs.items()}
+
+    def predictions(self) -> DataFrame:
+        """Every prediction, with the reason that its own input gives against it."""
+        given, columns = self._inputs["predictions"], self._spec.predictions.columns
+        model = self._spec.model
+        if model is not None:
+            keys = [F.lit(model.id), F.lit(model.version)]
+        else:
+            keys = [F.coalesce(given.text(name), F.lit(UNKNOWN)) for name in (columns.model_id, columns.model_version)]
+        rows = given.frame.select(
+            given.text(columns.member_id).alias("member_id"),
+            *(key.alias(name) for key, name in zip(keys, MODEL, strict=True)),
+            given.day(columns.scored_on).alias("scored_on"),
+            given.number(columns.score).alias("score"),
+            _texts(given.text(one.column) for one in self._spec.predictions.attributes).alias("carried"),
+            given.malformed.alias("malformed"),
+        )
+        own = first_reason(
+            malformed_row=F.col("malformed"),
+            member_id_missing=F.col("member_id").isNull(),
+            scored_on_missing=F.col("scored_on").isNull(),
+        )
+        rows = rows.withColumn("reason", own).drop("malformed")
+        if not self._window.everything:
+            inside = (F.col("scored_on") >= F.lit(self._window.start)) & (F.col("scored_on") < F.lit(self._window.end))
+            rows = rows.where(F.coalesce(inside, F.lit(True)))
+        # Rows without a member would all come to one task.
+        broken, whole = rows.where(F.col("reason").isNotNull()), rows.where(F.col("reason").isNull())
+        return whole.transform(self._each_once).unionByName(broken)
+
+    def _each_once(self, rows: DataFrame) -> DataFrame:
+        """Of equal predictions one; of a member's predictions those that are kept."""
+        of_model = Rows.partitionBy("member_id", *MODEL)
+        of_day = of_model.partitionBy("member_id", *MODEL, "scored_on")
+        # Two NaN are equal here, as two rows without a score are.
+        written = F.coalesce(F.col("score").cast("string"), F.lit(""))
+        keep = {"first": F.min("scored_on"), "last": F.max("scored_on")}.get(self._spec.predictions.keep)
+        other_day = F.lit(False) if keep is None else F.col("scored_on") != keep.over(of_model)
+        reason = first_reason(
+            conflicting_predictions=F.min(written).over(of_day) != F.max(written).over(of_day),
+            duplicate_prediction=F.row_number().over(of_day.orderBy(written, "carried")) > 1,
+            not_the_prediction_kept=other_day,
+        )
+        return rows.withColumn("reason", reason)
+
+    def member_rows(self) -> DataFrame:
+        """The rows of the members, with the reason against those that cannot be used."""
+        given, spec = self._inputs["members"], self._spec.members
+        columns = spec.columns
+        days = [given.unreadable(name) for name in (columns.birth_date, columns.death_date) if name is not None]
+        facts = {
+            "birth_date": given.day(columns.birth_date) if columns.birth_date else F.lit(None).cast("date"),
+            "given_age": given.number(columns.age) if columns.age else F.lit(None).cast("double"),
+            "death_date": given.day(columns.death_date) if columns.death_date else F.lit(None).cast("date"),
+            "unreadable": reduce(lambda a, b: a | b, days, F.lit(False)),
+            "groups": _texts(given.text(attribute.column) for attribute in spec.attributes),
+        }
+        member = given.text(columns.member_id)
+        return given.frame.select(
+            member.alias("member_id"),
+            F.struct(*(column.alias(name) for name, column in facts.items())).alias("facts"),
+            first_reason(malformed_row=given.malformed, member_id_missing=member.isNull()).alias("reason"),
+        )
+
+    def members(self) -> DataFrame:
+        """Each member once; `conflicting` where rows of one differ."""
+        met = usable(self.member_rows()).groupBy("member_id").agg(F.collect_set("facts").alias("met"))
+        return met.select("member_id", (F.size("met") > 1).alias("conflicting"), F.col("met")[0].alias("facts"))
+
+    def spans(self) -> DataFrame:
+        """The enrolment spans, with the reason against those that cannot be used."""
+        section = self._spec.enrollment
+        if section is None:
+            raise TypeError("a cohort that asks for no enrolment has no spans")
+        given, columns = self._inputs["enrollment"], section.columns
+        member, start = given.text(columns.member_id), given.day(columns.start_date)
+        # A span without an end goes on.
+        end = F.coalesce(given.day(columns.end_date), F.lit("9999-12-31").cast("date"))
+        return given.frame.select(
+            member.alias("member_id"),
+            start.alias("start"),
+            end.alias("end"),
+            first_reason(
+                malformed_row=given.malformed,
+                member_id_missing=member.isNull(),
+                start_date_missing=start.isNull(),
+                end_date_unreadable=given.unreadable(columns.end_date),
+                end_before_start=end < start,
+            ).alias("reason"),
+        )
+
+    def claims(self) -> DataFrame:
+        """The lines of the claims, with the reason against those that cannot be used."""
+        given, spec = self._inputs["claims"], self._spec.claims
+        columns, back = spec.columns, spec.reversals
+        start = given.day(columns.start_date)
+        end = given.day(columns.end_date) if columns.end_date else start
+        told = (F.when(given.text(one.column).isin(list(one.values)), one.setting) for one in spec.settings)
+        return given.frame.select(
+            given.text(columns.member_id).alias("member_id"),
+            given.text(columns.claim_id).alias("claim_id"),
+            (given.number(columns.line_number).cast("int") if columns.line_number else F.lit(1)).alias("line_number"),
+            start.alias("start_date"),
+            F.coalesce(end, start).alias("end_date"),
+            F.coalesce(*told, F.lit("other")).alias("setting"),
+            self._codes(given).alias("codes"),
+            (given.number(columns.version) if columns.version else F.lit(None).cast("double")).alias("version"),
+            (given.day(columns.known_on) if columns.known_on else F.lit(None).cast("date")).alias("known_on"),
+            (given.text(back.column).isin(list(back.values)) if back else F.lit(False)).alias("reversal"),
+            first_reason(
+                malformed_row=given.malformed,
+                member_id_missing=given.text(columns.member_id).isNull(),
+                start_date_missing=start.isNull(),
+                end_date_unreadable=given.unreadable(columns.end_date) if columns.end_date else F.lit(False),
+                end_before_start=end < start,
+                known_on_unreadable=given.unreadable(columns.known_on) if columns.known_on else F.lit(False),
+            ).alias("reason"),
+        )
+
+    def _codes(self, given: NamedColumns) -> Column:
+        """All codes of a line, with system and position."""
+        columns = self._spec.claims.columns
+        system = F.lit("icd10cm")
+        if columns.diagnosis_system is not None:
+            written = F.lower(F.regexp_replace(given.text(columns.diagnosis_system), "[^A-Za-z0-9]", ""))
+            named = (F.when(written.isin(list(names)), one) for one, names in _NAMES_OF_SYSTEMS.items())
+            system = F.coalesce(*named)
+        long_form = columns.diagnosis_position
+        position = None if long_form is None else F.coalesce(given.number(long_form).cast("int"), F.lit(0))
+        found = [
+            *(
+                (system, F.lit(i) if position is None else position, name)
+                for i, name in enumerate(columns.diagnoses, 1)
+            ),
+            *((F.lit("hcpcs"), F.lit(i), name) for i, name in enumerate(columns.procedures, 1)),
+            *([(F.lit("drg"), F.lit(1), columns.drg)] if columns.drg is not None else []),
+        ]
+        each = [
+            F.when(
+                given.text(name).isNotNull(),
+                F.struct(
+                    one.alias("system"),
+                    place.alias("position"),
+                    F.upper(F.regexp_replace(given.text(name), "[. ]", "")).alias("code"),
+                ),
+            )
+            for one, place, name in found
+        ]
+        empty = F.array().cast("array<struct<system: string, position: int, code: string>>")
+        return F.array_compact(F.array(*each)) if each else empty
+
+
+def _texts(columns: Iterable[Column]) -> Column:
+    """Columns of text as one array, which no column is too."""
+    return F.array(*columns).cast("array<string>")
+
+
+def usable(rows: DataFrame) -> DataFrame:
+    """The rows without a reason against them."""
+    return rows.where(F.col("reason").isNull()).drop("reason")
+
+
+def first_reason(**conditions: Column) -> Column:
+    """The name of the first condition that is true."""
+    return F.coalesce(*(F.when(condition, name) for name, condition in conditions.items()))

@@ -1,0 +1,303 @@
+"""The cohort: open the inputs, judge who counts, look for the outcome, publish; `fairsweep audit` runs on it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from fairsweep.engines.protocol import Inspection, ModelKey
+from fairsweep.errors import Problem, UsageError
+from fairsweep.groups import ALL, OVERALL
+from fairsweep.inputs import peek
+from fairsweep.intake import FIRST_DAY, NO_END, Window
+from fairsweep.specs.checking import absent_columns
+from fairsweep.specs.cohort import CohortSpec, load_cohort
+from fairsweep.specs.cohort_inputs import columns_named
+from fairsweep.stores.protocol import Run, RunRecord
+from fairsweep.tables import COHORT_TABLES, RUNS, TABLES
+from fairsweep.verbs.records import Batch, done_before, leave_a_trace, now, one_line
+from fairsweep.verbs.refusing import model_problems
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+    from fairsweep.checksums import Checksum
+    from fairsweep.engines.spark.cohort import Cohort
+    from fairsweep.stores.protocol import Store
+    from fairsweep.verbs.audit import AuditOptions
+
+VERB = "cohort"
+FLOW = "cohort_flow"
+# Rows of the predictions that are no use to any rule.
+_UNUSABLE = ("malformed_row", "member_id_missing", "scored_on_missing")
+
+
+@dataclass(frozen=True)
+class CohortOutcome:
+    """What a cohort left behind; its members stay in the warehouse.
+
+    Attributes:
+        tables: `runs` and `cohort_flow`, the rows of the accepted models.
+        state: `published` now, or `already_done` before.
+        refused: the records of refused models.
+        warehouse: where the tables are, as people call it.
+        warnings: what a person should know beside the figures.
+    """
+
+    tables: Mapping[str, pa.Table]
+    state: str
+    refused: tuple[RunRecord, ...] = ()
+    warehouse: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class _Rows(NamedTuple):
+    """The rows of one model, as a store takes them."""
+
+    frame: DataFrame
+    expected: Checksum
+
+    def checksum(self) -> Checksum:
+        """Their checksum."""
+        return self.expected
+
+
+def cohort_config(config: str | Path, options: AuditOptions) -> CohortOutcome:
+    """Build the cohort of a config file and publish it.
+
+    Raises:
+        UsageError: where config, flags or the inputs' columns are wrong; before Spark starts where possible.
+        DataRefusedError: where an input is empty, or the scale of a blend cannot be found.
+        StorageError: where results cannot be written or read back.
+    """
+    spec = load_cohort(config, options.overrides)
+    _check_what_is_near(spec, str(config))
+    if options.engine == "local":
+        raise UsageError(Problem("--engine", "local", "auto or spark: cohorts are built by Spark", "leave it out"))
+    from fairsweep.stores.scratch import Scratch
+    from fairsweep.stores.spark_delta import SparkDeltaStore
+    from fairsweep.verbs.connecting import place_of, session_of
+
+    place = place_of(options)
+    spark = session_of(options, *(section.input for section in spec.inputs.values()))
+    window = Window(options.window_start or FIRST_DAY, options.window_end or NO_END)
+    scratch = Scratch(spark, place)
+    try:
+        return build(spec, window, spark, SparkDeltaStore(spark, place, (RUNS, *COHORT_TABLES)), scratch.keep, options)
+    finally:
+        scratch.clear()
+
+
+def _check_what_is_near(spec: CohortSpec, config: str) -> None:
+    """Name every column that an input within reach does not have."""
+    problems: list[Problem] = []
+    for name, section in spec.inputs.items():
+        source = section.input
+        columns = peek(source)
+        if columns is not None:
+            seen = Inspection(columns, source.path or "", None)
+            problems += absent_columns(name, columns_named(section), seen)
+    if problems:
+        raise UsageError([Problem(f"{config}: {p.place}", p.value, p.allowed, p.next_step) for p in problems])
+
+
+def build(
+    spec: CohortSpec,
+    window: Window,
+    spark: SparkSession,
+    store: Store,
+    keep: Callable[[DataFrame], DataFrame],
+    options: AuditOptions,
+) -> CohortOutcome:
+    """Build and publish; a cohort that was published before is verified instead."""
+    from fairsweep.engines.spark.cohort import CohortBuilder
+
+    started_at = now()
+    options.progress("Looking at the inputs")
+    with CohortBuilder(spark, spec, window, keep) as builder:
+
+        def batch_of(version: str) -> Batch[CohortSpec]:
+            return Batch(VERB, spec, window, _names(spec), version, "spark", started_at)
+
+        batch = batch_of(_versions(builder.versions))
+        pinned = None not in builder.versions.values()
+        if pinned and (records := done_before(batch, store, options)) is not None:
+            return _told_again(records, store)
+        try:
+            store.ensure()
+            cohort = builder.build(options.progress)
+            if not pinned:
+                batch = batch_of(_content(cohort))
+                if (records := done_before(batch, store, options)) is not None:
+                    return _told_again(records, store)
+            return _publish(batch, cohort, store, options)
+        except Exception as error:
+            leave_a_trace(batch, store, error)
+            raise
+
+
+def _names(spec: CohortSpec) -> str:
+    inputs = {name: section.input.path or section.input.table for name, section in spec.inputs.items()}
+    return json.dumps(inputs, sort_keys=True)
+
+
+def _versions(versions: Mapping[str, str | None]) -> str:
+    return json.dumps({name: version or "unpinned" for name, version in versions.items()}, sort_keys=True)
+
+
+def _content(cohort: Cohort) -> str:
+    """The version of inputs that only what was made of them can tell."""
+    from pyspark.sql import functions as F
+
+    plain = cohort.rows.withColumn("run_id", F.lit(""))
+    facts = (sorted(_checksums(plain).items()), cohort.flow, sorted(cohort.refused.items()))
+    told = _versions(cohort.versions)
+    return json.dumps(json.loads(told) | {"content": hashlib.sha256(repr(facts).encode()).hexdigest()[:32]})
+
+
+def _checksums(rows: DataFrame) -> dict[str, Checksum]:
+    from fairsweep.checksums import PARTS, by_run, combined_by_run
+
+    return combined_by_run(rows.mapInArrow(by_run, PARTS).toArrow())
+
+
+def _publish(batch: Batch[CohortSpec], cohort: Cohort, store: Store, options: AuditOptions) -> CohortOutcome:
+    from pyspark.sql import functions as F
+
+    spec = batch.spec
+    keys = sorted({ModelKey(row.model_id, row.model_version) for row in cohort.flow})
+    options.progress("Checking what is to be published")
+    rows = cohort.rows
+    stored = _stored(batch, spec, rows, keys)
+    sums = _checksums(stored)
+    usable = ~F.isnan("score") & (F.abs("score") < F.lit(float("inf")))
+    unscored_rows = rows.where(~F.coalesce(usable, F.lit(False))).groupBy("model_id", "model_version").count().collect()
+    unscored = {ModelKey(row[0], row[1]): row[2] for row in unscored_rows}
+    runs = []
+    for key in keys:
+        flow = [row._asdict() for row in cohort.flow if (row.model_id, row.model_version) == key]
+        run_id, everybody = batch.run_id(key), [row for row in flow if _is_of_all(row, "predictions")]
+        counts = everybody[-1]["rows_in"]
+        record = batch.record(key, now()) | {
+            "config_json": _config_with_factors(spec, cohort.factors),
+            "rows_input": everybody[0]["rows_in"],
+            "rows_used": counts - unscored.get(key, 0),
+            "rows_unscored": unscored.get(key, 0),
+            "rows_refused": everybody[0]["rows_in"] - counts,
+        }
+        problems = _problems(spec, key, cohort, everybody)
+        if problems:
+            runs.append(Run(record | {"status": "refused", "error": one_line(problems)}))
+            continue
+        told = [dict(batch.keys(key)) | row for row in (*flow, *_other_inputs(cohort))]
+        members = _Rows(stored.where(F.col("run_id") == run_id), sums[run_id])
+        runs.append(
+            Run(
+                record | {"status": "succeeded", "finished_at": now()},
+                {FLOW: TABLES[FLOW].rows(told)},
+                {"cohort": [members]},
+            )
+        )
+    options.progress("Publishing")
+    outcomes = store.publish(runs, force=options.force)
+    accepted = [run for run in runs if run.succeeded]
+    done = accepted and all(outcomes[run.id] == "already_done" for run in accepted)
+    refused = tuple(run.record for run in runs if not run.succeeded)
+    return _outcome([run.id for run in accepted], "already_done" if done else "published", refused, store)
+
+
+def _stored(batch: Batch[CohortSpec], spec: CohortSpec, rows: DataFrame, keys: Sequence[ModelKey]) -> DataFrame:
+    """The rows as the table has them."""
+    from pyspark.sql import functions as F
+
+    is_of = [(F.col("model_id") == key.model_id) & (F.col("model_version") == key.model_version) for key in keys]
+    run_ids = [F.when(one, batch.run_id(key)) for one, key in zip(is_of, keys, strict=True)]
+    fixed = {
+        "run_id": F.coalesce(*run_ids),
+        "window_start": F.lit(batch.window.start),
+        "window_end": F.lit(batch.window.end),
+        "outcome": F.lit(spec.outcome.name),
+        "attributes": F.array(*map(F.lit, spec.attributes)).cast("array<string>"),
+    }
+    return rows.withColumns(fixed).select(*TABLES["cohort"].column_names)
+
+
+def _is_of_all(row: Mapping[str, object], source: str) -> bool:
+    return (row["input"], row["attribute"], row["group_value"]) == (source, OVERALL, ALL)
+
+
+def _other_inputs(cohort: Cohort) -> list[dict[str, object]]:
+    """The flow of the members, the enrolment and the claims, which is the same for every model."""
+    from fairsweep.engines.spark.cohort import INPUT_REASONS, USED, steps_of
+
+    found: list[dict[str, object]] = []
+    for source, reasons in cohort.refused.items():
+        by_reason = {None if reason == USED else reason: n for reason, n in reasons.items()}
+        for step, reason, rows_in, rows_out in steps_of(by_reason, INPUT_REASONS, USED):
+            place = {"input": source, "step": step, "reason": reason, "attribute": OVERALL, "group_value": ALL}
+            found.append(place | {"rows_in": rows_in, "rows_out": rows_out, "events": None})
+    return found
+
+
+def _config_with_factors(spec: CohortSpec, factors: Mapping[int, float]) -> str:
+    """The config, with what its blends were scaled by."""
+    config = json.loads(spec.config_json())
+    for i, factor in factors.items():
+        if spec.blends[i].scale is not None:
+            config["blends"][i]["scale"]["factor"] = factor
+    return json.dumps(config, sort_keys=True, separators=(",", ":"))
+
+
+def _problems(
+    spec: CohortSpec, key: ModelKey, cohort: Cohort, everybody: Sequence[Mapping[str, object]]
+) -> list[Problem]:
+    """Why a model's cohort is refused; empty where it may be published."""
+    from fairsweep.engines.spark.cohort import USED
+
+    by_reason = {str(row["reason"]): int(str(row["rows_out"])) for row in everybody}
+    total = int(str(everybody[0]["rows_in"]))
+    problems = model_problems(key)
+    if not everybody[-1]["rows_in"]:
+        most = sorted(((n, reason) for reason, n in by_reason.items() if n), reverse=True)
+        told = ", ".join(f"{reason} {n:,}" for n, reason in most[:5])
+        problems.append(
+            Problem("predictions", f"none of {total:,} counts ({told})", "at least one", "mend the inputs or the rules")
+        )
+    unusable = {"predictions": (sum(by_reason[reason] for reason in _UNUSABLE), total)}
+    for source, reasons in cohort.refused.items():
+        rows = sum(reasons.values())
+        unusable[source] = (rows - reasons.get(USED, 0), rows)
+    limit = spec.limits.maximum_refused_share
+    for source, (refused, rows) in unusable.items():
+        if rows and refused / rows > limit:
+            found = f"{refused:,} of {rows:,} rows cannot be used ({refused / rows:.1%})"
+            step = "mend those rows or name other columns; limits.maximum_refused_share allows for more"
+            problems.append(Problem(source, found, f"at most {limit:.1%}", step))
+    return problems
+
+
+def _told_again(records: Sequence[RunRecord], store: Store) -> CohortOutcome:
+    return _outcome([str(record["run_id"]) for record in records], "already_done", (), store)
+
+
+def _outcome(run_ids: Sequence[str], state: str, refused: tuple[RunRecord, ...], store: Store) -> CohortOutcome:
+    tables = {
+        name: store.read(name, run_ids) if run_ids else TABLES[name].arrow_schema.empty_table() for name in (RUNS, FLOW)
+    }
+    return CohortOutcome(tables, state, refused, store.place, tuple(_warnings(tables[FLOW])))
+
+
+def _warnings(flow: pa.Table) -> list[str]:
+    """What a person should know of cohorts without an event, whose codes or settings may be others than was thought."""
+    found = []
+    for row in flow.to_pylist():
+        if _is_of_all(row, "predictions") and row["events"] == 0:
+            model = f"{row['model_id']} {row['model_version']}"
+            told = f"the outcome was met by nobody of {row['rows_in']:,}"
+            found.append(f"{model}: {told}; are its codes and settings those of the claims?")
+    return found
