@@ -83,7 +83,7 @@ def peek(source: InputSpec) -> tuple[SourceColumn, ...] | None:
         DataRefusedError: where it holds nothing, not even a header.
     """
     path = local_path(source.path) if source.path is not None else None
-    if path is None:
+    if path is None or source.format == "cohort":
         return None
     if source.format == "delta":
         return _delta_columns(path, source.version)

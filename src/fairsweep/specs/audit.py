@@ -71,6 +71,14 @@ class AuditSpec(Section):
     limits: LimitsSpec = Field(default_factory=LimitsSpec)
     spark: SparkSpec = Field(default_factory=SparkSpec)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _columns_of_a_cohort(cls, config: Any) -> Any:  # noqa: ANN401  (whatever the config holds)
+        """A cohort has the same columns everywhere."""
+        if not isinstance(config, dict) or "columns" in config or not isinstance(config.get("input"), dict):
+            return config
+        return config | {"columns": COHORT_COLUMNS} if config["input"].get("format") == "cohort" else config
+
     @model_validator(mode="after")
     def _sections_agree(self) -> AuditSpec:
         faults = disagreements(Parts(**{name: getattr(self, name) for name in Parts.names()}))
@@ -126,6 +134,12 @@ class AuditSpec(Section):
         mapping.get("input", {}).pop("path", None)
         mapping["limits"] = {key: v for key, v in mapping["limits"].items() if key not in _STEERING_LIMITS}
         return canonical(mapping)
+
+
+COHORT_COLUMNS = {
+    "score": "score", "label": "label", "member": "member_id", "scored_on": "scored_on", "model_id": "model_id",
+    "model_version": "model_version",
+}  # fmt: skip
 
 
 def canonical(mapping: dict[str, Any]) -> str:

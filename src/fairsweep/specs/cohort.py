@@ -19,7 +19,7 @@ from fairsweep.specs.outcomes import SYSTEMS, Days, OutcomeSpec, load_outcome
 from fairsweep.specs.overrides import resolved
 from fairsweep.specs.reading import parsed
 from fairsweep.specs.scalars import Share, listed, one_of
-from fairsweep.specs.sections import ModelSpec, Section
+from fairsweep.specs.sections import FORMATS, ModelSpec, Section
 
 DIAGNOSIS_SYSTEMS = ("icd10cm", "icd9cm")
 AGE_BAND = "age_band"
@@ -104,6 +104,7 @@ class CohortSpec(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> CohortSpec:
         faults = [
+            *self._inputs_are_given(),
             *self._model_once(),
             *self._codes_are_there(),
             *self._settings_are_told(),
@@ -113,6 +114,14 @@ class CohortSpec(Section):
         if faults:
             raise WrongValueError(*faults)
         return self
+
+    def _inputs_are_given(self) -> list[Fault]:
+        allowed = ", ".join(name for name in FORMATS if name != "cohort")
+        return [
+            Fault((name, "input", "format"), "cohort, which is what comes of it", allowed, "name what it is made of")
+            for name, section in self.inputs.items()
+            if section.input.format == "cohort"
+        ]
 
     def _model_once(self) -> list[Fault]:
         if (self.model is None) == (self.predictions.columns.model_id is None):

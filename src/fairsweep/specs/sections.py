@@ -21,7 +21,7 @@ from fairsweep.specs.scalars import (
 
 # Where an input may lie: Spark reads a scheme's name as code to load, so only these are passed on.
 SCHEMES = ("abfs", "abfss", "dbfs", "file", "gs", "hdfs", "s3", "s3a", "s3n", "wasbs")
-FORMATS = ("csv", "parquet", "delta", "table")
+FORMATS = ("csv", "parquet", "delta", "table", "cohort")
 
 
 class Section(BaseModel):
@@ -74,16 +74,17 @@ Alpha = Annotated[float, BeforeValidator(number("a number above 0 and below 0.5"
 
 
 class InputSpec(Section):
-    """Where the rows are."""
+    """Where the rows are; of a cohort, the warehouse that `fairsweep cohort` published it in, or the table's name."""
 
-    format: Annotated[Literal["csv", "parquet", "delta", "table"], one_of(*FORMATS)]
+    format: Annotated[Literal["csv", "parquet", "delta", "table", "cohort"], one_of(*FORMATS)]
     path: Annotated[str, BeforeValidator(_path)] | None = None
     version: TableVersion | None = None
     table: Annotated[str, BeforeValidator(_table)] | None = None
 
     @model_validator(mode="after")
     def _keys_of_the_format(self) -> InputSpec:
-        wanted, other = ("table", "path") if self.format == "table" else ("path", "table")
+        by_name = self.format == "table" or (self.format == "cohort" and self.path is None and self.table is not None)
+        wanted, other = ("table", "path") if by_name else ("path", "table")
         faults = []
         if getattr(self, wanted) is None:
             step = "write `table: catalog.schema.name`" if wanted == "table" else "write `path: scores.csv`"

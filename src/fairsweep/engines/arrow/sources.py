@@ -64,6 +64,8 @@ def why_not(spec: InputSpec) -> str | None:
     """Why the kernel cannot read an input, or None where it can."""
     if spec.format == "table":
         return "a table of a catalog"
+    if spec.format == "cohort":
+        return "a cohort, which Spark keeps and reads"
     path = inputs.local_path(spec.path or "")
     if path is None:
         return "not on this machine"

@@ -76,6 +76,10 @@ def source_of(spark: SparkSession, spec: InputSpec) -> Source:
         return CsvSource(spark, spec.path or "")
     if spec.format == "parquet":
         return ParquetSource(spark, spec.path or "")
+    if spec.format == "cohort":
+        from fairsweep.engines.spark.cohort_source import CohortSource
+
+        return CohortSource(spark, spec.path, spec.table)
     return DeltaSource(spark, spec.path, spec.table, spec.version)
 
 
@@ -130,7 +134,7 @@ class CsvSource:
         width = len(self._names())
         fields = [T.StructField(field_name(i), T.StringType()) for i in range(width)]
         schema = T.StructType([*fields, T.StructField(MALFORMED_COLUMN, T.StringType())])
-        rows = self.spark.read.options(**CSV_OPTIONS).schema(schema).csv(_located(self.path))
+        rows = self.spark.read.options(**CSV_OPTIONS).schema(schema).csv(located(self.path))
         fields_read = F.concat_ws("", *(field_name(i) for i in read))
         broken = F.when(fields_read.contains(inputs.REPLACEMENT), F.lit(inputs.REPLACEMENT))
         return rows.withColumn(MALFORMED_COLUMN, F.coalesce(MALFORMED_COLUMN, broken))
@@ -160,7 +164,7 @@ class ParquetSource:
         return Inspection(columns_of(schema), self.path, _version(self.spark, self.path))
 
     def _frame(self) -> DataFrame:
-        return self.spark.read.parquet(_located(self.path))
+        return self.spark.read.parquet(located(self.path))
 
     def pieces(self) -> list[Piece] | str:
         """The row groups of the files, where they lie within reach."""
@@ -194,14 +198,13 @@ class DeltaSource:
 
     def _identity(self) -> str:
         """The id that a table got when it was made: its version number alone could be any table's."""
-        told = self._name if self._path is None else sql_text(_located(self._path))
+        told = self._name if self._path is None else sql_text(located(self._path))
         return str(self._spark.sql(f"DESCRIBE DETAIL {told}").select("id").collect()[0][0])
 
     @property
     def _name(self) -> str:
-        """The table's name with every part quoted; odd parts are quoted already."""
-        parts = re.findall(r"`(?:[^`]|``)+`|[^.`]+", self._table or "")
-        return ".".join(part if part.startswith("`") else f"`{part}`" for part in parts)
+        """The table's name with every part quoted."""
+        return ".".join(name_parts(self._table or ""))
 
     def _latest_version(self) -> int | None:
         if self._path is not None:
@@ -227,7 +230,7 @@ class DeltaSource:
         if self._version is not None:
             reader = reader.option("versionAsOf", self._version)
         if self._path is not None:
-            return reader.format("delta").load(_located(self._path))
+            return reader.format("delta").load(located(self._path))
         return reader.table(self._name)
 
     def rows(self, read: Sequence[int]) -> DataFrame:
@@ -259,6 +262,12 @@ def _pieces(spec: InputSpec, seen: Inspection) -> list[Piece] | str:
         return pieces if all(piece.alike for piece in pieces) else "columns of other types in some files"
     except UsageError as error:
         return f"not readable without Spark: {error.problems[0].value}"
+
+
+def name_parts(name: str) -> list[str]:
+    """The parts of a table's name, each quoted; odd parts are quoted already."""
+    parts = re.findall(r"`(?:[^`]|``)+`|[^.`]+", name)
+    return [part if part.startswith("`") else f"`{part}`" for part in parts]
 
 
 def renamed(frame: DataFrame) -> DataFrame:
@@ -295,7 +304,7 @@ def _kind(data_type: T.DataType) -> ColumnType:  # noqa: PLR0911  (a table)
             return "other"
 
 
-def _located(path: str) -> str:
+def located(path: str) -> str:
     """A path as Spark must be told it: a local one names its file system, which a cluster's default is not.
 
     It is no URI: Spark takes every character of it as it is.
