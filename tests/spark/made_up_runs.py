@@ -33,6 +33,7 @@ Rows = list[dict[str, Any]]
 def made_up_run(
     rows: str = "A",
     *,
+    verb: str = "audit",
     model: str = "falls",
     window: tuple[date, date] = (date(1970, 1, 1), date(9999, 12, 31)),
     status: str = "succeeded",
@@ -40,7 +41,7 @@ def made_up_run(
     finished: int = 0,
 ) -> Run:
     """A run on some input, which `rows` stands for: other rows give other counts and another run id."""
-    seed = hashlib.sha256(f"{model}|{window}|{rows}".encode())
+    seed = hashlib.sha256(f"{verb}|{model}|{window}|{rows}".encode())
     keys = {
         "run_id": seed.hexdigest()[:32],
         "model_id": model,
@@ -53,7 +54,7 @@ def made_up_run(
     started = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC) + timedelta(minutes=finished)
     record = keys | {
         "batch_id": batch,
-        "verb": "audit",
+        "verb": verb,
         "status": status,
         "config_fingerprint": "c" * 16,
         "config_json": '{"name": "O\'Brien ${HOME}"}',
@@ -68,7 +69,22 @@ def made_up_run(
         "finished_at": started + timedelta(seconds=1),
         "error": None if status == "succeeded" else "too many rows were refused",
     }
-    return Run(record, _results(keys, counts) if status == "succeeded" else {})
+    return Run(record, _RESULTS[verb](keys, counts) if status == "succeeded" else {})
+
+
+def _cohort(keys: dict[str, Any], counts: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, pa.Table]:
+    members: Rows = [
+        {
+            "member_id": f"m{i}", "scored_on": date(2024, 1, 1), "score": n / 500, "outcome": "falls", "label": i % 2,
+            "label_date": date(2024, 1, 2) if i % 2 else None, "label_claim_id": "c" if i % 2 else None, "age": 70,
+            "mature": True, "attributes": ["race", "sex"], "group_values": [GROUPS[1][1], None],
+        }
+        for i, n in enumerate(int(n) for n in counts[0, 0])
+    ]  # fmt: skip
+    step = {"input": "predictions", "step": 1, "reason": "in_cohort", "attribute": "overall", "group_value": "all"}
+    flow: Rows = [step | {"rows_in": len(members), "rows_out": 0, "events": 1}]
+    rows = {"cohort": members, "cohort_flow": flow}
+    return {name: TABLES[name].rows([keys | row for row in table]) for name, table in rows.items()}
 
 
 def _results(keys: dict[str, Any], counts: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, pa.Table]:
@@ -179,3 +195,6 @@ def commit_at_once(store: Primitives, runs: Sequence[Run]) -> list[bool]:
 
     with ThreadPoolExecutor(len(runs)) as pool:
         return list(pool.map(commit, runs))
+
+
+_RESULTS = {"audit": _results, "cohort": _cohort}

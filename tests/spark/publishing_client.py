@@ -2,8 +2,8 @@
 
     python publishing_client.py sc://host:port|local WAREHOUSE
 
-Commands: {"publish": ["A", ...], "model": m} publishes each in a thread of its own;
-{"show": ["A", ...], "model": m} tells which of these runs the tables and the views show.
+Commands: {"publish": ["A", ...], "model": m, "verb": v} publishes each in a thread of its own;
+{"show": ["A", ...], "model": m, "verb": v} tells which of these runs the tables and the views show.
 """
 
 from __future__ import annotations
@@ -20,32 +20,35 @@ from fairsweep.checksums import checksum
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Store
-from fairsweep.tables import AUDIT_TABLES
+from fairsweep.tables import TABLES_OF
 from tests.spark.made_up_runs import made_up_run
 
 Ask = Callable[[str], pa.Table]
-VIEWS_WITH_EVERY_RUN = ("v_group_benefit_equality", "v_group_metrics", "v_disparities", "v_run_health")
+VIEWS_WITH_EVERY_RUN = {
+    "audit": ("v_group_benefit_equality", "v_group_metrics", "v_disparities", "v_run_health"),
+    "cohort": ("v_run_health",),
+}
 
 
-def publish(store: Store, names: list[str], model: str) -> list[str]:
-    runs = [made_up_run(name, model=model) for name in names]
+def publish(store: Store, names: list[str], model: str, verb: str) -> list[str]:
+    runs = [made_up_run(name, model=model, verb=verb) for name in names]
     with ThreadPoolExecutor(len(runs)) as pool:
         outcomes = list(pool.map(lambda run: store.publish([run]), runs))
     return [outcome[run.id] for run, outcome in zip(runs, outcomes, strict=True)]
 
 
-def show(ask: Ask, names: list[str], model: str) -> list[str]:
+def show(ask: Ask, names: list[str], model: str, verb: str) -> list[str]:
     """The runs that readers see; anything else than exactly one run everywhere is told in full."""
-    runs = {made_up_run(name, model=model).id: name for name in names}
+    runs = {made_up_run(name, model=model, verb=verb).id: name for name in names}
     seen: dict[str, Any] = {}
-    for table in AUDIT_TABLES:
+    for table in TABLES_OF[verb]:
         rows = ask(f"SELECT * FROM {table} WHERE model_id = '{model}'")
         same = [
             name for name in names
-            if checksum(rows) == checksum(made_up_run(name, model=model).results[table])
+            if checksum(rows) == checksum(made_up_run(name, model=model, verb=verb).results[table])
         ]  # fmt: skip
         seen[table] = same or f"{rows.num_rows} rows of no one run"
-    for view in VIEWS_WITH_EVERY_RUN:
+    for view in VIEWS_WITH_EVERY_RUN[verb]:
         found = ask(f"SELECT DISTINCT run_id FROM {view} WHERE model_id = '{model}'")
         seen[view] = [runs.get(run_id, run_id) for run_id in found.column("run_id").to_pylist()]
     shown = [value for i, value in enumerate(seen.values()) if value not in list(seen.values())[:i]]
@@ -76,9 +79,9 @@ def main(kind: str, warehouse: str) -> None:
     for line in sys.stdin:
         command = json.loads(line)
         if "publish" in command:
-            answer = publish(store, command["publish"], command["model"])
+            answer = publish(store, command["publish"], command["model"], command["verb"])
         else:
-            answer = show(look(), command["show"], command["model"])
+            answer = show(look(), command["show"], command["model"], command["verb"])
         print(json.dumps(answer), flush=True)
 
 

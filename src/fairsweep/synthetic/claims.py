@@ -41,6 +41,7 @@ class Claims:
         lines: of claims for each member, beside those of the outcome.
         seed: another seed gives other members of the same population.
         scored_on: the day of every score.
+        samples: as many populations of that size, of this seed and those that follow.
     """
 
     spark: SparkSession
@@ -48,6 +49,7 @@ class Claims:
     lines: int = 20
     seed: int = 0
     scored_on: date = date(2024, 1, 1)
+    samples: int = 1
 
     def members(self) -> DataFrame:
         """One row each: id, day of birth, sex, race, dual status, disability and day of death."""
@@ -166,7 +168,10 @@ class Claims:
         """Every member with what is drawn for all tables alike."""
         from pyspark.sql import functions as F
 
-        rows = self.spark.range(self.size).withColumn("seed", F.lit(self.seed))
+        number = F.col("id")
+        rows = self.spark.range(self.size * self.samples).select(
+            (number % self.size).alias("id"), (F.floor(number / self.size) + self.seed).alias("seed")
+        )
         band = _drawn(_uniform("band"), {name: share for name, (share, _, _) in risks.BANDS.items()})
         rows = rows.withColumn("band", band)
         first = _looked_up("band", {name: low for name, (_, low, _) in risks.BANDS.items()})
@@ -185,7 +190,7 @@ class Claims:
             F.when(_uniform("frail") < frail, a).otherwise(b) for a, b in zip(risks.FRAIL, risks.OTHERS, strict=True)
         ]
         rows = rows.withColumn("risk", bounds[0] + _uniform("risk") * (bounds[1] - bounds[0]))
-        member = F.concat(F.lit(f"m{self.seed}-"), F.col("id"))
+        member = F.concat(F.lit("m"), F.col("seed"), F.lit("-"), F.col("id"))
         return rows.withColumns({"event": _uniform("event") < F.col("risk"), "member_id": member})
 
 
