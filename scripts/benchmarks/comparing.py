@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from scripts.benchmarks import data
+from scripts.benchmarks import cohorts, data
 from scripts.benchmarks.answers import Answer, difference
 from scripts.benchmarks.children import SHOWN_ERROR, ContestantFailedError
 from scripts.benchmarks.contestants import NotBuiltError, Work
@@ -131,6 +131,10 @@ def compare(name: str, figure: Figure, request: Request, say: Callable[[str], No
 def _work(side: Side, request: Request, scratch: Path, say: Callable[[str], None]) -> Work:
     scratch.mkdir()
     rows = request.rows_of(side)
+    if side.claims:
+        members = None if side.members is None else side.members.chosen(quick=request.quick, rows=request.rows)
+        path = cohorts.ensure(request.folder, rows, request.seed, members, say=say)
+        return Work(path, path, scratch, side.cutoffs, side.groupings)
     path, small = (
         data.ensure(request.folder, wanted, request.seed, say=say) for wanted in (rows, min(rows, WARM_UP_ROWS))
     )

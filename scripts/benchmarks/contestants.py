@@ -25,7 +25,7 @@ class Work:
     """What is asked of a contestant.
 
     Attributes:
-        path: the Parquet file.
+        path: the Parquet file; of a cohort, the folder.
         small_path: a small file of the same columns, to warm up with.
         scratch: a folder of the contestant's own.
         cutoffs: how many, evenly from 0 to 1; or the cutoffs themselves.
@@ -131,6 +131,12 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "frame": Contestant("Fairsweep, `fairsweep.audit(frame)`", ".forms:frame", notes="audit and `.metrics`"),
     "audit-local": Contestant("`fairsweep audit --engine local`", ".audits:local", cold=True, packages=("deltalake",)),
     "audit-spark": Contestant("`fairsweep audit --engine spark`", ".audits:spark", cold=True, packages=_SPARK),
+    "cohort": Contestant("`fairsweep cohort`", ".cohorts:spark", cold=True, packages=_SPARK),
+    "duckdb-cohort": Contestant(
+        "DuckDB, cohort", ".peers.duckdb_cohort:command", cold=True, packages=("duckdb",),
+        notes=f"{THREADS} threads; one query written by hand for this cohort alone, Parquet written: no flow by group, "
+        "no reasons, nothing published",
+    ),
     "spark-scan": Contestant(
         "Spark's scan", ".peers.spark_scan:prepare", packages=_SPARK,
         notes="max of each attribute, sum of score and label",

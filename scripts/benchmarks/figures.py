@@ -45,17 +45,25 @@ MOST = Rows(20_000_000, 200_000_000, scales=True)
 TEN_MILLION = Rows(10_000_000, 10_000_000)
 ONE_MILLION = Rows(1_000_000, 1_000_000)
 A_THOUSAND = Rows(1_000, 1_000)
+LINES = Rows(10_000_000, 50_000_000, scales=True)
+MEMBERS = Rows(500_000, 2_500_000)
+TWICE_THE_LINES = Rows(20_000_000, 100_000_000, scales=True)
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a ratio: who counts how many rows by what, at which cutoffs."""
+    """One side of a ratio: who counts how many rows by what, at which cutoffs.
+
+    With `claims` the rows are lines of claims, of one member for each 20 or of as many `members`.
+    """
 
     contestant: str
     rows: Rows = MANY
     cutoffs: int | tuple[float, ...] = 1001
     groupings: tuple[tuple[str, ...], ...] = JOINT
     workers: int = 0
+    claims: bool = False
+    members: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +174,17 @@ FIGURES: Mapping[str, Figure] = {
         "Fairlearn against `fairsweep.audit`, one cutoff, five attributes, from the same pandas frame in one process",
         Side("fairlearn", ONE_MILLION, (0.1,), SINGLES), Side("frame", ONE_MILLION, (0.1,), SINGLES), target=300,
         at_least=True, together=True,
+    ),
+    "cohort": Figure(
+        "a whole cohort of three models, cold process to published tables, against one DuckDB query written by hand",
+        Side("cohort", LINES, (0.5,), (("age_band",),), claims=True),
+        Side("duckdb-cohort", LINES, (0.5,), (("age_band",),), claims=True),
+    ),
+    "cohort-doubled": Figure(
+        "a whole cohort against the same members with half the lines of claims",
+        Side("cohort", TWICE_THE_LINES, (0.5,), (("age_band",),), claims=True, members=MEMBERS),
+        Side("cohort", LINES, (0.5,), (("age_band",),), claims=True, members=MEMBERS),
+        target=2.0, compared=False,
     ),
     "catalyst-against-duckdb": Figure("Catalyst against DuckDB's SQL", Side("catalyst"), Side("duckdb")),
     "polars-against-duckdb": Figure("Polars against DuckDB's SQL", Side("polars"), Side("duckdb")),
