@@ -192,6 +192,113 @@ def test_each_rule_can_be_changed(changes: dict[str, Any], kept: str, spark: Spa
     assert sorted(built(spark, config, folder)[1]["member_id"]) == sorted(kept.split())
 
 
+HISTORY = """member_id,start_date,end_date,dual
+in,2019-01-01,2020-03-31,none
+in,2020-04-01,,full
+event,2018-01-01,,partial
+event,2020-01-01,2020-12-31,full
+leap,2021-01-01,,full
+gap,June,,full
+"""
+
+
+@pytest.mark.slow
+def test_what_members_were_on_the_day_and_what_they_chose_and_how_leaving_is_treated(
+    spark: SparkSession, folder: Path
+) -> None:
+    (folder / "history.csv").write_text(HISTORY)
+    races = {"in": "White; Black", "event": "Black", "leap": "Asian"}
+    (folder / "members.csv").write_text(
+        "\n".join(f"{line},{races.get(line.split(',')[0], '')}" for line in MEMBERS.splitlines()).replace(
+            "death_date,", "death_date,race", 1
+        )
+        + "\n"
+    )
+    config = config_of(
+        histories=[
+            {
+                "input": {"format": "csv", "path": "history.csv"},
+                "columns": {"start_date": "start_date", "end_date": "end_date"},
+                "attributes": ["dual"],
+            }
+        ],
+        rules={"treatments": "all"},
+    )
+    config["members"]["attributes"] = ["sex", {"name": "race", "choices": ["White", "Black"]}]
+    config["members"]["pool_ages_from"] = 90
+    cohort, rows = built(spark, config, folder)
+    versions = {version: set(of["member_id"]) for version, of in rows.groupby("model_version")}
+    assert versions == {
+        "1": {"in", "event", "leap", "dies", "same", "gap"},
+        "1:deaths-excluded": {"in", "event", "leap", "same", "gap"},
+        "1:all-kept": {"in", "event", "leap", "dies", "same", "gap", "leaves"},
+    }
+    found = rows[rows["model_version"] == "1"].set_index("member_id")[["race: White", "race: Black", "dual"]]
+    assert found.fillna("").T.to_dict("list") == {
+        "in": ["yes", "yes", "full"],
+        "event": ["no", "yes", "full"],
+        "leap": ["no", "no", ""],
+        "dies": ["", "", ""],
+        "same": ["", "", ""],
+        "gap": ["", "", ""],
+    }
+    assert cohort.refused["histories[0]"] == {"start_date_missing": 1, "used": 5}
+    assert rows["age"].max() == 90
+
+
+ADJUSTED = """claim_id,line,version,status,paid,type,dx1,claim_start_date
+once,1,1,paid,2020-06-20,IP,J18,2020-06-10
+twice,1,1,paid,2020-06-20,IP,J18,2020-06-10
+twice,1,1,paid,2020-06-20,IP,J18,2020-06-10
+back,1,1,paid,2020-06-20,IP,J18,2020-06-10
+back,1,2,reversed,2020-07-20,IP,,2020-06-10
+anew,1,1,paid,2020-06-20,IP,J18,2020-06-10
+anew,1,2,reversed,2020-07-20,IP,J18,2020-06-10
+anew,1,3,paid,2020-08-20,IP,J18,2020-06-10
+other,1,1,paid,2020-06-20,IP,J18,2020-06-10
+other,1,2,paid,2020-07-20,IP,R05,2020-06-10
+late,1,1,paid,2020-10-20,IP,J18,2020-06-10
+lateback,1,1,paid,2020-06-20,IP,J18,2020-06-10
+lateback,1,2,reversed,2020-10-20,IP,J18,2020-06-10
+line,1,1,reversed,2020-06-20,IP,J18,2020-06-10
+line,2,1,paid,2020-06-20,IP,J18,2020-06-10
+"""
+STANDS = "once twice anew lateback line"
+
+
+@pytest.mark.parametrize(("version", "stands"), [("version", STANDS), (None, f"{STANDS} other")])
+def test_lines_that_are_replaced_taken_back_or_late_make_no_event(
+    version: str | None, stands: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    header, *lines = ADJUSTED.splitlines()
+    (tmp_path / "claims.csv").write_text(
+        "\n".join([f"member_id,{header}", *(f"m_{x.split(',')[0]},{x}" for x in lines)])
+    )
+    names = list(dict.fromkeys(f"m_{line.split(',')[0]}" for line in lines))
+    (tmp_path / "members.csv").write_text("\n".join(["member_id", *names]))
+    scored = ["member_id,scored_on,score", *(f"{name},2020-06-01,0.5" for name in names)]
+    (tmp_path / "predictions.csv").write_text("\n".join(scored))
+    codes = {"name": "stay", "settings": ["inpatient"], "codes": {"icd10cm": {"prefix": ["J"]}}}
+    config = config_of(
+        enrollment=None, outcome={**STAY, "events": [codes]}, as_of="2020-09-30",
+        members={"input": {"format": "csv", "path": "members.csv"}},
+    )  # fmt: skip
+    del config["enrollment"]
+    config["claims"]["columns"] = {
+        "line_number": "line", "known_on": "paid", "diagnoses": ["dx1"], **({"version": version} if version else {}),
+    }  # fmt: skip
+    config["claims"]["reversals"] = {"column": "status", "values": ["reversed"]}
+    cohort, rows = built(spark, config, tmp_path)
+    assert sorted(rows.loc[rows["label"] == 1, "member_id"]) == sorted(f"m_{name}" for name in stands.split())
+    of_lines = [row for row in cohort.flow if row.input == "outcome_lines" and row.attribute == "overall"]
+    left_out = {row.reason: row.rows_out for row in of_lines if row.rows_out}
+    if version:
+        # Versions 1 of `back`, `other`, and 1 and 2 of `anew` are replaced; the late reversal is not known yet.
+        assert left_out == {"duplicate_line": 1, "not_known_yet": 2, "superseded": 4, "reversed": 1}
+    else:
+        assert left_out == {"duplicate_line": 1, "not_known_yet": 2, "reversed": 4}
+
+
 def test_columns_that_are_not_there_are_named_all_at_once(spark: SparkSession, folder: Path) -> None:
     config = config_of()
     config["claims"]["columns"]["diagnoses"] = ["dx9"]

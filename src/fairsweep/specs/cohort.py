@@ -12,7 +12,15 @@ from pydantic import BeforeValidator, Field, model_validator
 from fairsweep.errors import did_you_mean, quoted
 from fairsweep.specs.audit import canonical
 from fairsweep.specs.blends import BlendSpec, TestSpec
-from fairsweep.specs.cohort_inputs import AnyInput, ClaimsSpec, EnrollmentSpec, MembersSpec, PredictionsSpec
+from fairsweep.specs.cohort_inputs import (
+    AnyInput,
+    CarriedSpec,
+    ClaimsSpec,
+    EnrollmentSpec,
+    HistorySpec,
+    MembersSpec,
+    PredictionsSpec,
+)
 from fairsweep.specs.faults import ConfigPath, Fault, WrongValueError, describe, printable, refusal
 from fairsweep.specs.loading import content_of
 from fairsweep.specs.outcomes import SYSTEMS, Days, OutcomeSpec, load_outcome
@@ -53,6 +61,8 @@ class RulesSpec(Section):
         disenrolled: whether members who left within the horizon, and did not die, are kept.
         run_out_days: days after the horizon until the claims of the slowest group are complete.
         immature: whether members are kept whose claims have not run out by `as_of`.
+        treatments: `chosen` treats members who died or left as told here; `all` adds each model under two further
+            versions, `:deaths-excluded` and `:all-kept`, so that an audit shows what hangs on the choice.
     """
 
     prior_enrollment_days: Days = 180
@@ -61,6 +71,7 @@ class RulesSpec(Section):
     disenrolled: Annotated[Literal["keep", "exclude"], one_of("keep", "exclude")] = "exclude"
     run_out_days: Days = 0
     immature: Annotated[Literal["keep", "exclude"], one_of("keep", "exclude")] = "exclude"
+    treatments: Annotated[Literal["chosen", "all"], one_of("chosen", "all")] = "chosen"
 
 
 class CohortLimitsSpec(Section):
@@ -85,6 +96,7 @@ class CohortSpec(Section):
         claims: what was claimed.
         predictions: who was scored when.
         as_of: the day of which the claims are known; None for no limit.
+        histories: what members were from one day to another.
         rules: who counts.
         blends: models made of others.
         limits: when the cohort is refused.
@@ -97,6 +109,7 @@ class CohortSpec(Section):
     claims: ClaimsSpec
     predictions: PredictionsSpec
     as_of: Day | None = None
+    histories: Annotated[tuple[HistorySpec, ...], listed()] = ()
     rules: RulesSpec = Field(default_factory=RulesSpec)
     blends: Annotated[tuple[BlendSpec, ...], listed()] = ()
     limits: CohortLimitsSpec = Field(default_factory=CohortLimitsSpec)
@@ -132,12 +145,11 @@ class CohortSpec(Section):
 
     def _attributes_differ(self) -> list[Fault]:
         names, faults = set(RESERVED), []
-        for section in ("members", "predictions"):
-            for i, one in enumerate(getattr(self, section).attributes):
-                if one.name in names:
-                    found = f"{quoted(one.name)} again"
-                    faults.append(Fault((section, "attributes", i), found, "names that differ", "rename it"))
-                names.add(one.name)
+        for place, one in self._carried:
+            for name in one.names:
+                if name in names:
+                    faults.append(Fault(place, f"{quoted(name)} again", "names that differ", "rename it"))
+                names.add(name)
         return faults
 
     def _blends_can_be_made(self) -> list[Fault]:
@@ -171,13 +183,24 @@ class CohortSpec(Section):
     @property
     def attributes(self) -> tuple[str, ...]:
         """What groups are told by, in the order in which the cohort has it."""
-        carried = (*self.members.attributes, *self.predictions.attributes)
-        return (*((AGE_BAND,) if self.members.has_age else ()), *(attribute.name for attribute in carried))
+        bands = (AGE_BAND,) if self.members.has_age else ()
+        return (*bands, *(name for _, carried in self._carried for name in carried.names))
+
+    @property
+    def _carried(self) -> list[tuple[ConfigPath, CarriedSpec]]:
+        """Every column that groups are told by, with its place, in the order in which the cohort has it."""
+        sections: list[tuple[ConfigPath, Sequence[CarriedSpec]]] = [
+            (("members",), self.members.attributes),
+            (("predictions",), self.predictions.attributes),
+            *((("histories", i), history.attributes) for i, history in enumerate(self.histories)),
+        ]
+        return [((*place, "attributes", i), one) for place, of in sections for i, one in enumerate(of)]
 
     @property
     def inputs(self) -> dict[str, AnyInput]:
         """The sections that name an input, by their key."""
-        return {name: section for name in INPUTS if (section := getattr(self, name)) is not None}
+        found = {name: section for name in INPUTS if (section := getattr(self, name)) is not None}
+        return found | {f"histories[{i}]": history for i, history in enumerate(self.histories)}
 
     def as_mapping(self) -> dict[str, Any]:
         """The config with its defaults and the whole outcome, as plain data."""
@@ -190,8 +213,9 @@ class CohortSpec(Section):
     def fingerprint_json(self) -> str:
         """The part of the config that results depend on, as canonical JSON: equal cohorts give equal text."""
         mapping = self.as_mapping()
-        for name in self.inputs:
-            mapping[name]["input"].pop("path", None)
+        for section in (*(mapping.get(name) for name in INPUTS), *mapping["histories"]):
+            if section is not None:
+                section["input"].pop("path", None)
         return canonical(mapping)
 
     def _codes_are_there(self) -> list[Fault]:
@@ -248,7 +272,8 @@ def load_cohort(path: str | Path, overrides: Sequence[str] = ()) -> CohortSpec:
         return tree | {"outcome": load_outcome(folder / named)} if isinstance(named, str) else tree
 
     spec = parsed(CohortSpec, content_of(Path(path)), str(path), _HINTS, completed, overrides)
-    return spec.model_copy(update={name: _resolved(section, folder) for name, section in spec.inputs.items()})
+    given = {name: _resolved(section, folder) for name, section in spec.inputs.items() if name in INPUTS}
+    return spec.model_copy(update=given | {"histories": tuple(_resolved(one, folder) for one in spec.histories)})
 
 
 def _resolved(section: AnyInput, folder: Path) -> AnyInput:

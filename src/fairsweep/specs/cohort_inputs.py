@@ -34,10 +34,20 @@ class CarriedSpec(Section):
     Attributes:
         name: what the cohort calls it.
         column: where it is read; `from` in a config.
+        choices: the answers of a question that has several for one person. Such groups overlap and are no partition, so
+            that each answer becomes an attribute of its own, `name: answer`, of the groups `yes` and `no`.
+        separator: what stands between several answers.
     """
 
     name: Name
     column: ColumnName = Field(alias="from", default_factory=lambda data: data.get("name", ""))
+    choices: Annotated[tuple[GroupValue, ...], listed(at_least=1)] | None = None
+    separator: GroupValue = ";"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The attributes that come of it."""
+        return (self.name,) if self.choices is None else tuple(f"{self.name}: {choice}" for choice in self.choices)
 
 
 def _named(value: Any) -> Any:  # noqa: ANN401
@@ -83,6 +93,20 @@ class EnrollmentSpec(Section):
 
     input: InputSpec
     columns: EnrollmentColumnsSpec = Field(default_factory=EnrollmentColumnsSpec)
+
+
+class HistorySpec(Section):
+    """What a member was from one day to another: dual status or a plan, of which the day of the score is asked.
+
+    Attributes:
+        input: where the spans are.
+        columns: which column is what; where spans overlap, the one that began last holds.
+        attributes: what groups are told by.
+    """
+
+    input: InputSpec
+    columns: EnrollmentColumnsSpec = Field(default_factory=EnrollmentColumnsSpec)
+    attributes: Annotated[Carried, listed(at_least=1)]
 
 
 class ClaimColumnsSpec(Section):
@@ -200,7 +224,7 @@ class PredictionsSpec(Section):
     keep: Annotated[Literal["first", "last", "all"], one_of("first", "last", "all")] = "all"
 
 
-AnyInput = MembersSpec | EnrollmentSpec | ClaimsSpec | PredictionsSpec
+AnyInput = MembersSpec | EnrollmentSpec | HistorySpec | ClaimsSpec | PredictionsSpec
 
 
 def columns_named(section: AnyInput) -> list[tuple[ConfigPath, str]]:

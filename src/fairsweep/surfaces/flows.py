@@ -60,8 +60,8 @@ def lines(tables: Tables, page: Page) -> Iterator[Line]:
         yield from _model(" ".join(model), [row for row in own if row["input"] == "predictions"], page)
         yield from _lost([row for row in own if row["input"] == "outcome_lines"], _INPUTS["outcome_lines"], page)
         if place == len(models) - 1:  # the other inputs are the same for all
-            for source in ("members", "enrollment", "claims"):
-                yield from _lost([row for row in own if row["input"] == source], _INPUTS[source], page)
+            for source in sorted({row["input"] for row in own} - {"predictions", "outcome_lines"}):
+                yield from _lost([row for row in own if row["input"] == source], _INPUTS.get(source, source), page)
 
 
 def _model(name: str, steps: Sequence[Row], page: Page) -> Iterator[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyspark.sql import Window as Rows
@@ -21,9 +21,9 @@ from fairsweep.specs.cohort import AGE_BAND
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from pyspark.sql import Column, DataFrame, Row, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
-    from fairsweep.specs.cohort import CohortSpec
+    from fairsweep.specs.cohort import CohortSpec, RulesSpec
 
 IN_COHORT = "in_cohort"
 USED = "used"
@@ -41,6 +41,13 @@ INPUT_REASONS = (
     "malformed_row", "member_id_missing", "start_date_missing", "end_date_unreadable", "end_before_start",
     "known_on_unreadable",
 )  # fmt: skip
+
+
+Place = tuple[str, str, str, str]
+"""Model, version, attribute and group."""
+_WITH_SPANS = ("enrollment", "histories")
+_DEATHS_EXCLUDED = (":deaths-excluded", False, False)
+_ALL_KEPT = (":all-kept", True, True)
 
 
 class FlowRow(NamedTuple):
@@ -61,7 +68,7 @@ class FlowRow(NamedTuple):
     events: int | None = None
 
     @property
-    def place(self) -> tuple[str, str, str, str]:
+    def place(self) -> Place:
         """Whose it is: model, version, attribute and group."""
         return self.model_id, self.model_version, self.attribute, self.group_value
 
@@ -136,23 +143,28 @@ class CohortBuilder:
         spec = self._spec
         progress("Judging who counts")
         judged = self._keep(self._judged())
-        scales = factors(judged, spec.blends, spec.attributes)
+        scales = factors(judged.where(F.col("treatment") == ""), spec.blends, spec.attributes)
         judged = blended(judged, spec.blends, scales, spec.attributes)
+        judged = judged.withColumn("model_version", F.concat("model_version", "treatment")).drop("treatment")
         counting = usable(judged)
         progress("Looking for the outcome in the claims")
         claims = usable(self._inputs.claims())
         met = self._keep(met_lines(counting, claims, spec.outcome))
-        lines = judged_lines(met, claims, spec.claims, spec.as_of)
+        # Used twice below; to find it reads the claims once more.
+        lines = self._keep(judged_lines(met, claims, spec.claims, spec.as_of))
         rows = self._keep(with_labels(counting, usable(lines), spec.outcome))
         progress("Counting what was left out")
-        events = self._told(rows).groupBy(*MODEL, "place").agg(F.sum("label").alias("n")).collect()
-        met_by = {_place_of(row): row["n"] for row in events}
-        left_out = _flow(self._told(judged).withColumn("n", F.lit(1)), "predictions", REASONS, IN_COHORT)
+        events = rows.select(
+            *MODEL, "group_values", F.lit(None).cast("string").alias("reason"), F.col("label").alias("n")
+        )
+        met_by = {place: by_reason[None] for place, by_reason in self._by_place(events).items()}
+        left_out = _flow(self._by_place(judged.withColumn("n", F.lit(1))), "predictions", REASONS, IN_COHORT)
         flow = [
             *(row._replace(events=met_by.get(row.place, 0)) if row.reason == IN_COHORT else row for row in left_out),
-            *_flow(self._lines(counting, lines), OUTCOME_LINES, LINE_REASONS, USED),
+            *_flow(self._by_place(_near(counting, lines)), OUTCOME_LINES, LINE_REASONS, USED),
         ]
-        others = {"members": self._inputs.member_rows, "enrollment": self._inputs.spans, "claims": self._inputs.claims}
+        others = {"members": self._inputs.member_rows, "claims": self._inputs.claims}
+        others |= {name: partial(self._inputs.spans, name) for name in spec.inputs if name.startswith(_WITH_SPANS)}
         return Cohort(
             rows,
             tuple(flow),
@@ -161,8 +173,10 @@ class CohortBuilder:
             scales,
         )
 
-    def _told(self, rows: DataFrame) -> DataFrame:
-        """The rows by model, and a row for everybody and for every attribute."""
+    def _by_place(self, rows: DataFrame) -> dict[Place, dict[str | None, int]]:
+        """The sum of `n` by reason, for everybody and for every group of every attribute."""
+        # By cell first: these are few, and only they have to be told once for each attribute.
+        cells = rows.groupBy(*MODEL, "reason", "group_values").agg(F.sum("n").alias("n"))
         places = [F.struct(F.lit(OVERALL).alias("attribute"), F.lit(ALL).alias("group_value"))]
         places += [
             F.struct(
@@ -171,18 +185,12 @@ class CohortBuilder:
             )
             for i, name in enumerate(self._spec.attributes)
         ]
-        return rows.withColumn("place", F.explode(F.array(*places)))
-
-    def _lines(self, counting: DataFrame, lines: DataFrame) -> DataFrame:
-        """The lines that were met, for each prediction that they are near; copies beside them."""
-        near = lines.select("member_id", "scored_on", "reason", "copies")
-        copies = F.when(
-            F.col("copies") > 1, F.struct((F.col("copies") - 1).alias("n"), F.lit(LINE_REASONS[0]).alias("reason"))
-        )
-        once = F.struct(F.lit(1).alias("n"), F.col("reason"))
-        each = near.withColumn("each", F.explode(F.array_compact(F.array(once, copies))))
-        of = self._told(counting.select("member_id", "scored_on", *MODEL, "group_values"))
-        return of.join(each.select("member_id", "scored_on", "each.n", "each.reason"), ["member_id", "scored_on"])
+        told = cells.withColumn("place", F.explode(F.array(*places)))
+        found: dict[Place, dict[str | None, int]] = {}
+        for row in told.groupBy(*MODEL, "place", "reason").agg(F.sum("n").alias("n")).collect():
+            place = (row["model_id"], row["model_version"], row["place"]["attribute"], row["place"]["group_value"])
+            found.setdefault(place, {})[row["reason"]] = row["n"]
+        return found
 
     def _islands(self) -> DataFrame:
         """The spans in which a member was enrolled; no two of a member are nearer than the gap that is passed over."""
@@ -204,7 +212,15 @@ class CohortBuilder:
             inside = F.col("scored_on").between(F.col("enrolled_from"), F.col("enrolled_to"))
             islands = self._islands().withColumnRenamed("member_id", "enrolled_id")
             rows = rows.join(islands, (F.col("member_id") == F.col("enrolled_id")) & inside, "left")
-        rules, facts = self._spec.rules, F.col("facts")
+        of_histories = []
+        days = rows.select("member_id", "scored_on").distinct() if self._spec.histories else rows
+        for i, history in enumerate(self._spec.histories):
+            told = self._inputs.on_the_day(f"histories[{i}]", days).withColumnRenamed("of_day", f"of_day_{i}")
+            rows = rows.join(told, ["member_id", "scored_on"], "left")
+            width = sum(len(attribute.names) for attribute in history.attributes)
+            of_histories += [F.col(f"of_day_{i}")[k] for k in range(width)]
+        rows = rows.withColumn("treatment", F.explode(F.array(*_treatments(self._spec.rules))))
+        rules, facts, treatment = self._spec.rules, F.col("facts"), F.col("treatment")
         last = horizon(F.col("scored_on"), self._spec.outcome.horizon)[1]
         known = F.lit(self._spec.as_of).cast("date")
         mature = F.date_add(last, rules.run_out_days) <= known
@@ -221,21 +237,21 @@ class CohortBuilder:
             prior_enrollment_too_short=since < rules.prior_enrollment_days if enrolled else F.lit(False),
             horizon_not_over=last > known,
             run_out_not_over=~mature if rules.immature == "exclude" else F.lit(False),
-            died=died if rules.deaths == "exclude" else F.lit(False),
-            disenrolled=left if rules.disenrolled == "exclude" else F.lit(False),
+            died=died & ~treatment["keeps_deaths"],
+            disenrolled=left & ~treatment["keeps_leavers"],
         )
         age = F.coalesce(_age(facts["birth_date"], F.col("scored_on")), F.floor(facts["given_age"]).cast("int"))
-        members = self._spec.members
+        members, own = self._spec.members, self._spec.predictions.attributes
         pooled = age if members.pool_ages_from is None else F.least(age, F.lit(members.pool_ages_from))
-        of_member = [facts["groups"][i] for i in range(len(members.attributes))]
-        of_score = [F.col("carried")[i] for i in range(len(self._spec.predictions.attributes))]
+        of_member = [facts["groups"][i] for i in range(sum(len(one.names) for one in members.attributes))]
+        of_score = [F.col("carried")[i] for i in range(sum(len(one.names) for one in own))]
         band = [self._band(age)] if members.has_age else []
         return rows.select(
-            "member_id", *MODEL, "scored_on", "score", "components",
+            "member_id", *MODEL, "scored_on", "score", "components", treatment["name"].alias("treatment"),
             F.coalesce("reason", reason).alias("reason"),
             pooled.alias("age"),
             mature.alias("mature"),
-            F.array(*band, *of_member, *of_score).cast("array<string>").alias("group_values"),
+            F.array(*band, *of_member, *of_score, *of_histories).cast("array<string>").alias("group_values"),
         )  # fmt: skip
 
     def _band(self, age: Column) -> Column:
@@ -247,27 +263,40 @@ class CohortBuilder:
         return banded.when(age.isNotNull(), labels[-1])
 
 
+def _treatments(rules: RulesSpec) -> list[Column]:
+    """How members who died or left are treated; every one after the first is a version of its own."""
+    chosen = ("", rules.deaths == "keep", rules.disenrolled == "keep")
+    further = (_DEATHS_EXCLUDED, _ALL_KEPT) if rules.treatments == "all" else ()
+    return [
+        F.struct(F.lit(name).alias("name"), F.lit(died).alias("keeps_deaths"), F.lit(left).alias("keeps_leavers"))
+        for name, died, left in (chosen, *further)
+    ]
+
+
 def named(rows: DataFrame, attributes: Sequence[str]) -> DataFrame:
     """The rows of a cohort with a column for each attribute."""
     groups = [F.col("group_values")[i].alias(name) for i, name in enumerate(attributes)]
     return rows.select(*(name for name in rows.columns if name != "group_values"), *groups)
 
 
-def _flow(rows: DataFrame, source: str, reasons: Sequence[str], rest: str) -> list[FlowRow]:
+def _near(counting: DataFrame, lines: DataFrame) -> DataFrame:
+    """The lines that were met, for each prediction that they are near; copies beside them."""
+    copies = F.struct((F.col("copies") - 1).alias("n"), F.lit(LINE_REASONS[0]).alias("reason"))
+    once = F.struct(F.lit(1).alias("n"), F.col("reason"))
+    each = F.explode(F.array_compact(F.array(once, F.when(F.col("copies") > 1, copies))))
+    of_day = lines.select("member_id", "scored_on", each.alias("each")).select("member_id", "scored_on", "each.*")
+    return counting.select("member_id", "scored_on", *MODEL, "group_values").join(of_day, ["member_id", "scored_on"])
+
+
+def _flow(
+    by_place: Mapping[Place, Mapping[str | None, int]], source: str, reasons: Sequence[str], rest: str
+) -> list[FlowRow]:
     """Rows in and out at every step, for everybody and every group."""
-    counted = rows.groupBy(*MODEL, "place", "reason").agg(F.sum("n").alias("n")).collect()
-    out: dict[tuple[str, str, str, str], dict[str | None, int]] = {}
-    for row in counted:
-        out.setdefault(_place_of(row), {})[row["reason"]] = row["n"]
     found = []
-    for (model_id, version, attribute, group), by_reason in sorted(out.items()):
+    for (model_id, version, attribute, group), by_reason in sorted(by_place.items()):
         steps = steps_of(by_reason, reasons, rest)
         found += [FlowRow(model_id, version, source, *step[:2], attribute, group, *step[2:]) for step in steps]
     return found
-
-
-def _place_of(row: Row) -> tuple[str, str, str, str]:
-    return row["model_id"], row["model_version"], row["place"]["attribute"], row["place"]["group_value"]
 
 
 def steps_of(by_reason: Mapping[str | None, int], reasons: Sequence[str], rest: str) -> list[tuple[int, str, int, int]]:

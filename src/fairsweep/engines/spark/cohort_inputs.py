@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from fairsweep.engines.spark.sources import readable, source_of
 from fairsweep.errors import UsageError
 from fairsweep.intake import Window
 from fairsweep.specs.attributes import UNKNOWN
-from fairsweep.specs.cohort_inputs import columns_named
+from fairsweep.specs.cohort_inputs import EnrollmentSpec, HistorySpec, columns_named
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from fairsweep.specs.cohort import CohortSpec
-    from fairsweep.specs.cohort_inputs import AnyInput
+    from fairsweep.specs.cohort_inputs import AnyInput, CarriedSpec
 
 MODEL = ("model_id", "model_version")
 _NAMES_OF_SYSTEMS = {"icd10cm": ("icd10cm", "icd10", "10", "0"), "icd9cm": ("icd9cm", "icd9", "9")}
@@ -91,7 +92,7 @@ class CohortInputs:
             *(key.alias(name) for key, name in zip(keys, MODEL, strict=True)),
             given.day(columns.scored_on).alias("scored_on"),
             given.number(columns.score).alias("score"),
-            _texts(given.text(one.column) for one in self._spec.predictions.attributes).alias("carried"),
+            _groups(given, self._spec.predictions.attributes).alias("carried"),
             given.malformed.alias("malformed"),
         )
         own = first_reason(
@@ -132,7 +133,7 @@ class CohortInputs:
             "given_age": given.number(columns.age) if columns.age else F.lit(None).cast("double"),
             "death_date": given.day(columns.death_date) if columns.death_date else F.lit(None).cast("date"),
             "unreadable": reduce(lambda a, b: a | b, days, F.lit(False)),
-            "groups": _texts(given.text(attribute.column) for attribute in spec.attributes),
+            "groups": _groups(given, spec.attributes),
         }
         member = given.text(columns.member_id)
         return given.frame.select(
@@ -146,12 +147,12 @@ class CohortInputs:
         met = usable(self.member_rows()).groupBy("member_id").agg(F.collect_set("facts").alias("met"))
         return met.select("member_id", (F.size("met") > 1).alias("conflicting"), F.col("met")[0].alias("facts"))
 
-    def spans(self) -> DataFrame:
-        """The enrolment spans, with the reason against those that cannot be used."""
-        section = self._spec.enrollment
-        if section is None:
-            raise TypeError("a cohort that asks for no enrolment has no spans")
-        given, columns = self._inputs["enrollment"], section.columns
+    def spans(self, name: str = "enrollment") -> DataFrame:
+        """The spans of the enrolment or of a history, with the reason against those that cannot be used."""
+        section = self._spec.inputs[name]
+        if not isinstance(section, EnrollmentSpec | HistorySpec):
+            raise TypeError(f"{name} has no spans")
+        given, columns = self._inputs[name], section.columns
         member, start = given.text(columns.member_id), given.day(columns.start_date)
         # A span without an end goes on.
         end = F.coalesce(given.day(columns.end_date), F.lit("9999-12-31").cast("date"))
@@ -159,6 +160,7 @@ class CohortInputs:
             member.alias("member_id"),
             start.alias("start"),
             end.alias("end"),
+            _groups(given, section.attributes if isinstance(section, HistorySpec) else ()).alias("groups"),
             first_reason(
                 malformed_row=given.malformed,
                 member_id_missing=member.isNull(),
@@ -167,6 +169,14 @@ class CohortInputs:
                 end_before_start=end < start,
             ).alias("reason"),
         )
+
+    def on_the_day(self, name: str, days: DataFrame) -> DataFrame:
+        """What a history says of members on the days of their scores: `member_id, scored_on, of_day`."""
+        spans = usable(self.spans(name)).withColumnRenamed("member_id", "of_member")
+        inside = F.col("scored_on").between(F.col("start"), F.col("end"))
+        met = days.join(spans, (F.col("member_id") == F.col("of_member")) & inside)
+        last = F.max(F.struct("start", "end", "groups"))["groups"].alias("of_day")
+        return met.groupBy("member_id", "scored_on").agg(last)
 
     def claims(self) -> DataFrame:
         """The lines of the claims, with the reason against those that cannot be used."""
@@ -229,9 +239,26 @@ class CohortInputs:
         return F.array_compact(F.array(*each)) if each else empty
 
 
-def _texts(columns: Iterable[Column]) -> Column:
-    """Columns of text as one array, which no column is too."""
-    return F.array(*columns).cast("array<string>")
+def _groups(given: NamedColumns, attributes: Sequence[CarriedSpec]) -> Column:
+    """What groups are told by as one array of text, which no attribute is too."""
+    return F.array(*(group for one in attributes for group in _each(given, one))).cast("array<string>")
+
+
+def _each(given: NamedColumns, attribute: CarriedSpec) -> Iterator[Column]:
+    """The groups of a column: one, or for each choice whether it is among the answers."""
+    text = given.text(attribute.column)
+    if attribute.choices is None:
+        yield text
+        return
+    answers = F.transform(F.split(text, re.escape(attribute.separator)), _trimmed)
+    for choice in attribute.choices:
+        chosen = F.array_contains(answers, choice)
+        yield F.when(chosen, "yes").when(~chosen, "no")
+
+
+def _trimmed(text: Column) -> Column:
+    # `F.trim` itself would take the place of an element for what is to be trimmed.
+    return F.trim(text)
 
 
 def usable(rows: DataFrame) -> DataFrame:
