@@ -49,7 +49,7 @@ def built(spark: SparkSession, config: dict[str, Any], folder: Path) -> tuple[Co
     file = folder / "cohort.yaml"
     file.write_text(yaml.safe_dump(config, sort_keys=False))
     spec = load_cohort(file)
-    with CohortBuilder(spark, spec) as builder:
+    with CohortBuilder(spark, spec, keep=lambda rows: rows.localCheckpoint()) as builder:
         cohort = builder.build()
         return cohort, named(cohort.rows, spec.attributes).toPandas()
 

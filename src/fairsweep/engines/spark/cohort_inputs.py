@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fairsweep.specs.cohort_inputs import AnyInput, CarriedSpec
 
 MODEL = ("model_id", "model_version")
+_PARTITIONS = 64
 _NAMES_OF_SYSTEMS = {"icd10cm": ("icd10cm", "icd10", "10", "0"), "icd9cm": ("icd9cm", "icd9", "9")}
 
 
@@ -45,7 +46,11 @@ class CohortInputs:
         Raises:
             UsageError: with every column that an input does not have.
         """
-        self._stack.enter_context(settings(self._spark, {"spark.sql.session.timeZone": "UTC"}))
+        wanted = {"spark.sql.session.timeZone": "UTC"}
+        if int(self._spark.conf.get("spark.sql.shuffle.partitions", "200")) < _PARTITIONS:
+            # Sessions of our own divide for audits, which bring few rows together; Spark joins what is small again.
+            wanted["spark.sql.adaptive.coalescePartitions.initialPartitionNum"] = str(_PARTITIONS)
+        self._stack.enter_context(settings(self._spark, wanted))
         self._inputs = {name: self._opened(name, section) for name, section in self._spec.inputs.items()}
         problems = [
             problem
