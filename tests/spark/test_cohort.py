@@ -15,6 +15,9 @@ import fairsweep as fs
 from fairsweep.engines.spark.cohort import REASONS, Cohort, CohortBuilder, named
 from fairsweep.errors import UsageError
 from fairsweep.specs.cohort import load_cohort
+from fairsweep.stores.places import Place
+from fairsweep.stores.spark_delta import SparkDeltaStore
+from fairsweep.surfaces.cli import run
 from tests.conftest import REPOSITORY
 from tests.unit.test_outcomes import STAY
 
@@ -297,6 +300,48 @@ def test_lines_that_are_replaced_taken_back_or_late_make_no_event(
         assert left_out == {"duplicate_line": 1, "not_known_yet": 2, "superseded": 4, "reversed": 1}
     else:
         assert left_out == {"duplicate_line": 1, "not_known_yet": 2, "reversed": 4}
+
+
+def test_codes_of_a_system_that_nobody_knows_are_counted_and_not_passed_over(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    files = {
+        "members": "member_id\na\nb\nc",
+        "predictions": "member_id,scored_on,score\na,2020-06-01,0.5\nb,2020-06-01,0.5\nc,2020-06-01,0.5",
+        "claims": "member_id,claim_id,claim_start_date,type,system,dx1\n"
+        "a,1,2020-06-10,IP,ICD-10-CM,J18\nb,2,2020-06-10,IP,ICD-11,J18\nc,3,2020-06-10,IP,,",
+    }
+    for name, text in files.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    codes = {"name": "stay", "settings": ["inpatient"], "codes": {"icd10cm": {"prefix": ["J"]}}}
+    config = config_of(outcome={**STAY, "events": [codes]}, members={"input": {"format": "csv", "path": "members.csv"}})
+    del config["enrollment"]
+    config["claims"]["columns"] = {"diagnoses": ["dx1"], "diagnosis_system": "system"}
+    cohort, rows = built(spark, config, tmp_path)
+    assert cohort.refused["claims"] == {"code_system_unknown": 1, "used": 2}
+    assert rows.set_index("member_id")["label"].to_dict() == {"a": 1, "b": 0, "c": 0}
+
+
+def test_a_cohort_of_inputs_that_are_mostly_unusable_is_refused_and_leaves_its_record(
+    spark: SparkSession, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "cohort.yaml"
+    file.write_text(yaml.safe_dump(config_of(as_of="2020-05-01"), sort_keys=False))
+    assert spark.range(1).count() == 1
+    flags = ["--config", str(file), "--engine", "spark", "--warehouse", str(folder / "warehouse")]
+    assert run(["cohort", *flags]) == 3
+    said = capsys.readouterr().err
+    for part in (
+        "claims is 4 of 7 rows cannot be used",
+        "predictions is none of 21 counts (horizon_not_over",
+        "at most 5.0%",
+    ):
+        assert part in said, said
+    assert "c3" not in said
+    store = SparkDeltaStore(spark, Place.warehouse(folder / "warehouse"))
+    record = store.query("SELECT verb, status, rows_input, rows_used FROM runs").to_pylist()
+    assert record == [{"verb": "cohort", "status": "refused", "rows_input": 21, "rows_used": 0}]
+    assert store.query("SELECT * FROM cohort").num_rows == 0
 
 
 def test_columns_that_are_not_there_are_named_all_at_once(spark: SparkSession, folder: Path) -> None:

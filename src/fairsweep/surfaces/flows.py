@@ -42,6 +42,7 @@ _WORDS = {
     "end_date_unreadable": "a last day that is none",
     "end_before_start": "ends before it starts",
     "known_on_unreadable": "known on a day that is none",
+    "code_system_unknown": "codes of an unknown system",
     "duplicate_line": "the same line again",
     "not_known_yet": "not known yet",
     "superseded": "replaced by a later version",

@@ -39,7 +39,7 @@ REASONS = (
 # Why a row of another input cannot be used.
 INPUT_REASONS = (
     "malformed_row", "member_id_missing", "start_date_missing", "end_date_unreadable", "end_before_start",
-    "known_on_unreadable",
+    "known_on_unreadable", "code_system_unknown",
 )  # fmt: skip
 
 

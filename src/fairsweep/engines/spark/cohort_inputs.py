@@ -47,7 +47,7 @@ class CohortInputs:
             UsageError: with every column that an input does not have.
         """
         wanted = {"spark.sql.session.timeZone": "UTC"}
-        if int(self._spark.conf.get("spark.sql.shuffle.partitions", "200")) < _PARTITIONS:
+        if int(self._spark.conf.get("spark.sql.shuffle.partitions") or _PARTITIONS) < _PARTITIONS:
             # Sessions of our own divide for audits, which bring few rows together; Spark joins what is small again.
             wanted["spark.sql.adaptive.coalescePartitions.initialPartitionNum"] = str(_PARTITIONS)
         self._stack.enter_context(settings(self._spark, wanted))
@@ -208,17 +208,29 @@ class CohortInputs:
                 end_date_unreadable=given.unreadable(columns.end_date) if columns.end_date else F.lit(False),
                 end_before_start=end < start,
                 known_on_unreadable=given.unreadable(columns.known_on) if columns.known_on else F.lit(False),
+                code_system_unknown=self._has_codes_of_unknown_system(given),
             ).alias("reason"),
         )
+
+    def _system(self, given: NamedColumns) -> Column:
+        """The system of a line's diagnoses; NULL where it is written as nobody knows it, or not at all."""
+        column = self._spec.claims.columns.diagnosis_system
+        if column is None:
+            return F.lit("icd10cm")
+        written = F.lower(F.regexp_replace(given.text(column), "[^A-Za-z0-9]", ""))
+        return F.coalesce(*(F.when(written.isin(list(names)), one) for one, names in _NAMES_OF_SYSTEMS.items()))
+
+    def _has_codes_of_unknown_system(self, given: NamedColumns) -> Column:
+        columns = self._spec.claims.columns
+        if columns.diagnosis_system is None or not columns.diagnoses:
+            return F.lit(False)
+        any_code = F.coalesce(*(given.text(name) for name in columns.diagnoses)).isNotNull()
+        return any_code & self._system(given).isNull()
 
     def _codes(self, given: NamedColumns) -> Column:
         """All codes of a line, with system and position."""
         columns = self._spec.claims.columns
-        system = F.lit("icd10cm")
-        if columns.diagnosis_system is not None:
-            written = F.lower(F.regexp_replace(given.text(columns.diagnosis_system), "[^A-Za-z0-9]", ""))
-            named = (F.when(written.isin(list(names)), one) for one, names in _NAMES_OF_SYSTEMS.items())
-            system = F.coalesce(*named)
+        system = self._system(given)
         long_form = columns.diagnosis_position
         position = None if long_form is None else F.coalesce(given.number(long_form).cast("int"), F.lit(0))
         found = [
