@@ -65,7 +65,8 @@ def test_spark_reads_back_what_was_written(spark: SparkSession, store: SparkDelt
 def test_delta_rs_and_duckdb_read_what_spark_wrote_and_run_every_view(store: SparkDeltaStore, folder: Path) -> None:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    for name, table in TABLES.items():
+    for name in (RUNS, *AUDIT_TABLES):
+        table = TABLES[name]
         rows = conform(table, pa.table(DeltaTable(folder / name).to_pyarrow_table()))
         if name != RUNS:
             assert checksum(rows) == checksum(both(name)), name
