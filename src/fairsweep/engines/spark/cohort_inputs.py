@@ -46,7 +46,11 @@ class CohortInputs:
         Raises:
             UsageError: with every column that an input does not have.
         """
-        wanted = {"spark.sql.session.timeZone": "UTC"}
+        wanted = {
+            "spark.sql.session.timeZone": "UTC",
+            # The sets of copies of a line are small, and so are the lines that have them: no sorting for their sake.
+            "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
+        }
         if int(self._spark.conf.get("spark.sql.shuffle.partitions") or _PARTITIONS) < _PARTITIONS:
             # Sessions of our own divide for audits, which bring few rows together; Spark joins what is small again.
             wanted["spark.sql.adaptive.coalescePartitions.initialPartitionNum"] = str(_PARTITIONS)
@@ -149,8 +153,14 @@ class CohortInputs:
 
     def members(self) -> DataFrame:
         """Each member once; `conflicting` where rows of one differ."""
-        met = usable(self.member_rows()).groupBy("member_id").agg(F.collect_set("facts").alias("met"))
-        return met.select("member_id", (F.size("met") > 1).alias("conflicting"), F.col("met")[0].alias("facts"))
+        # By hash, and by one sort that the join with the predictions needs anyway.
+        rows = usable(self.member_rows()).repartition("member_id").dropDuplicates(["member_id", "facts"])
+        of_member = Rows.partitionBy("member_id").orderBy("facts")
+        everything = of_member.rowsBetween(Rows.unboundedPreceding, Rows.unboundedFollowing)
+        rows = rows.withColumns({
+            "place": F.row_number().over(of_member), "conflicting": F.count("*").over(everything) > 1,
+        })  # fmt: skip
+        return rows.where(F.col("place") == 1).select("member_id", "conflicting", "facts")
 
     def spans(self, name: str = "enrollment") -> DataFrame:
         """The spans of the enrolment or of a history, with the reason against those that cannot be used."""
