@@ -27,7 +27,7 @@ def loaded(folder: Path, blend: dict[str, Any], *overrides: str, **changes: Any)
         "members": {
             "input": {"format": "csv", "path": "members.csv"},
             "columns": {"birth_date": "born"},
-            "attributes": ["sex"],
+            "attributes": [{"name": "sex", "source": "self_reported"}],
         },
         "claims": {
             "input": {"format": "csv", "path": "claims.csv"},
@@ -48,6 +48,9 @@ def loaded(folder: Path, blend: dict[str, Any], *overrides: str, **changes: Any)
 def test_a_blend_is_data_and_its_fingerprint_does_not_depend_on_where_inputs_lie(tmp_path: Path) -> None:
     spec = loaded(tmp_path, BLEND)
     assert spec.attributes == ("age_band", "sex")
+    assert '"source":"self_reported"' in spec.config_json()
+    with pytest.raises(UsageError, match="self_reported, administrative, imputed"):
+        loaded(tmp_path, BLEND, "members.attributes[0].source=guessed")
     assert [key for key, _ in spec.blends[0].conditions] == [("when",), ("scale", "seam")]
     moved = loaded(tmp_path, BLEND, "claims.input.path=elsewhere.csv")
     assert moved.claims.input.path == str(Path.cwd() / "elsewhere.csv")

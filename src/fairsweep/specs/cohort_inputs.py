@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -11,6 +11,9 @@ from fairsweep.specs.faults import ConfigPath, Fault, WrongValueError
 from fairsweep.specs.outcomes import SETTINGS
 from fairsweep.specs.scalars import ColumnName, GroupValue, PositiveWholeNumber, WholeNumber, listed, one_of
 from fairsweep.specs.sections import InputSpec, Section
+
+GroupSource = Literal["self_reported", "administrative", "imputed"]
+GROUP_SOURCES = get_args(GroupSource)
 
 
 class MemberColumnsSpec(Section):
@@ -37,12 +40,14 @@ class CarriedSpec(Section):
         choices: the answers of a question that has several for one person. Such groups overlap and are no partition, so
             that each answer becomes an attribute of its own, `name: answer`, of the groups `yes` and `no`.
         separator: what stands between several answers.
+        source: who said so: the person, an administration, or a model that imputed it; kept with the run.
     """
 
     name: Name
     column: ColumnName = Field(alias="from", default_factory=lambda data: data.get("name", ""))
     choices: Annotated[tuple[GroupValue, ...], listed(at_least=1)] | None = None
     separator: GroupValue = ";"
+    source: Annotated[GroupSource, one_of(*GROUP_SOURCES)] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
