@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -27,9 +26,10 @@ from fairsweep.specs.sections import (
     LimitsSpec,
     ModelSpec,
     PrivacySpec,
-    Section,
     SparkSpec,
+    StoredConfig,
     VerdictSpec,
+    canonical,
 )
 
 __all__ = ["AttributeSpec", "AuditSpec", "Grouping", "IntersectionSpec"]
@@ -38,7 +38,7 @@ __all__ = ["AttributeSpec", "AuditSpec", "Grouping", "IntersectionSpec"]
 _STEERING_LIMITS = {"joint_state_rows", "driver_state_rows", "maximum_state_rows"}
 
 
-class AuditSpec(Section):
+class AuditSpec(StoredConfig):
     """What to audit: the model, its input, whom to compare, at which cutoffs, and how to judge.
 
     Attributes:
@@ -119,14 +119,6 @@ class AuditSpec(Section):
         fixed = [point.at for point in self.operating_points if point.at is not None]
         return self.cutoffs.grid().joined(map(float, fixed))
 
-    def as_mapping(self) -> dict[str, Any]:
-        """The config with its defaults, as plain data that `load_mapping` takes back."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-    def config_json(self) -> str:
-        """The whole config with its defaults as canonical JSON."""
-        return canonical(self.as_mapping())
-
     def fingerprint_json(self) -> str:
         """The part of the config that results depend on, as canonical JSON: equal audits give equal text."""
         mapping = self.as_mapping()
@@ -140,8 +132,3 @@ COHORT_COLUMNS = {
     "score": "score", "label": "label", "member": "member_id", "scored_on": "scored_on", "model_id": "model_id",
     "model_version": "model_version",
 }  # fmt: skip
-
-
-def canonical(mapping: dict[str, Any]) -> str:
-    """Plain data as JSON that is equal where the data are."""
-    return json.dumps(mapping, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from fairsweep.errors import did_you_mean, quoted
-from fairsweep.specs.audit import canonical
 from fairsweep.specs.blends import BlendSpec, TestSpec
 from fairsweep.specs.cohort_inputs import (
     AnyInput,
@@ -27,7 +26,7 @@ from fairsweep.specs.outcomes import SYSTEMS, Days, OutcomeSpec, load_outcome
 from fairsweep.specs.overrides import resolved
 from fairsweep.specs.reading import parsed
 from fairsweep.specs.scalars import Share, listed, one_of
-from fairsweep.specs.sections import FORMATS, ModelSpec, Section
+from fairsweep.specs.sections import FORMATS, ModelSpec, Section, StoredConfig, canonical
 
 DIAGNOSIS_SYSTEMS = ("icd10cm", "icd9cm")
 AGE_BAND = "age_band"
@@ -85,7 +84,7 @@ class CohortLimitsSpec(Section):
     maximum_refused_share: Share = 0.05
 
 
-class CohortSpec(Section):
+class CohortSpec(StoredConfig):
     """What a cohort is made of.
 
     Attributes:
@@ -201,14 +200,6 @@ class CohortSpec(Section):
         """The sections that name an input, by their key."""
         found = {name: section for name in INPUTS if (section := getattr(self, name)) is not None}
         return found | {f"histories[{i}]": history for i, history in enumerate(self.histories)}
-
-    def as_mapping(self) -> dict[str, Any]:
-        """The config with its defaults and the whole outcome, as plain data."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-    def config_json(self) -> str:
-        """The whole config with its defaults as canonical JSON."""
-        return canonical(self.as_mapping())
 
     def fingerprint_json(self) -> str:
         """The part of the config that results depend on, as canonical JSON: equal cohorts give equal text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,23 @@ class Section(BaseModel):
     """Frozen, strict, and without any key that is not declared."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class StoredConfig(Section):
+    """The whole config of a verb, as it is kept with its runs."""
+
+    def as_mapping(self) -> dict[str, Any]:
+        """The config with its defaults, as plain data."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def config_json(self) -> str:
+        """The whole config with its defaults as canonical JSON."""
+        return canonical(self.as_mapping())
+
+
+def canonical(mapping: dict[str, Any]) -> str:
+    """Plain data as JSON that is equal where the data are."""
+    return json.dumps(mapping, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 class ModelSpec(Section):

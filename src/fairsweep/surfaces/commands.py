@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fairsweep.errors import ExitCode
@@ -15,10 +15,9 @@ from fairsweep.surfaces.terminal import Terminal
 from fairsweep.surfaces.wording import counted, group_label, printable
 
 if TYPE_CHECKING:
-    from fairsweep.stores.protocol import RunRecord
     from fairsweep.surfaces.progress import Progress
     from fairsweep.verbs.audit import AuditOptions, AuditOutcome
-    from fairsweep.verbs.cohort import CohortOutcome
+    from fairsweep.verbs.records import Outcome
 
 _SHOWN_ROWS = 100
 _SHOWN_GROUPS_MET = 20
@@ -62,15 +61,7 @@ def _cohort(arguments: Namespace) -> ExitCode:
 
     with progress.shown(verbose=arguments.verbose) as step:
         outcome = cohort_config(arguments.config, _options(arguments, step))
-    terminal, errors = Terminal.on(sys.stdout), Terminal.on(sys.stderr)
-    _tell_refused(outcome.refused, errors)
-    if arguments.json:
-        sys.stdout.writelines(records.of_tables(outcome.tables))
-        for warning in outcome.warnings:
-            errors.say(printable(f"warning: {warning}"), "doubtful")
-    else:
-        terminal.show(flows.lines(outcome.tables, terminal.page))
-        _show_end(outcome, terminal)
+    _tell(outcome, arguments, lambda terminal: terminal.show(flows.lines(outcome.tables, terminal.page)))
     _next('fairsweep sql "SELECT * FROM cohort_flow"', arguments)
     return ExitCode.DATA_REFUSED if outcome.refused else ExitCode.DONE
 
@@ -85,39 +76,33 @@ def _demo(arguments: Namespace) -> ExitCode:
 
 def _tell_outcome(outcome: AuditOutcome, arguments: Namespace, places: Sequence[tuple[str, str]] = ()) -> ExitCode:
     """The results on the standard output, what is wrong on the standard error, and the exit code."""
-    terminal, errors = Terminal.on(sys.stdout), Terminal.on(sys.stderr)
-    _tell_refused(outcome.refused, errors)
+    _tell(outcome, arguments, lambda terminal: terminal.show_audit(outcome.tables), places)
     met = gate.met(outcome.tables, arguments.fail_on)
-    if arguments.json:
-        sys.stdout.writelines(records.of_tables(outcome.tables_with_refused))
-        for warning in outcome.warnings:
-            errors.say(printable(f"warning: {warning}"), "doubtful")
-    else:
-        _show_outcome(outcome, terminal, places)
-    _tell_gate(met, errors)
+    _tell_gate(met, Terminal.on(sys.stderr))
     _next(_after_audit(outcome), arguments)
     if outcome.refused:
         return ExitCode.DATA_REFUSED
     return ExitCode.GATE if met else ExitCode.DONE
 
 
-def _tell_refused(refused: Sequence[RunRecord], errors: Terminal) -> None:
-    """Why runs were refused."""
-    for record in refused:
+def _tell(
+    outcome: Outcome,
+    arguments: Namespace,
+    show: Callable[[Terminal], None],
+    places: Sequence[tuple[str, str]] = (),
+) -> None:
+    """The results, in words or as JSON, what to know beside them, and why models were refused."""
+    terminal, errors = Terminal.on(sys.stdout), Terminal.on(sys.stderr)
+    for record in outcome.refused:
         for line in str(record["error"]).splitlines():
             model = f"{record['model_id']} {record['model_version']}"
             errors.say(printable(f"error: {model} {record['status']}: {line}"), "bad")
-
-
-def _show_outcome(outcome: AuditOutcome, terminal: Terminal, places: Sequence[tuple[str, str]]) -> None:
-    terminal.show_audit(outcome.tables)
-    _show_end(outcome, terminal, places)
-
-
-def _show_end(
-    outcome: AuditOutcome | CohortOutcome, terminal: Terminal, places: Sequence[tuple[str, str]] = ()
-) -> None:
-    """What to know beside the figures, and where things are."""
+    if arguments.json:
+        sys.stdout.writelines(records.of_tables(outcome.tables_with_refused))
+        for warning in outcome.warnings:
+            errors.say(printable(f"warning: {warning}"), "doubtful")
+        return
+    show(terminal)
     terminal.say("")
     for warning in outcome.warnings:
         terminal.say(printable(f"Warning: {warning}"), "doubtful")

@@ -18,6 +18,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyspark.sql import functions as F
+
 from fairsweep.synthetic import risks
 
 if TYPE_CHECKING:
@@ -53,8 +55,6 @@ class Claims:
 
     def members(self) -> DataFrame:
         """One row each: id, day of birth, sex, race, dual status, disability and day of death."""
-        from pyspark.sql import functions as F
-
         rows = self._people()
         day = F.lit(self.scored_on)
         birth = F.date_sub(F.add_months(day, -12 * F.col("age")), _up_to("birthday", 360))
@@ -65,8 +65,6 @@ class Claims:
 
     def enrollment(self) -> DataFrame:
         """Spans: most have one, some a gap that is passed over, a few one that is not, or leave after the score."""
-        from pyspark.sql import functions as F
-
         day, kind = F.lit(self.scored_on), _uniform("enrollment")
         begin, end = F.date_sub(day, 700), F.date_add(day, 400)
         gap = F.when(kind < 0.10, 20).when(kind < 0.12, 90)
@@ -85,8 +83,6 @@ class Claims:
 
     def predictions(self) -> DataFrame:
         """A score by each model for every member."""
-        from pyspark.sql import functions as F
-
         people = self._people()
         older, younger = F.greatest(F.col("age") - 65, F.lit(0)), F.greatest(F.lit(65) - F.col("age"), F.lit(0))
         per_year = F.lit(-risks.SEES_LESS_PER_YEAR)
@@ -105,8 +101,6 @@ class Claims:
 
     def medical_claims(self) -> DataFrame:
         """Lines: those of the outcome, those that look like it and are not, and those of other things."""
-        from pyspark.sql import functions as F
-
         rows = self._people().withColumn("line", F.explode(F.sequence(F.lit(-3), F.lit(self.lines - 1))))
         kinds = [
             F.when(F.col("line") >= 0, self._of_other_things()),
@@ -120,8 +114,6 @@ class Claims:
 
     def _of_other_things(self) -> Column:
         """One line from 500 days before the score to 200 after, in any setting, with codes that nobody lists."""
-        from pyspark.sql import functions as F
-
         start = F.date_add(F.lit(self.scored_on), (_uniform("other day", "line") * 700).cast("int") - 500)
         setting = _drawn(_uniform("setting", "line"), {"professional": 0.6, "outpatient": 0.3, "emergency": 0.06,
                                                        "inpatient": 0.04})  # fmt: skip
@@ -130,8 +122,6 @@ class Claims:
 
     def _of_the_outcome(self) -> Column:
         """A stay with a listed code: as it is, twice, or first taken back and then billed anew."""
-        from pyspark.sql import functions as F
-
         how = _uniform("billing")
         lines = [_line(self._soon("event"), F.lit("inpatient"), F.lit("I10"), _one_of(_LISTED, "listed"), version,
                        lag=version * 10, status=status)
@@ -141,8 +131,6 @@ class Claims:
 
     def _taken_back(self) -> Column:
         """A stay with a listed code that does not stand: taken back, or replaced by one without the code."""
-        from pyspark.sql import functions as F
-
         start, code = self._soon("alike"), _one_of(_LISTED, "listed alike")
         paid = _line(start, F.lit("inpatient"), code, F.lit("I10"), 1, lag=10)
         back = _line(start, F.lit("inpatient"), code, F.lit("I10"), 2, lag=20, status="reversed")
@@ -151,8 +139,6 @@ class Claims:
 
     def _elsewhere(self) -> Column:
         """A listed code in another setting, or before the score, or long after."""
-        from pyspark.sql import functions as F
-
         day, how = F.lit(self.scored_on), _uniform("how elsewhere")
         before, after = F.date_sub(day, _up_to("before", 200)), F.date_add(day, 100 + _up_to("after", 90))
         start = F.when(how < 0.4, before).when(how < 0.7, after).otherwise(self._soon("elsewhere"))
@@ -160,14 +146,10 @@ class Claims:
         return F.array(_line(start, setting, _one_of(_LISTED, "listed elsewhere"), F.lit("I10")))
 
     def _soon(self, stream: str) -> Column:
-        from pyspark.sql import functions as F
-
         return F.date_add(F.lit(self.scored_on), _up_to(f"{stream} day", _DAYS_UNTIL) + 1)
 
     def _people(self) -> DataFrame:
         """Every member with what is drawn for all tables alike."""
-        from pyspark.sql import functions as F
-
         number = F.col("id")
         rows = self.spark.range(self.size * self.samples).select(
             (number % self.size).alias("id"), (F.floor(number / self.size) + self.seed).alias("seed")
@@ -223,8 +205,6 @@ def write(claims: Claims, folder: Path, file_format: str = "parquet") -> list[Pa
 
 def _uniform(stream: str, *also: str) -> Column:
     """A number from 0 up to but not 1, of its own for each member, stream and value of further columns."""
-    from pyspark.sql import functions as F
-
     digest = F.xxhash64("seed", F.lit(stream), "id", *also)
     return F.pmod(digest, F.lit(_PRECISION)).cast("double") / float(_PRECISION)
 
@@ -236,8 +216,6 @@ def _up_to(stream: str, days: int) -> Column:
 
 def _drawn(uniform: Column, shares: Mapping[str, float]) -> Column:
     """A name, each with its share."""
-    from pyspark.sql import functions as F
-
     below, name, cases = 0.0, "", None
     for name, share in shares.items():
         below += share
@@ -248,14 +226,10 @@ def _drawn(uniform: Column, shares: Mapping[str, float]) -> Column:
 
 def _drawn_by(column: str, stream: str, shares: Mapping[str, Mapping[str, float]]) -> Column:
     """A name, with shares that depend on a column."""
-    from pyspark.sql import functions as F
-
     return F.coalesce(*(F.when(F.col(column) == value, _drawn(_uniform(stream), of)) for value, of in shares.items()))
 
 
 def _looked_up(column: str, values: Mapping[str, float]) -> Column:
-    from pyspark.sql import functions as F
-
     return F.coalesce(*(F.when(F.col(column) == key, F.lit(value)) for key, value in values.items()))
 
 
@@ -264,8 +238,6 @@ def _one_of(codes: Sequence[str], *stream: str) -> Column:
 
 
 def _span(start: Column, end: Column) -> Column:
-    from pyspark.sql import functions as F
-
     return F.struct(start.alias("start"), end.alias("end"))
 
 
@@ -280,8 +252,6 @@ def _line(
     status: str = "paid",
 ) -> Column:
     """A line of a claim; most become known within `lag` days, some a month later."""
-    from pyspark.sql import functions as F
-
     late = F.when(_uniform("late", "line") < 0.1, 30).otherwise(0)
     columns = {
         "claim_line_number": F.lit(1), "claim_start_date": start, "claim_end_date": F.date_add(start, 3),

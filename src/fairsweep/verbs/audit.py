@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +23,7 @@ from fairsweep.verbs.records import (
     UNNAMED,
     UNPINNED,
     Batch,
+    Outcome,
     counted_columns,
     done_before,
     leave_a_trace,
@@ -78,33 +79,8 @@ class Assessed:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class AuditOutcome:
-    """What an audit left behind.
-
-    Attributes:
-        tables: every result table and `runs`, the rows of the accepted models.
-        state: `published` now, or `already_done` before.
-        refused: the records of refused models.
-        warehouse: where the tables are, as people call it.
-        warnings: what a person should know beside the figures.
-    """
-
-    tables: Mapping[str, pa.Table]
-    state: str
-    refused: tuple[RunRecord, ...] = ()
-    warehouse: str = ""
-    warnings: tuple[str, ...] = field(default=())
-
-    @property
-    def tables_with_refused(self) -> Mapping[str, pa.Table]:
-        """The tables, in `runs` also the records of refused models, as they are stored."""
-        if not self.refused:
-            return self.tables
-        import pyarrow as pa
-
-        refused = TABLES[RUNS].rows([{"is_current": False, "checksums": "{}", **record} for record in self.refused])
-        return {**self.tables, RUNS: pa.concat_tables([self.tables[RUNS], refused])}
+class AuditOutcome(Outcome):
+    """What an audit left behind: every result table of the accepted models."""
 
 
 def audit_config(config: str | Path, options: AuditOptions) -> AuditOutcome:

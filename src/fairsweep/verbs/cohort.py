@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fairsweep.engines.protocol import Inspection, ModelKey
 from fairsweep.errors import Problem, UsageError
@@ -17,17 +16,17 @@ from fairsweep.intake import FIRST_DAY, NO_END, Window
 from fairsweep.specs.checking import absent_columns
 from fairsweep.specs.cohort import CohortSpec, load_cohort
 from fairsweep.specs.cohort_inputs import columns_named
+from fairsweep.specs.sections import canonical
 from fairsweep.stores.protocol import Run, RunRecord
 from fairsweep.tables import COHORT_TABLES, RUNS, TABLES
-from fairsweep.verbs.records import Batch, done_before, leave_a_trace, now, one_line
+from fairsweep.verbs.records import UNPINNED, Batch, Outcome, done_before, leave_a_trace, now, one_line
 from fairsweep.verbs.refusing import model_problems
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-    from fairsweep.checksums import Checksum
-    from fairsweep.engines.spark.cohort import Cohort
+    from fairsweep.engines.spark.cohort import Cohort, FlowRow
     from fairsweep.stores.protocol import Store
     from fairsweep.verbs.audit import AuditOptions
 
@@ -37,34 +36,8 @@ FLOW = "cohort_flow"
 _UNUSABLE = ("malformed_row", "member_id_missing", "scored_on_missing")
 
 
-@dataclass(frozen=True)
-class CohortOutcome:
-    """What a cohort left behind; its members stay in the warehouse.
-
-    Attributes:
-        tables: `runs` and `cohort_flow`, the rows of the accepted models.
-        state: `published` now, or `already_done` before.
-        refused: the records of refused models.
-        warehouse: where the tables are, as people call it.
-        warnings: what a person should know beside the figures.
-    """
-
-    tables: Mapping[str, pa.Table]
-    state: str
-    refused: tuple[RunRecord, ...] = ()
-    warehouse: str = ""
-    warnings: tuple[str, ...] = ()
-
-
-class _Rows(NamedTuple):
-    """The rows of one model, as a store takes them."""
-
-    frame: DataFrame
-    expected: Checksum
-
-    def checksum(self) -> Checksum:
-        """Their checksum."""
-        return self.expected
+class CohortOutcome(Outcome):
+    """What a cohort left behind: `runs` and `cohort_flow`; its members stay in the warehouse."""
 
 
 def cohort_config(config: str | Path, options: AuditOptions) -> CohortOutcome:
@@ -147,62 +120,24 @@ def _names(spec: CohortSpec) -> str:
 
 
 def _versions(versions: Mapping[str, str | None]) -> str:
-    return json.dumps({name: version or "unpinned" for name, version in versions.items()}, sort_keys=True)
+    return json.dumps({name: version or UNPINNED for name, version in versions.items()}, sort_keys=True)
 
 
 def _content(cohort: Cohort) -> str:
     """The version of inputs that only what was made of them can tell."""
     from pyspark.sql import functions as F
 
-    plain = cohort.rows.withColumn("run_id", F.lit(""))
-    facts = (sorted(_checksums(plain).items()), cohort.flow, sorted(cohort.refused.items()))
-    told = _versions(cohort.versions)
-    return json.dumps(json.loads(told) | {"content": hashlib.sha256(repr(facts).encode()).hexdigest()[:32]})
+    from fairsweep.engines.spark.blocks import BlockedRows
 
-
-def _checksums(rows: DataFrame) -> dict[str, Checksum]:
-    from fairsweep.checksums import PARTS, by_run, combined_by_run
-
-    return combined_by_run(rows.mapInArrow(by_run, PARTS).toArrow())
+    plain = BlockedRows(cohort.rows.withColumn("run_id", F.lit("")))
+    facts = (plain.checksum(), cohort.flow, sorted(cohort.refused.items()))
+    return _versions({**cohort.versions, "content": hashlib.sha256(repr(facts).encode()).hexdigest()[:32]})
 
 
 def _publish(batch: Batch[CohortSpec], cohort: Cohort, store: Store, options: AuditOptions) -> CohortOutcome:
-    from pyspark.sql import functions as F
-
-    spec = batch.spec
     keys = sorted({ModelKey(row.model_id, row.model_version) for row in cohort.flow})
-    options.progress("Checking what is to be published")
-    rows = cohort.rows
-    stored = _stored(batch, spec, rows, keys)
-    sums = _checksums(stored)
-    usable = ~F.isnan("score") & (F.abs("score") < F.lit(float("inf")))
-    unscored_rows = rows.where(~F.coalesce(usable, F.lit(False))).groupBy("model_id", "model_version").count().collect()
-    unscored = {ModelKey(row[0], row[1]): row[2] for row in unscored_rows}
-    runs = []
-    for key in keys:
-        flow = [row._asdict() for row in cohort.flow if (row.model_id, row.model_version) == key]
-        run_id, everybody = batch.run_id(key), [row for row in flow if _is_of_all(row, "predictions")]
-        counts = everybody[-1]["rows_in"]
-        record = batch.record(key, now()) | {
-            "config_json": _config_with_factors(spec, cohort.factors),
-            "rows_input": everybody[0]["rows_in"],
-            "rows_used": counts - unscored.get(key, 0),
-            "rows_unscored": unscored.get(key, 0),
-            "rows_refused": everybody[0]["rows_in"] - counts,
-        }
-        problems = _problems(spec, key, cohort, everybody)
-        if problems:
-            runs.append(Run(record | {"status": "refused", "error": one_line(problems)}))
-            continue
-        told = [dict(batch.keys(key)) | row for row in (*flow, *_other_inputs(cohort))]
-        members = _Rows(stored.where(F.col("run_id") == run_id), sums[run_id])
-        runs.append(
-            Run(
-                record | {"status": "succeeded", "finished_at": now()},
-                {FLOW: TABLES[FLOW].rows(told)},
-                {"cohort": [members]},
-            )
-        )
+    stored, unscored = _stored(batch, cohort.rows, keys), _unscored(cohort.rows)
+    runs = [_run(batch, cohort, key, stored, unscored.get(key, 0)) for key in keys]
     options.progress("Publishing")
     outcomes = store.publish(runs, force=options.force)
     accepted = [run for run in runs if run.succeeded]
@@ -211,7 +146,41 @@ def _publish(batch: Batch[CohortSpec], cohort: Cohort, store: Store, options: Au
     return _outcome([run.id for run in accepted], "already_done" if done else "published", refused, store)
 
 
-def _stored(batch: Batch[CohortSpec], spec: CohortSpec, rows: DataFrame, keys: Sequence[ModelKey]) -> DataFrame:
+def _run(batch: Batch[CohortSpec], cohort: Cohort, key: ModelKey, stored: DataFrame, unscored: int) -> Run:
+    """A model's record, with its rows where it is accepted."""
+    from pyspark.sql import functions as F
+
+    from fairsweep.engines.spark.blocks import BlockedRows
+
+    flow = [row for row in cohort.flow if (row.model_id, row.model_version) == key]
+    everybody = [row for row in flow if _is_of_all(row._asdict(), "predictions")]
+    total, counts = everybody[0].rows_in, everybody[-1].rows_in
+    record = batch.record(key, now()) | {
+        "config_json": _config_with_factors(batch.spec, cohort.factors),
+        "rows_input": total,
+        "rows_used": counts - unscored,
+        "rows_unscored": unscored,
+        "rows_refused": total - counts,
+    }
+    problems = _problems(batch.spec, key, cohort, everybody)
+    if problems:
+        return Run(record | {"status": "refused", "error": one_line(problems)})
+    told = [{**batch.keys(key), **row} for row in (*(row._asdict() for row in flow), *_other_inputs(cohort))]
+    members = BlockedRows(stored.where(F.col("run_id") == batch.run_id(key)))
+    done = record | {"status": "succeeded", "finished_at": now()}
+    return Run(done, {FLOW: TABLES[FLOW].rows(told)}, {"cohort": [members]})
+
+
+def _unscored(rows: DataFrame) -> dict[ModelKey, int]:
+    """By model, those who count and have no usable score."""
+    from pyspark.sql import functions as F
+
+    usable = ~F.isnan("score") & (F.abs("score") < F.lit(float("inf")))
+    without = rows.where(~F.coalesce(usable, F.lit(False)))
+    return {ModelKey(row[0], row[1]): row[2] for row in without.groupBy("model_id", "model_version").count().collect()}
+
+
+def _stored(batch: Batch[CohortSpec], rows: DataFrame, keys: Sequence[ModelKey]) -> DataFrame:
     """The rows as the table has them."""
     from pyspark.sql import functions as F
 
@@ -221,8 +190,8 @@ def _stored(batch: Batch[CohortSpec], spec: CohortSpec, rows: DataFrame, keys: S
         "run_id": F.coalesce(*run_ids),
         "window_start": F.lit(batch.window.start),
         "window_end": F.lit(batch.window.end),
-        "outcome": F.lit(spec.outcome.name),
-        "attributes": F.array(*map(F.lit, spec.attributes)).cast("array<string>"),
+        "outcome": F.lit(batch.spec.outcome.name),
+        "attributes": F.array(*map(F.lit, batch.spec.attributes)).cast("array<string>"),
     }
     return rows.withColumns(fixed).select(*TABLES["cohort"].column_names)
 
@@ -246,23 +215,20 @@ def _other_inputs(cohort: Cohort) -> list[dict[str, object]]:
 
 def _config_with_factors(spec: CohortSpec, factors: Mapping[int, float]) -> str:
     """The config, with what its blends were scaled by."""
-    config = json.loads(spec.config_json())
+    config = spec.as_mapping()
     for i, factor in factors.items():
         if spec.blends[i].scale is not None:
             config["blends"][i]["scale"]["factor"] = factor
-    return json.dumps(config, sort_keys=True, separators=(",", ":"))
+    return canonical(config)
 
 
-def _problems(
-    spec: CohortSpec, key: ModelKey, cohort: Cohort, everybody: Sequence[Mapping[str, object]]
-) -> list[Problem]:
+def _problems(spec: CohortSpec, key: ModelKey, cohort: Cohort, everybody: Sequence[FlowRow]) -> list[Problem]:
     """Why a model's cohort is refused; empty where it may be published."""
     from fairsweep.engines.spark.cohort import USED
 
-    by_reason = {str(row["reason"]): int(str(row["rows_out"])) for row in everybody}
-    total = int(str(everybody[0]["rows_in"]))
+    by_reason, total = {row.reason: row.rows_out for row in everybody}, everybody[0].rows_in
     problems = model_problems(key)
-    if not everybody[-1]["rows_in"]:
+    if not everybody[-1].rows_in:
         most = sorted(((n, reason) for reason, n in by_reason.items() if n), reverse=True)
         told = ", ".join(f"{reason} {n:,}" for n, reason in most[:5])
         problems.append(

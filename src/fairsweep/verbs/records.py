@@ -17,9 +17,12 @@ from fairsweep.engines.protocol import ModelKey
 from fairsweep.errors import FairsweepError
 from fairsweep.schema import SCHEMA_VERSION
 from fairsweep.stores.protocol import Run
+from fairsweep.tables import RUNS, TABLES
 from fairsweep.verbs.attributes import summed
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from fairsweep.engines.protocol import Counted, ModelState
     from fairsweep.intake import Window
     from fairsweep.specs.sections import ModelSpec
@@ -140,6 +143,35 @@ class Batch(Generic[Spec]):
             "started_at": self.started_at,
             "finished_at": finished_at,
         }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verb left behind.
+
+    Attributes:
+        tables: result tables and `runs`, the rows of the accepted models.
+        state: `published` now, or `already_done` before.
+        refused: the records of refused models.
+        warehouse: where the tables are, as people call it.
+        warnings: what a person should know beside the figures.
+    """
+
+    tables: Mapping[str, pa.Table]
+    state: str
+    refused: tuple[RunRecord, ...] = ()
+    warehouse: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def tables_with_refused(self) -> Mapping[str, pa.Table]:
+        """The tables, in `runs` also the records of refused models, as they are stored."""
+        if not self.refused:
+            return self.tables
+        import pyarrow as pa
+
+        refused = TABLES[RUNS].rows([{"is_current": False, "checksums": "{}", **record} for record in self.refused])
+        return {**self.tables, RUNS: pa.concat_tables([self.tables[RUNS], refused])}
 
 
 def counted_columns(state: ModelState, counted: Counted) -> RunRecord:

@@ -205,21 +205,17 @@ class CohortBuilder:
 
     def _judged(self) -> DataFrame:
         """Every prediction, those of blends too, with the first reason against it, with age and groups."""
-        rows = with_blends(self._inputs.predictions(), self._spec.blends)
+        predictions = self._inputs.predictions()
+        if self._spec.blends:  # each reads them again
+            predictions = self._keep(predictions)
+        rows = with_blends(predictions, self._spec.blends)
         rows = rows.join(self._inputs.members(), "member_id", "left")
         enrolled = self._spec.enrollment is not None
         if enrolled:
             inside = F.col("scored_on").between(F.col("enrolled_from"), F.col("enrolled_to"))
             islands = self._islands().withColumnRenamed("member_id", "enrolled_id")
             rows = rows.join(islands, (F.col("member_id") == F.col("enrolled_id")) & inside, "left")
-        of_histories = []
-        days = rows.select("member_id", "scored_on").distinct() if self._spec.histories else rows
-        for i, history in enumerate(self._spec.histories):
-            told = self._inputs.on_the_day(f"histories[{i}]", days).withColumnRenamed("of_day", f"of_day_{i}")
-            rows = rows.join(told, ["member_id", "scored_on"], "left")
-            width = sum(len(attribute.names) for attribute in history.attributes)
-            of_histories += [F.col(f"of_day_{i}")[k] for k in range(width)]
-        rows = rows.withColumn("treatment", F.explode(F.array(*_treatments(self._spec.rules))))
+        rows = self._with_histories(rows).withColumn("treatment", F.explode(F.array(*_treatments(self._spec.rules))))
         rules, facts, treatment = self._spec.rules, F.col("facts"), F.col("treatment")
         last = horizon(F.col("scored_on"), self._spec.outcome.horizon)[1]
         known = F.lit(self._spec.as_of).cast("date")
@@ -241,18 +237,30 @@ class CohortBuilder:
             disenrolled=left & ~treatment["keeps_leavers"],
         )
         age = F.coalesce(_age(facts["birth_date"], F.col("scored_on")), F.floor(facts["given_age"]).cast("int"))
-        members, own = self._spec.members, self._spec.predictions.attributes
+        members = self._spec.members
         pooled = age if members.pool_ages_from is None else F.least(age, F.lit(members.pool_ages_from))
-        of_member = [facts["groups"][i] for i in range(sum(len(one.names) for one in members.attributes))]
-        of_score = [F.col("carried")[i] for i in range(sum(len(one.names) for one in own))]
-        band = [self._band(age)] if members.has_age else []
+        carried = [
+            (facts["groups"], members.attributes),
+            (F.col("carried"), self._spec.predictions.attributes),
+            *((F.col(f"of_day_{i}"), history.attributes) for i, history in enumerate(self._spec.histories)),
+        ]
+        groups = [self._band(age)] if members.has_age else []
+        groups += [found[i] for found, of in carried for i in range(sum(len(one.names) for one in of))]
         return rows.select(
             "member_id", *MODEL, "scored_on", "score", "components", treatment["name"].alias("treatment"),
             F.coalesce("reason", reason).alias("reason"),
             pooled.alias("age"),
             mature.alias("mature"),
-            F.array(*band, *of_member, *of_score, *of_histories).cast("array<string>").alias("group_values"),
+            F.array(*groups).cast("array<string>").alias("group_values"),
         )  # fmt: skip
+
+    def _with_histories(self, rows: DataFrame) -> DataFrame:
+        """The rows with what each history says of the day: `of_day_0, of_day_1, ...`."""
+        days = rows.select("member_id", "scored_on").distinct()
+        for i in range(len(self._spec.histories)):
+            told = self._inputs.on_the_day(f"histories[{i}]", days).withColumnRenamed("of_day", f"of_day_{i}")
+            rows = rows.join(told, ["member_id", "scored_on"], "left")
+        return rows
 
     def _band(self, age: Column) -> Column:
         bands = AttributeSpec.model_validate({"name": AGE_BAND, "breaks": self._spec.members.age_breaks})

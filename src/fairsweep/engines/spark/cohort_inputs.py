@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Window as Rows
@@ -38,7 +37,7 @@ class CohortInputs:
 
     def __init__(self, spark: SparkSession, spec: CohortSpec, window: Window) -> None:
         """Take the session, the checked config and the days of the predictions; nothing is read yet."""
-        self._spark, self._spec, self._window, self._stack = spark, spec, window, ExitStack()
+        self._spark, self._spec, self._window = spark, spec, window
 
     def __enter__(self) -> CohortInputs:
         """Open the inputs.
@@ -54,16 +53,17 @@ class CohortInputs:
         if int(self._spark.conf.get("spark.sql.shuffle.partitions") or _PARTITIONS) < _PARTITIONS:
             # Sessions of our own divide for audits, which bring few rows together; Spark joins what is small again.
             wanted["spark.sql.adaptive.coalescePartitions.initialPartitionNum"] = str(_PARTITIONS)
-        self._stack.enter_context(settings(self._spark, wanted))
-        self._inputs = {name: self._opened(name, section) for name, section in self._spec.inputs.items()}
-        problems = [
-            problem
-            for name, section in self._spec.inputs.items()
-            for problem in self._inputs[name].problems(columns_named(section))
-        ]
-        if problems:
-            self.__exit__(None, None, None)
-            raise UsageError(problems)
+        with ExitStack() as stack:
+            stack.enter_context(settings(self._spark, wanted))
+            self._inputs = {name: self._opened(name, section, stack) for name, section in self._spec.inputs.items()}
+            problems = [
+                problem
+                for name, section in self._spec.inputs.items()
+                for problem in self._inputs[name].problems(columns_named(section))
+            ]
+            if problems:
+                raise UsageError(problems)
+            self._stack = stack.pop_all()  # whatever is raised before, the session is as it was
         return self
 
     def __exit__(
@@ -72,10 +72,10 @@ class CohortInputs:
         """Restore the session."""
         self._stack.close()
 
-    def _opened(self, name: str, section: AnyInput) -> NamedColumns:
+    def _opened(self, name: str, section: AnyInput, stack: ExitStack) -> NamedColumns:
         source = section.input
         found = source_of(self._spark, source)
-        self._stack.enter_context(settings(self._spark, found.settings))
+        stack.enter_context(settings(self._spark, found.settings))
         with readable(source.path or source.table or ""):
             inspection = found.inspect()
         compiler = Compiler([column.type for column in inspection.columns], malformed=found.malformed)
@@ -136,12 +136,11 @@ class CohortInputs:
         """The rows of the members, with the reason against those that cannot be used."""
         given, spec = self._inputs["members"], self._spec.members
         columns = spec.columns
-        days = [given.unreadable(name) for name in (columns.birth_date, columns.death_date) if name is not None]
         facts = {
-            "birth_date": given.day(columns.birth_date) if columns.birth_date else F.lit(None).cast("date"),
-            "given_age": given.number(columns.age) if columns.age else F.lit(None).cast("double"),
-            "death_date": given.day(columns.death_date) if columns.death_date else F.lit(None).cast("date"),
-            "unreadable": reduce(lambda a, b: a | b, days, F.lit(False)),
+            "birth_date": given.day(columns.birth_date),
+            "given_age": given.number(columns.age),
+            "death_date": given.day(columns.death_date),
+            "unreadable": given.unreadable(columns.birth_date) | given.unreadable(columns.death_date),
             "groups": _groups(given, spec.attributes),
         }
         member = given.text(columns.member_id)
@@ -198,7 +197,7 @@ class CohortInputs:
         given, spec = self._inputs["claims"], self._spec.claims
         columns, back = spec.columns, spec.reversals
         start = given.day(columns.start_date)
-        end = given.day(columns.end_date) if columns.end_date else start
+        end = given.day(columns.end_date)
         told = (F.when(given.text(one.column).isin(list(one.values)), one.setting) for one in spec.settings)
         return given.frame.select(
             given.text(columns.member_id).alias("member_id"),
@@ -208,16 +207,16 @@ class CohortInputs:
             F.coalesce(end, start).alias("end_date"),
             F.coalesce(*told, F.lit("other")).alias("setting"),
             self._codes(given).alias("codes"),
-            (given.number(columns.version) if columns.version else F.lit(None).cast("double")).alias("version"),
-            (given.day(columns.known_on) if columns.known_on else F.lit(None).cast("date")).alias("known_on"),
+            given.number(columns.version).alias("version"),
+            given.day(columns.known_on).alias("known_on"),
             (given.text(back.column).isin(list(back.values)) if back else F.lit(False)).alias("reversal"),
             first_reason(
                 malformed_row=given.malformed,
                 member_id_missing=given.text(columns.member_id).isNull(),
                 start_date_missing=start.isNull(),
-                end_date_unreadable=given.unreadable(columns.end_date) if columns.end_date else F.lit(False),
+                end_date_unreadable=given.unreadable(columns.end_date),
                 end_before_start=end < start,
-                known_on_unreadable=given.unreadable(columns.known_on) if columns.known_on else F.lit(False),
+                known_on_unreadable=given.unreadable(columns.known_on),
                 code_system_unknown=self._has_codes_of_unknown_system(given),
             ).alias("reason"),
         )

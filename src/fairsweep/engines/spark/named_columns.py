@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
 
 from fairsweep.engines.protocol import Inspection
 from fairsweep.engines.spark.columns import Compiler
 from fairsweep.errors import Problem
-from fairsweep.expressions import AsDate, AsNumber, AsText, Field, Malformed
+from fairsweep.expressions import AsDate, AsNumber, AsText, Expression, Field, Malformed
 from fairsweep.specs.checking import absent_columns
 from fairsweep.specs.faults import ConfigPath
 
@@ -43,20 +45,22 @@ class NamedColumns:
         return self._compiler.condition(Malformed())
 
     def text(self, column: str | None) -> Column:
-        """A column as text, without spaces around it."""
-        return self._compiler.value(AsText(self._field(column)))
+        """A column as text, without spaces around it; without a column NULL, as with the others."""
+        return self._read(AsText, column, "string")
 
     def day(self, column: str | None) -> Column:
         """A column as a day."""
-        return self._compiler.value(AsDate(self._field(column)))
+        return self._read(AsDate, column, "date")
+
+    def number(self, column: str | None) -> Column:
+        """A column as a number."""
+        return self._read(AsNumber, column, "double")
 
     def unreadable(self, column: str | None) -> Column:
         """Whether there is something in a column of days that is no day."""
         return self.text(column).isNotNull() & self.day(column).isNull()
 
-    def number(self, column: str | None) -> Column:
-        """A column as a number."""
-        return self._compiler.value(AsNumber(self._field(column)))
-
-    def _field(self, column: str | None) -> Field:
-        return Field(self._names.index(column or ""))
+    def _read(self, kind: Callable[[Field], Expression], column: str | None, sql_type: str) -> Column:
+        if column is None:
+            return F.lit(None).cast(sql_type)
+        return self._compiler.value(kind(Field(self._names.index(column))))
