@@ -1,4 +1,4 @@
-"""A cohort from members, enrolment, claims and predictions: who is left out and why, and real claims against pandas."""
+"""A cohort from members, enrolment, claims and predictions: who is left out and why."""
 
 from __future__ import annotations
 
@@ -6,55 +6,22 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 import pytest
 import yaml
 
-import fairsweep as fs
-from fairsweep.engines.spark.cohort import REASONS, Cohort, CohortBuilder, named
+from fairsweep.engines.spark.cohort import REASONS
 from fairsweep.errors import UsageError
 from fairsweep.specs.cohort import load_cohort
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
 from fairsweep.surfaces.cli import run
-from tests.conftest import REPOSITORY
+from tests.spark.made_up_cohorts import built, config_of, reasons
 from tests.unit.test_outcomes import STAY
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ANY_STAY: dict[str, Any] = {**STAY, "horizon": {"months": 3}}
-
-
-def config_of(**changes: Any) -> dict[str, Any]:
-    return {
-        "model": {"id": "m", "version": "1"},
-        "outcome": STAY,
-        "members": {
-            "input": {"format": "csv", "path": "members.csv"},
-            "columns": {"birth_date": "birth_date", "death_date": "death_date"},
-            "attributes": ["sex"],
-        },
-        "enrollment": {"input": {"format": "csv", "path": "enrollment.csv"}},
-        "claims": {
-            "input": {"format": "csv", "path": "claims.csv"},
-            "columns": {"end_date": "claim_end_date", "diagnoses": ["dx1"]},
-            "settings": [{"setting": "inpatient", "column": "type", "values": ["IP"]}],
-        },
-        "predictions": {"input": {"format": "csv", "path": "predictions.csv"}},
-        "as_of": "2020-12-31",
-        **changes,
-    }
-
-
-def built(spark: SparkSession, config: dict[str, Any], folder: Path) -> tuple[Cohort, pd.DataFrame]:
-    file = folder / "cohort.yaml"
-    file.write_text(yaml.safe_dump(config, sort_keys=False))
-    spec = load_cohort(file)
-    with CohortBuilder(spark, spec, keep=lambda rows: rows.localCheckpoint()) as builder:
-        cohort = builder.build()
-        return cohort, named(cohort.rows, spec.attributes).toPandas()
 
 
 MEMBERS = """member_id,birth_date,sex,death_date
@@ -127,13 +94,6 @@ def folder(tmp_path: Path) -> Path:
     }.items():  # fmt: skip
         (tmp_path / f"{name}.csv").write_text(text)
     return tmp_path
-
-
-def reasons(cohort: Cohort, attribute: str = "overall", group: str = "all") -> dict[str, int]:
-    place = ("predictions", attribute, group)
-    rows = [row for row in cohort.flow if (row.input, row.attribute, row.group_value) == place]
-    assert [row.rows_in - row.rows_out for row in rows[:-1]] == [row.rows_in for row in rows[1:]]
-    return {row.reason: row.rows_out for row in rows if row.rows_out} | {"in_cohort": rows[-1].rows_in}
 
 
 def test_every_prediction_counts_or_says_why_it_does_not(spark: SparkSession, folder: Path) -> None:
@@ -249,79 +209,6 @@ def test_what_members_were_on_the_day_and_what_they_chose_and_how_leaving_is_tre
     assert rows["age"].max() == 90
 
 
-ADJUSTED = """claim_id,line,version,status,paid,type,dx1,claim_start_date
-once,1,1,paid,2020-06-20,IP,J18,2020-06-10
-twice,1,1,paid,2020-06-20,IP,J18,2020-06-10
-twice,1,1,paid,2020-06-20,IP,J18,2020-06-10
-back,1,1,paid,2020-06-20,IP,J18,2020-06-10
-back,1,2,reversed,2020-07-20,IP,,2020-06-10
-anew,1,1,paid,2020-06-20,IP,J18,2020-06-10
-anew,1,2,reversed,2020-07-20,IP,J18,2020-06-10
-anew,1,3,paid,2020-08-20,IP,J18,2020-06-10
-other,1,1,paid,2020-06-20,IP,J18,2020-06-10
-other,1,2,paid,2020-07-20,IP,R05,2020-06-10
-late,1,1,paid,2020-10-20,IP,J18,2020-06-10
-lateback,1,1,paid,2020-06-20,IP,J18,2020-06-10
-lateback,1,2,reversed,2020-10-20,IP,J18,2020-06-10
-line,1,1,reversed,2020-06-20,IP,J18,2020-06-10
-line,2,1,paid,2020-06-20,IP,J18,2020-06-10
-"""
-STANDS = "once twice anew lateback line"
-
-
-@pytest.mark.parametrize(("version", "stands"), [("version", STANDS), (None, f"{STANDS} other")])
-def test_lines_that_are_replaced_taken_back_or_late_make_no_event(
-    version: str | None, stands: str, spark: SparkSession, tmp_path: Path
-) -> None:
-    header, *lines = ADJUSTED.splitlines()
-    (tmp_path / "claims.csv").write_text(
-        "\n".join([f"member_id,{header}", *(f"m_{x.split(',')[0]},{x}" for x in lines)])
-    )
-    names = list(dict.fromkeys(f"m_{line.split(',')[0]}" for line in lines))
-    (tmp_path / "members.csv").write_text("\n".join(["member_id", *names]))
-    scored = ["member_id,scored_on,score", *(f"{name},2020-06-01,0.5" for name in names)]
-    (tmp_path / "predictions.csv").write_text("\n".join(scored))
-    codes = {"name": "stay", "settings": ["inpatient"], "codes": {"icd10cm": {"prefix": ["J"]}}}
-    config = config_of(
-        enrollment=None, outcome={**STAY, "events": [codes]}, as_of="2020-09-30",
-        members={"input": {"format": "csv", "path": "members.csv"}},
-    )  # fmt: skip
-    del config["enrollment"]
-    config["claims"]["columns"] = {
-        "line_number": "line", "known_on": "paid", "diagnoses": ["dx1"], **({"version": version} if version else {}),
-    }  # fmt: skip
-    config["claims"]["reversals"] = {"column": "status", "values": ["reversed"]}
-    cohort, rows = built(spark, config, tmp_path)
-    assert sorted(rows.loc[rows["label"] == 1, "member_id"]) == sorted(f"m_{name}" for name in stands.split())
-    of_lines = [row for row in cohort.flow if row.input == "outcome_lines" and row.attribute == "overall"]
-    left_out = {row.reason: row.rows_out for row in of_lines if row.rows_out}
-    if version:
-        # Versions 1 of `back`, `other`, and 1 and 2 of `anew` are replaced; the late reversal is not known yet.
-        assert left_out == {"duplicate_line": 1, "not_known_yet": 2, "superseded": 4, "reversed": 1}
-    else:
-        assert left_out == {"duplicate_line": 1, "not_known_yet": 2, "reversed": 4}
-
-
-def test_codes_of_a_system_that_nobody_knows_are_counted_and_not_passed_over(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    files = {
-        "members": "member_id\na\nb\nc",
-        "predictions": "member_id,scored_on,score\na,2020-06-01,0.5\nb,2020-06-01,0.5\nc,2020-06-01,0.5",
-        "claims": "member_id,claim_id,claim_start_date,type,system,dx1\n"
-        "a,1,2020-06-10,IP,ICD-10-CM,J18\nb,2,2020-06-10,IP,ICD-11,J18\nc,3,2020-06-10,IP,,",
-    }
-    for name, text in files.items():
-        (tmp_path / f"{name}.csv").write_text(text)
-    codes = {"name": "stay", "settings": ["inpatient"], "codes": {"icd10cm": {"prefix": ["J"]}}}
-    config = config_of(outcome={**STAY, "events": [codes]}, members={"input": {"format": "csv", "path": "members.csv"}})
-    del config["enrollment"]
-    config["claims"]["columns"] = {"diagnoses": ["dx1"], "diagnosis_system": "system"}
-    cohort, rows = built(spark, config, tmp_path)
-    assert cohort.refused["claims"] == {"code_system_unknown": 1, "used": 2}
-    assert rows.set_index("member_id")["label"].to_dict() == {"a": 1, "b": 0, "c": 0}
-
-
 def test_a_cohort_of_inputs_that_are_mostly_unusable_is_refused_and_leaves_its_record(
     spark: SparkSession, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -352,106 +239,6 @@ def test_columns_that_are_not_there_are_named_all_at_once(spark: SparkSession, f
         built(spark, config, folder)
     assert [problem.place for problem in told.value.problems] == ["members.attributes[0]", "claims.columns.diagnoses"]
     assert "did you mean `sex`" in str(told.value)
-
-
-@pytest.mark.parametrize("day", ["2018-09-30", "2018-12-31"])
-def test_real_claims_have_the_events_that_pandas_finds(
-    day: str, spark: SparkSession, data_folder: Path, tmp_path: Path
-) -> None:
-    place = data_folder / "cv19index"
-    people = pd.read_csv(place / "demographics.csv", encoding="utf-8-sig")
-    scores = pd.read_csv(place / "scores_2018-09-30.csv")
-    if day == "2018-12-31":
-        scores = pd.read_csv(place / "predictions.csv")[["personId", "prediction"]].set_axis(
-            ["personId", "score"], axis=1
-        )
-        scores = scores.assign(scored_on=day)
-    scores.to_csv(tmp_path / "predictions.csv", index=False)
-    config = {
-        "model": {"id": "cv19", "version": "1"},
-        "outcome": ANY_STAY,
-        "members": {
-            "input": {"format": "csv", "path": str(place / "demographics.csv")},
-            "columns": {"member_id": "personId", "age": "age"},
-            "attributes": [{"name": "sex", "from": "gender"}],
-        },
-        "claims": {
-            "input": {"format": "csv", "path": str(place / "claims.csv.gz")},
-            "columns": {
-                "member_id": "personId", "claim_id": "claimId", "start_date": "admitDate", "end_date": "dischargeDate",
-                "diagnoses": [f"dx{i}" for i in range(1, 16)],
-            },
-            "settings": [{"setting": "inpatient", "column": "inpatient", "values": ["True"]}],
-        },
-        "predictions": {"input": {"format": "csv", "path": "predictions.csv"}, "columns": {"member_id": "personId"}},
-    }  # fmt: skip
-    _, rows = built(spark, config, tmp_path)
-    claims = pd.read_csv(
-        place / "claims.csv.gz", usecols=["personId", "admitDate", "inpatient"], parse_dates=["admitDate"]
-    )
-    start = pd.Timestamp(day)
-    after = (
-        claims["inpatient"] & (claims["admitDate"] > start) & (claims["admitDate"] <= start + pd.offsets.MonthEnd(3))
-    )
-    people = people[people["personId"].isin(scores["personId"])]
-    people["event"] = people["personId"].isin(claims.loc[after, "personId"])
-    bands = pd.cut(
-        people["age"], [0, 18, 65, 75, 85, 999], right=False, labels=["under 18", "18-64", "65-74", "75-84", "85+"]
-    )
-    expected = people.groupby([people["gender"], bands.astype(str)])["event"].agg(["size", "sum"])
-    found = rows.groupby(["sex", "age_band"])["label"].agg(["size", "sum"])
-    assert found.to_numpy().tolist() == expected.to_numpy().tolist()
-    assert found.index.tolist() == expected.index.tolist()
-    assert expected["sum"].sum() > 0
-    result = fs.audit(
-        rows, score="score", label="label", attributes=["sex", "age_band"], flag_is="help",
-        operating_points=[{"name": "few", "rule": "alert_rate", "rate": 0.04}],
-    )  # fmt: skip
-    everybody = result.metrics.query("attribute == 'overall' and metric == 'selection_rate'")
-    assert np.isclose(everybody["value"].item(), 0.04, atol=0.01)
-
-
-def test_readmissions_of_real_stays_agree_with_pandas(spark: SparkSession, data_folder: Path, tmp_path: Path) -> None:
-    place = data_folder / "synthea"
-    encounters = pd.read_csv(place / "encounters_inpatient_emergency.csv.gz")
-    stays = encounters[encounters["ENCOUNTERCLASS"] == "inpatient"]
-    stays = stays.assign(start=stays["START"].str[:10], day=stays["STOP"].str[:10])
-    index = stays.sort_values("PAYER").drop_duplicates(["PATIENT", "day"]).assign(score=0.5)
-    index[["PATIENT", "day", "score", "PAYER"]].to_csv(tmp_path / "predictions.csv", index=False)
-    config = {
-        "model": {"id": "any", "version": "1"},
-        "outcome": str(REPOSITORY / "conf" / "outcomes" / "readmission_30_days.yaml"),
-        "members": {
-            "input": {"format": "csv", "path": str(place / "patients.csv.gz")},
-            "columns": {"member_id": "Id", "birth_date": "BIRTHDATE", "death_date": "DEATHDATE"},
-            "attributes": ["RACE", {"name": "sex", "from": "GENDER"}],
-        },
-        "claims": {
-            "input": {"format": "csv", "path": str(place / "encounters_inpatient_emergency.csv.gz")},
-            "columns": {"member_id": "PATIENT", "claim_id": "Id", "start_date": "START", "end_date": "STOP"},
-            "settings": [{"setting": "inpatient", "column": "ENCOUNTERCLASS", "values": ["inpatient"]}],
-        },
-        "predictions": {
-            "input": {"format": "csv", "path": "predictions.csv"},
-            "columns": {"member_id": "PATIENT", "scored_on": "day"},
-            "attributes": [{"name": "payer", "from": "PAYER"}],
-        },
-    }
-    cohort, rows = built(spark, config, tmp_path)
-    people = pd.read_csv(place / "patients.csv.gz")
-    merged = index.merge(people, left_on="PATIENT", right_on="Id")
-    day, died = pd.to_datetime(merged["day"]), pd.to_datetime(merged["DEATHDATE"])
-    merged = merged[~(died < day)]
-    later = merged[["PATIENT", "day"]].merge(stays[["PATIENT", "start"]], on="PATIENT")
-    days = (pd.to_datetime(later["start"]) - pd.to_datetime(later["day"])).dt.days
-    again = later[days.between(1, 30)].drop_duplicates(["PATIENT", "day"]).assign(label=1)
-    merged = merged.merge(again[["PATIENT", "day", "label"]], on=["PATIENT", "day"], how="left").fillna({"label": 0})
-    assert reasons(cohort)["in_cohort"] == len(merged)
-    for ours, theirs in (("RACE", "RACE"), ("sex", "GENDER"), ("payer", "PAYER")):
-        found = rows.groupby(ours)["label"].agg(["size", "sum"]).rename_axis("group")
-        expected = merged.groupby(theirs)["label"].agg(["size", "sum"]).astype("int64").rename_axis("group")
-        pd.testing.assert_frame_equal(found.astype("int64"), expected)
-    assert rows["label"].sum() > 0
 
 
 def test_the_day_of_the_config_is_a_day(folder: Path) -> None:
