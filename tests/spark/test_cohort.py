@@ -16,12 +16,9 @@ from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
 from fairsweep.surfaces.cli import run
 from tests.spark.made_up_cohorts import built, config_of, reasons
-from tests.unit.test_outcomes import STAY
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-ANY_STAY: dict[str, Any] = {**STAY, "horizon": {"months": 3}}
 
 
 MEMBERS = """member_id,birth_date,sex,death_date

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,8 +12,6 @@ from tests.unit.test_outcomes import STAY
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-ANY_STAY: dict[str, Any] = {**STAY, "horizon": {"months": 3}}
 
 
 ADJUSTED = """claim_id,line,version,status,paid,type,dx1,claim_start_date
