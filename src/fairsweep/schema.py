@@ -72,6 +72,7 @@ class Table:
         checks: conditions on every row.
         partitioned: by `run_id`, so that a write replaces exactly its own runs and never meets another's.
         properties: further table properties.
+        of_members: rows are of members and there may be millions: they are not brought to one process to be compared.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Table:
     checks: tuple[Check, ...]
     partitioned: bool = True
     properties: tuple[tuple[str, str], ...] = ()
+    of_members: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -337,6 +337,7 @@ _COHORT = Table(
         _required("group_values", "ARRAY<STRING>", "the member's value of each; NULL where unknown"),
     ),
     (_WINDOW_CHECK,),
+    of_members=True,
 )
 
 _COHORT_FLOW = Table(

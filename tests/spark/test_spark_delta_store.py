@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 from fairsweep.checksums import checksum
 from fairsweep.errors import StorageError, UsageError
 from fairsweep.schema import SCHEMA_VERSION_PROPERTY, conform
-from fairsweep.stores import publishing
+from fairsweep.stores import publishing, spark_delta
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Run
 from fairsweep.stores.spark_delta import SparkDeltaStore
@@ -60,6 +60,29 @@ def test_spark_reads_back_what_was_written(spark: SparkSession, store: SparkDelt
     store.register_sql_views()
     found, expected = spark.table(table), spark.createDataFrame(both(table))
     assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
+
+
+def test_many_members_are_compared_by_tasks_and_never_read_here(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, run = SparkDeltaStore(spark, Place.warehouse(tmp_path)), made_up_run("A", verb="cohort")
+    read: list[str] = []
+    ordinary = SparkDeltaStore.read
+
+    def noted(self: SparkDeltaStore, table: str, run_ids: Sequence[str]) -> pa.Table:
+        read.append(table)
+        return ordinary(self, table, run_ids)
+
+    monkeypatch.setattr(SparkDeltaStore, "read", noted)
+    monkeypatch.setattr(spark_delta, "MOST_MEMBERS_READ", len(run.results["cohort"]) - 1)
+    assert store.publish([run]) == {run.id: "published"}
+    assert store.publish([run]) == {run.id: "already_done"}
+    assert "cohort_flow" in read
+    assert "cohort" not in read
+    delta = DeltaTable(tmp_path / "cohort")
+    delta.update(updates={"label": "1 - label"})
+    with pytest.raises(StorageError, match=r"cohort of run .* is not as it was written"):
+        store.verify([run.id])
 
 
 def test_delta_rs_and_duckdb_read_what_spark_wrote_and_run_every_view(store: SparkDeltaStore, folder: Path) -> None:

@@ -32,6 +32,8 @@ _BYTES_PER_VALUE = {"DOUBLE": 8, "BIGINT": 3, "INT": 2, "ARRAY<STRING>": 1}
 _CREATE_ATTEMPTS = 6
 # Below it, reading them here takes less time than starting Python beside Spark.
 MOST_ROWS_READ = 2_000_000
+# Members have names of their own, which take so much room that Spark loses them on their way here.
+MOST_MEMBERS_READ = 100_000
 
 _CONFLICT = re.compile(
     r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|"
@@ -119,7 +121,7 @@ class SparkDeltaStore(Publishing):
 
     def checksums(self, table: str, rows: Mapping[str, int]) -> dict[str, Checksum]:
         """The checksums of runs in a result table; of many rows tasks take them."""
-        if sum(rows.values()) <= MOST_ROWS_READ:
+        if sum(rows.values()) <= (MOST_MEMBERS_READ if TABLES[table].of_members else MOST_ROWS_READ):
             return super().checksums(table, rows)
         from pyspark.sql import functions as F
 
