@@ -153,6 +153,7 @@ def frame(work: Work) -> Job:
             flag_is="help",
             cutoffs=work.values.tolist(),
             operating_points=[point],
+            privacy={"minimum_cell_size": 0},
         )
         _ = result.metrics
         return result

@@ -21,8 +21,10 @@ from fairsweep.verbs.audit import (
     AuditOutcome,
     assess,
     count,
+    hide,
     publish,
     record_of,
+    tables_told,
 )
 from fairsweep.verbs.frames import engine_over
 from fairsweep.verbs.records import Batch, now, state_version
@@ -56,7 +58,13 @@ def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
     non_event_labels: Sequence[str | float | bool] | None = None,
     model: Mapping[str, str] | None = None,
     columns: Mapping[str, str] | None = None,
+    unit: Literal["member", "prediction"] | None = None,
+    weight_kind: Literal["sampling", "frequency", "exposure"] | None = None,
+    score_kind: Literal["score", "probability"] = "score",
+    discover: Mapping[str, Any] | Sequence[str] | None = None,
+    training_population: Mapping[str, Mapping[str, float]] | None = None,
     verdict: Mapping[str, float] | None = None,
+    privacy: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
     window_start: date | str | None = None,
     window_end: date | str | None = None,
@@ -76,8 +84,15 @@ def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
         event_labels: labels of events.
         non_event_labels: labels of non-events; without them every other label is one.
         model: `{"id": ..., "version": ...}`; without it the model is called `model` `1`.
-        columns: further columns as in a config: `member`, `scored_on`, `model_id` and `model_version`.
+        columns: further columns as in a config: `member`, `weight`, `scored_on`, `model_id` and `model_version`.
+        unit: what a row is: a `member`, who may be there once, or a `prediction`.
+        weight_kind: what the weights are: inverse chances of `sampling`, `frequency`, or `exposure`.
+        score_kind: `probability` where scores are probabilities, so that calibration can be told.
+        discover: attributes whose combinations are searched for subgroups that nobody listed.
+        training_population: by attribute, the share of each group among those the model was trained on.
         verdict: `floor` and `alpha`.
+        privacy: `minimum_cell_size`, 11 unless said otherwise: no smaller count of members can be had from what is
+            shown; 0 shows everything. `allowed_attributes` names attributes that look as if they told people apart.
         limits: as in a config.
         window_start: first day of `scored_on` that counts, UTC; a date or a text as in 2026-01-31.
         window_end: the day after the last.
@@ -97,11 +112,14 @@ def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
         "attributes": _listed(attributes),
         "cutoffs": cutoffs if isinstance(cutoffs, Mapping) else {"values": _listed(cutoffs)},
         "operating_points": _listed(operating_points),
-        "privacy": {"minimum_cell_size": 0},
+        "score_kind": score_kind,
         **({"non_event_labels": _listed(non_event_labels)} if non_event_labels is not None else {}),
-        **({"verdict": _plain(verdict)} if verdict else {}),
-        **({"limits": _plain(limits)} if limits else {}),
     }
+    further = {
+        "unit": unit, "weight_kind": weight_kind, "discover": discover, "training_population": training_population,
+        "verdict": verdict, "privacy": privacy, "limits": limits,
+    }  # fmt: skip
+    config |= {name: _plain(value) for name, value in further.items() if value}
     if model is not None:
         config["model"] = _plain(model)
     elif not {"model_id", "model_version"} & set(columns or {}):
@@ -146,7 +164,7 @@ def _audited(spec: AuditSpec, window: Window, engine: Engine, spark: SparkSessio
     inspection = engine.inspect()
     check_columns(spec, inspection)
     counted = count(spec, window, engine, inspection, lambda _: None)
-    models = assess(spec, window, engine, inspection, counted)
+    models = [hide(model) for model in assess(spec, window, engine, inspection, counted)]
     if all(model.problems for model in models):
         raise DataRefusedError(problem for model in models for problem in model.problems)
     version = state_version(counted, [grouping.attributes for grouping in spec.groupings])
@@ -167,9 +185,9 @@ class AuditResult:
     @cached_property
     def tables(self) -> dict[str, pa.Table]:
         """Every result table, and the record of the run, by name."""
-        from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
+        from fairsweep.tables import RUNS, TABLES
 
-        found = {name: self._table(name) for name in AUDIT_TABLES}
+        found = {name: self._table(name) for name in tables_told(self._batch.spec)}
         records = [record_of(self._batch, self._counted, model) for model in self._accepted]
         return found | {RUNS: TABLES[RUNS].rows([{"is_current": False, "checksums": "{}", **r} for r in records])}
 
@@ -214,6 +232,21 @@ class AuditResult:
         return self._shown("refused_counts")
 
     @property
+    def ranking(self) -> pd.DataFrame:
+        """How well scores rank and are calibrated, by group: the table `ranking`."""
+        return self._shown("ranking")
+
+    @property
+    def reliability(self) -> pd.DataFrame:
+        """Mean scores beside event rates, by group and range of scores: the table `reliability`."""
+        return self._shown("reliability")
+
+    @property
+    def subgroups(self) -> pd.DataFrame:
+        """What the search of `discover` found: the table `subgroups`."""
+        return self._shown("subgroups")
+
+    @property
     def warnings(self) -> list[str]:
         """What a person should know beside the figures; among it, models that were refused."""
         refused = [f"{' '.join(m.key)} is refused: {problem}" for m in self._models for problem in m.problems]
@@ -225,14 +258,15 @@ class AuditResult:
         frame: pd.DataFrame = self._table(table).drop_columns(hidden).to_pandas()
         return frame
 
-    def at(self, cutoff: float) -> pd.DataFrame:
+    def at(self, cutoff: float, *, intervals: bool = False) -> pd.DataFrame:
         """Every group at another cutoff of the grid, without a rescan: exploration, no verdict.
 
         Args:
             cutoff: a cutoff of the grid.
+            intervals: whether every metric stands in a row of its own, with its interval.
 
         Returns:
-            Columns as in `sweep`.
+            Columns as in `sweep`, or with intervals as in `metrics`; of groups that may not be shown no figures.
 
         Raises:
             UsageError: where the cutoff is not on the grid; it names both neighbours.
@@ -257,7 +291,10 @@ class AuditResult:
                     )
                 )
             keys = self._batch.keys(model.key)
-            parts.append(table_of("threshold_sweep", model.assessment.sweep_at(index), keys))
+            if intervals:
+                parts.append(table_of("group_metrics", model.assessment.metrics_at(index), keys))
+            else:
+                parts.append(table_of("threshold_sweep", model.assessment.sweep_at(index), keys))
         several = len(parts) > 1
         hidden = [name for name in _KEYS if not (several and name in {"model_id", "model_version"})]
         frame: pd.DataFrame = pa.concat_tables(parts).drop_columns(hidden).to_pandas()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from fairsweep.specs.audit import AttributeSpec, AuditSpec
 
 UNKNOWN = "unknown"
+# Weights are kept in millionths.
+LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
 FIRST_DAY, NO_END = date(1970, 1, 1), date(9999, 12, 31)
 
 # A row is refused for the first of these that holds.
@@ -43,7 +45,13 @@ REFUSAL_REASONS = (
     "scored_on_missing",
     "group_out_of_range",
     "group_not_a_number",
+    "member_missing",
+    "weight_missing",
+    "weight_out_of_range",
+    "score_not_a_probability",
+    "member_repeated",
 )
+REPEATED = "member_repeated"
 # A row with a known label and one of these is unscored: kept beside the counts, because nobody flagged it.
 UNSCORED_REASONS = ("score_missing", "score_nan", "score_infinite", "score_not_a_number")
 # Refusals that leave the group of a row in the dark, so that no group can be blamed for them.
@@ -83,7 +91,12 @@ class Intake:
         rules: refusals first, then what makes a row unscored, each in the order in which it is tried.
         score: the score as a DOUBLE, finite wherever no rule holds.
         groups: for each single attribute its name and the group of a row, never NULL.
+        groupings: the attributes of everything that is reported or searched.
         label: the label as text, for the one message that has to name labels.
+        member: text, never NULL wherever no rule holds; None where rows are people.
+        weight: a DOUBLE within bounds wherever no rule holds; None where rows weigh the same.
+        once: whether a member who is there again is refused.
+        score_sums: whether scores are summed, for calibration.
     """
 
     inside: Expression
@@ -96,11 +109,23 @@ class Intake:
     groups: tuple[tuple[str, Expression], ...]
     groupings: tuple[tuple[str, ...], ...]
     label: Expression
+    member: AsText | None = None
+    weight: AsNumber | None = None
+    once: bool = False
+    score_sums: bool = False
+
+    @property
+    def measured(self) -> bool:
+        """Whether more is summed than rows."""
+        return self.member is not None or self.weight is not None or self.score_sums
 
     @property
     def fields(self) -> list[int]:
         """The positions of all columns that the scan reads."""
-        parts = (self.inside, self.model_id, self.model_version, self.is_event, self.label_known, self.score)
+        parts = (
+            self.inside, self.model_id, self.model_version, self.is_event, self.label_known, self.score, self.member,
+            self.weight,
+        )  # fmt: skip
         return sorted(fields_of((*parts, *self.rules, *self.groups)))
 
     @property
@@ -130,6 +155,12 @@ def build(spec: AuditSpec, names: Sequence[str], window: Window) -> Intake:
         within = AllOf((Compare(day, ">=", window.start), Compare(day, "<", window.end)))
         inside = AnyOf((Malformed(), IsNull(day), within))
     rules += _group_rules(groups)
+    rules += _unit_rules(spec, position)
+    if spec.score_kind == "probability":
+        rules.append(Rule("score_not_a_probability", _beyond(AsNumber(score), 0.0, 1.0)))
+    if spec.unit == "member":
+        # Only the rows of a member together tell: whoever counts sees to it.
+        rules.append(Rule(REPEATED, AnyOf(())))
     rules += _score_rules(score)
     return Intake(
         inside=inside,
@@ -140,8 +171,12 @@ def build(spec: AuditSpec, names: Sequence[str], window: Window) -> Intake:
         rules=tuple(rules),
         score=AsNumber(score),
         groups=tuple((attribute.name, _group(attribute, field)) for attribute, field in groups),
-        groupings=tuple(grouping.attributes for grouping in spec.groupings),
+        groupings=tuple(dict.fromkeys([*(grouping.attributes for grouping in spec.groupings), *spec.searched])),
         label=AsText(label),
+        member=None if columns.member is None else AsText(Field(position[columns.member])),
+        weight=None if columns.weight is None else AsNumber(Field(position[columns.weight])),
+        once=spec.unit == "member",
+        score_sums=spec.score_kind == "probability",
     )
 
 
@@ -170,6 +205,25 @@ def _score_rules(field: Field) -> list[Rule]:
         Rule("score_infinite", infinite),
         Rule("score_not_a_number", IsNull(number)),
     ]
+
+
+def _beyond(number: AsNumber, low: float, high: float) -> Expression:
+    """A finite number outside `[low, high]`."""
+    finite = Not(AnyOf((IsNaN(number), Compare(number, "=", inf), Compare(number, "=", -inf))))
+    return AllOf((finite, AnyOf((Compare(number, "<", low), Compare(number, ">", high)))))
+
+
+def _unit_rules(spec: AuditSpec, position: Mapping[str, int]) -> list[Rule]:
+    """What a row needs so that its member and its weight are known."""
+    rules = []
+    if spec.columns.member is not None:
+        rules.append(Rule("member_missing", IsNull(AsText(Field(position[spec.columns.member])))))
+    if spec.columns.weight is not None:
+        weight = AsNumber(Field(position[spec.columns.weight]))
+        rules.append(Rule("weight_missing", AnyOf((IsNull(weight), IsNaN(weight)))))
+        outside = AnyOf((Compare(weight, "<", LEAST_WEIGHT), Compare(weight, ">", MOST_WEIGHT)))
+        rules.append(Rule("weight_out_of_range", outside))
+    return rules
 
 
 def _missing(attribute: AttributeSpec, field: Field) -> Expression:

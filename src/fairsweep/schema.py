@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA_VERSION_PROPERTY = "fairsweep.schema_version"
+ACCESS_PROPERTY = "fairsweep.access"
 
 _ARROW_TYPES: dict[str, pa.DataType] = {
     "STRING": pa.string(),
@@ -73,6 +74,7 @@ class Table:
         partitioned: by `run_id`, so that a write replaces exactly its own runs and never meets another's.
         properties: further table properties.
         of_members: rows are of members and there may be millions: they are not brought to one process to be compared.
+        restricted: small cells or members can be read from it, so that it belongs under access rights of its own.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Table:
     partitioned: bool = True
     properties: tuple[tuple[str, str], ...] = ()
     of_members: bool = False
+    restricted: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -112,6 +115,7 @@ class Table:
             "delta.enableDeletionVectors": "false",
             "delta.enableInCommitTimestamps": "false",
             SCHEMA_VERSION_PROPERTY: str(SCHEMA_VERSION),
+            ACCESS_PROPERTY: "restricted" if self.restricted else "published",
         }
         checks = {f"delta.constraints.{check.name}": check.sql for check in self.checks}
         return fixed | dict(self.properties) | checks

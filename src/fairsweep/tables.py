@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fairsweep.core import clusters, weights
 from fairsweep.core.disparities import COMPARATORS
+from fairsweep.core.histogram import SCORE_MEASURES
 from fairsweep.core.metrics import DEFINED, EMPTY, METRICS, SUPPRESSED, UNDEFINED_STATUSES, Metric
 from fairsweep.core.operating_points import NO_CUTOFF
 from fairsweep.core.verdicts import VERDICT_ORDER
@@ -97,14 +99,18 @@ _RUNS = Table(
         _optional("full_sweep", "BOOLEAN", "false where some attribute has operating points only"),
         _optional("input_name", "STRING", "path or table that was read; of several, JSON"),
         _optional("input_version", "STRING", "what pins its content; of several inputs, JSON"),
-        _optional("rows_input", "BIGINT", "rows inside the window"),
-        _optional("rows_used", "BIGINT", "rows with a usable score and label"),
-        _optional("rows_unscored", "BIGINT", "rows with a label and no usable score"),
-        _optional("rows_refused", "BIGINT", "rows refused for a reason; see refused_counts"),
+        _optional("rows_input", "BIGINT", "rows inside the window; NULL where it would show a small cell"),
+        _optional("rows_used", "BIGINT", "rows with a usable score and label; likewise"),
+        _optional("rows_unscored", "BIGINT", "rows with a label and no usable score; likewise"),
+        _optional("rows_refused", "BIGINT", "rows refused for a reason, see refused_counts; likewise"),
         _optional("checksums", "STRING", "JSON: table name -> rows and checksum of what this run wrote"),
         _required("started_at", "TIMESTAMP", "when the run began, UTC"),
         _required("finished_at", "TIMESTAMP", "when its results were ready to publish, UTC"),
         _optional("error", "STRING", "why it failed or was refused"),
+        _optional("minimum_cell_size", "INT", "no smaller count of members but 0 is shown; 0 where all are"),
+        _optional("hidden", "STRING", "JSON: by table what is hidden and why, and what is shown"),
+        _optional("conditions", "STRING", "JSON: how many groups, hidden or not, meet each condition of --fail-on"),
+        _optional("notes", "STRING", "JSON: what a person should know beside the figures"),
     ),
     (
         _WINDOW_CHECK,
@@ -112,8 +118,9 @@ _RUNS = Table(
         Check("current_succeeded", "NOT is_current OR status = 'succeeded'"),
         Check(
             "succeeded_complete",
-            "status <> 'succeeded' OR (checksums IS NOT NULL AND rows_input IS NOT NULL "
-            "AND rows_used IS NOT NULL AND rows_unscored IS NOT NULL AND rows_refused IS NOT NULL)",
+            "status <> 'succeeded' OR (checksums IS NOT NULL AND (coalesce(minimum_cell_size, 0) > 0 "
+            "OR (rows_input IS NOT NULL AND rows_used IS NOT NULL AND rows_unscored IS NOT NULL "
+            "AND rows_refused IS NOT NULL)))",
         ),
         _counts("rows_input", "rows_used", "rows_unscored", "rows_refused"),
         Check(
@@ -140,6 +147,11 @@ _REFUSED_COUNTS = Table(
     ),
     (_WINDOW_CHECK, _listed("label", ("event", "non_event", "unknown")), _counts("n")),
 )
+_MEASURES = {
+    **dict.fromkeys(SCORE_MEASURES, "scores, or their squares, in billionths"),
+    **dict.fromkeys(weights.MEASURES, "weights in millionths, or their squares"),
+    **dict.fromkeys(clusters.MEASURES, "over pairs of a member's rows, or distinct members; see docs/evidence.md"),
+}
 
 _SCORE_HISTOGRAMS = Table(
     "score_histograms",
@@ -153,12 +165,14 @@ _SCORE_HISTOGRAMS = Table(
         _required("grid_id", "STRING", "fingerprint of the cutoffs; histograms merge only where it is equal"),
         _required("events", "BIGINT", "rows with the event"),
         _required("non_events", "BIGINT", "rows without"),
+        *(_optional(name, "BIGINT", f"sum {what}") for name, what in _MEASURES.items()),
     ),
     (
         _WINDOW_CHECK,
         _counts("cell_id", "events", "non_events"),
         Check("bucket_range", "bucket >= -1"),
     ),
+    restricted=True,
 )
 
 _CELLS = Table(
@@ -197,6 +211,10 @@ _THRESHOLD_SWEEP = Table(
         _optional("gbe_ci_high", "DOUBLE", "upper 95 % limit of group_benefit_equality (Bonett and Price)"),
         _required("status", "STRING", "of the counts: defined, empty or suppressed"),
         _required("operating_points", "ARRAY<STRING>", "the operating points that have this cutoff"),
+        *(
+            _optional(f"weighted_{name}", "DOUBLE", f"{name} by weight, of which the metrics are; NULL without weights")
+            for name in ("tp", "fp", "fn", "tn")
+        ),
     ),
     (
         _WINDOW_CHECK,
@@ -238,12 +256,20 @@ _GROUP_METRICS = Table(
         _optional("verdict", "STRING", "breach, ..., not_assessed; of group_benefit_equality only"),
         _optional("high_note", "STRING", "whether a high value goes with another group's being low"),
         _optional("flag_balance", "BIGINT", "people flagged minus people with the event"),
+        _optional("weighted_numerator", "DOUBLE", "numerator by weight; NULL without weights"),
+        _optional("weighted_denominator", "DOUBLE", "denominator by weight; NULL without weights"),
+        _optional("rounded_to", "DOUBLE", "value is rounded to multiples of it, because exact counts are hidden"),
+        _optional("shrunk_value", "DOUBLE", "value drawn towards the attribute's other groups; to order, not to judge"),
+        _optional("events_needed", "BIGINT", "events with which a fair group is proven fair 80 % of the time"),
+        _optional("short_flags", "BIGINT", "flags that a group below the floor lacks to reach it"),
+        _optional("flags_per_expected_event", "DOUBLE", "flagged over the sum of scores; of probabilities only"),
+        _optional("expected_to_observed", "DOUBLE", "sum of scores over events; of probabilities only"),
     ),
     (
         _WINDOW_CHECK,
         _listed("status", VALUE_STATUSES),
         Check("value_defined", "(status = 'defined') = (value IS NOT NULL)"),
-        _counts("numerator", "denominator", "family_size"),
+        _counts("numerator", "denominator", "family_size", "events_needed", "short_flags"),
         _ratios("value", "ci_low", "ci_high", "judged_value"),
         _ordered("ci_low", "ci_high"),
         _shares("p_below", "p_above", "p_adjusted", "alpha"),
@@ -317,6 +343,104 @@ _OPERATING_POINTS = Table(
     ),
 )
 
+_RANKING_FIGURES = (
+    ("auc", "area under the receiver operating characteristic: the chance that an event outranks a non-event"),
+    ("auc_ci_low", "lower 95 % limit (DeLong)"),
+    ("auc_ci_high", "upper 95 % limit (DeLong)"),
+    ("auc_standard_error", "its standard error (DeLong)"),
+    ("auc_binning_error", "how much it can differ from that of unbinned scores"),
+    ("average_precision", "average precision, stepwise"),
+    ("sensitivity_at_1_percent", "share of events found where 1 % of everybody is flagged"),
+    ("sensitivity_at_3_percent", "where 3 % are"),
+    ("sensitivity_at_5_percent", "where 5 % are"),
+    ("sensitivity_at_10_percent", "where 10 % are"),
+    ("expected", "sum of the scores: expected events; of probabilities only, like all that follows"),
+    ("expected_to_observed", "expected over observed events"),
+    ("expected_to_observed_ci_low", "lower 95 % limit (Byar)"),
+    ("expected_to_observed_ci_high", "upper 95 % limit (Byar)"),
+    ("brier_score", "mean squared difference of score and outcome"),
+    ("calibration_slope", "slope of the outcome's log odds on the score's: 1 where scores are neither too extreme"),
+    ("calibration_intercept", "calibration in the large: log odds by which scores are too low"),
+    ("balance_positive_class", "mean score of events"),
+    ("balance_negative_class", "mean score of non-events"),
+)
+_RANKING = Table(
+    "ranking",
+    "How well scores rank, and where they are probabilities how well they are calibrated, by group; no cutoff",
+    ("run_id", "attribute", "group_value"),
+    (
+        *_KEYS,
+        *_GROUP,
+        _optional("n", "BIGINT", "rows with a usable score and label"),
+        _optional("events", "BIGINT", "those with the event"),
+        *(_optional(name, "DOUBLE", comment) for name, comment in _RANKING_FIGURES),
+        _STATUS._replace(comment="of the area under the curve: defined, or why there is none"),
+    ),
+    (
+        _WINDOW_CHECK,
+        _listed("status", VALUE_STATUSES),
+        _counts("n", "events"),
+        _shares("auc", "auc_ci_low", "auc_ci_high", "average_precision", "brier_score"),
+        _ordered("auc_ci_low", "auc_ci_high"),
+    ),
+)
+
+_RELIABILITY = Table(
+    "reliability",
+    "Mean score beside the event rate, by group and range of scores; of probabilities only",
+    ("run_id", "attribute", "group_value", "bin"),
+    (
+        *_KEYS,
+        *_GROUP,
+        _required("bin", "INT", "the range, from 0"),
+        _optional("score_from", "DOUBLE", "its lowest score; NULL where it is open"),
+        _optional("score_below", "DOUBLE", "the score it ends below; NULL where it is open"),
+        _required("n", "BIGINT", "rows"),
+        _required("events", "BIGINT", "those with the event"),
+        _optional("mean_score", "DOUBLE", "mean score"),
+        _optional("event_rate", "DOUBLE", "events over rows"),
+        _optional("ci_low", "DOUBLE", "lower 95 % limit of the event rate (Wilson)"),
+        _optional("ci_high", "DOUBLE", "upper 95 % limit of the event rate (Wilson)"),
+    ),
+    (
+        _WINDOW_CHECK,
+        _counts("bin", "n", "events"),
+        _shares("event_rate", "ci_low", "ci_high"),
+        _ordered("ci_low", "ci_high"),
+    ),
+)
+
+_SUBGROUPS = Table(
+    "subgroups",
+    "Subgroups that nobody listed and the search found in breach, those that lack most flags first",
+    ("run_id", "operating_point", "place"),
+    (
+        *_KEYS,
+        _OPERATING_POINT,
+        _required("place", "INT", "rank by the lower bound of the shortfall, from 1"),
+        _required("attributes", "ARRAY<STRING>", "the attributes that make it up"),
+        _required("group_values", "ARRAY<STRING>", "its value of each"),
+        _optional("n", "BIGINT", "rows; NULL where small cells are hidden"),
+        _optional("events", "BIGINT", "events; likewise"),
+        _optional("flagged", "BIGINT", "flagged; likewise"),
+        _optional("group_benefit_equality", "DOUBLE", "flagged over events"),
+        _optional("judged_value", "DOUBLE", "what the floor is held against"),
+        _optional("gbe_ci_low", "DOUBLE", "lower 95 % limit of group_benefit_equality"),
+        _optional("gbe_ci_high", "DOUBLE", "upper 95 % limit of group_benefit_equality"),
+        _optional("shortfall", "DOUBLE", "flags it lacks to reach the floor; for a sanction flags too many"),
+        _optional("shortfall_low", "DOUBLE", "lower bound of the shortfall, one-sided 95 %"),
+        _required("p_adjusted", "DOUBLE", "the p of the breach, adjusted for all subgroups searched"),
+        _required("searched", "INT", "how many subgroups were searched"),
+        _optional("rounded_to", "DOUBLE", "values are rounded to multiples of it, because exact counts are hidden"),
+    ),
+    (
+        _WINDOW_CHECK,
+        _counts("place", "n", "events", "flagged", "searched"),
+        _ratios("group_benefit_equality", "judged_value", "gbe_ci_low", "gbe_ci_high"),
+        _shares("p_adjusted"),
+    ),
+)
+
 _COHORT = Table(
     "cohort",
     "Who counts, and what came of each prediction; it holds members, and belongs under restricted access",
@@ -338,6 +462,7 @@ _COHORT = Table(
     ),
     (_WINDOW_CHECK,),
     of_members=True,
+    restricted=True,
 )
 
 _COHORT_FLOW = Table(
@@ -352,17 +477,22 @@ _COHORT_FLOW = Table(
         _required("step", "INT", "place of the step, from 1"),
         _required("reason", "STRING", "why rows are left out there; in_cohort or used at the end"),
         *_GROUP,
-        _required("rows_in", "BIGINT", "rows that came to the step"),
-        _required("rows_out", "BIGINT", "rows left out there"),
+        _optional("rows_in", "BIGINT", "rows that came to the step; NULL where it would show a small cell"),
+        _optional("rows_out", "BIGINT", "rows left out there; likewise"),
         _optional("events", "BIGINT", "of the predictions in the cohort, those with the outcome; else NULL"),
     ),
-    (_WINDOW_CHECK, _counts("step", "rows_in", "rows_out", "events"), Check("rows_left", "rows_out <= rows_in")),
+    (
+        _WINDOW_CHECK,
+        _counts("step", "rows_in", "rows_out", "events"),
+        Check("rows_left", "rows_in IS NULL OR rows_out IS NULL OR rows_out <= rows_in"),
+    ),
 )
 
 RUNS = _RUNS.name
 _BY_VERB = {
     "audit": (
         _REFUSED_COUNTS, _SCORE_HISTOGRAMS, _CELLS, _THRESHOLD_SWEEP, _GROUP_METRICS, _DISPARITIES, _OPERATING_POINTS,
+        _RANKING, _RELIABILITY, _SUBGROUPS,
     ),
     "cohort": (_COHORT, _COHORT_FLOW),
 }  # fmt: skip
@@ -371,6 +501,10 @@ TABLES_OF: dict[str, tuple[str, ...]] = {verb: tuple(table.name for table in own
 """The result tables that the runs of a verb write."""
 AUDIT_TABLES, COHORT_TABLES = TABLES_OF["audit"], TABLES_OF["cohort"]
 RESULT_TABLES: tuple[str, ...] = (*AUDIT_TABLES, *COHORT_TABLES)
+WHOLE_COUNTS: tuple[str, ...] = (_SCORE_HISTOGRAMS.name,)
+"""The tables from which every count could be had, where small ones are hidden."""
+RESTRICTED_TABLES: tuple[str, ...] = tuple(name for name, table in TABLES.items() if table.restricted)
+"""The tables that small cells, or members, can be read from: they belong under access rights of their own."""
 
 
 def markdown() -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fairsweep.core.disparities import CRITERIA
 from fairsweep.core.metrics import GBE
 from fairsweep.core.verdicts import BREACH, NOT_ASSESSED
-from fairsweep.tables import RUNS, TABLES
+from fairsweep.tables import RUNS, TABLES, WHOLE_COUNTS
 
 NameOf = Callable[[str], str]
 
@@ -55,7 +55,9 @@ def current_rows(table: str, name_of: NameOf) -> str:
     everything = f"SELECT * FROM {name_of(table)}"
     if table == RUNS:
         return everything
-    return f"{everything} WHERE run_id IN (SELECT run_id FROM {name_of(RUNS)} WHERE is_current)"
+    # What is hidden could be had from the whole counts: who may read them reads their table itself.
+    whole = " AND coalesce(minimum_cell_size, 0) = 0" if table in WHOLE_COUNTS else ""
+    return f"{everything} WHERE run_id IN (SELECT run_id FROM {name_of(RUNS)} WHERE is_current{whole})"
 
 
 def _columns(alias: str, table: str, leave_out: Sequence[str] = ()) -> str:

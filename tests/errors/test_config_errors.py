@@ -141,8 +141,7 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("at: 0.071", "rate: 0.03", "operating_points[1].at (line 13)", "missing"),
     ("fixed, at: 0.071", "alert_rate, rate: 1", "operating_points[1].rate (line 13)", "below 1"),
     ("rule: fixed", "rule: fixd", "operating_points[1].rule (line 13)", "did you mean `fixed`?"),
-    ("privacy: {minimum_cell_size: 0}\n", "", "privacy", "minimum_cell_size: 0"),
-    ("minimum_cell_size: 0", "minimum_cell_size: 11", "privacy.minimum_cell_size (line 14)", "only 0"),
+    ("minimum_cell_size: 0", "minimum_cell_size: 1", "privacy.minimum_cell_size (line 14)", "from 2 to 100"),
     ("privacy:", "verdict: {floor: 1}\nprivacy:", "verdict.floor (line 14)", "below 1"),
     ("privacy:", "verdict: {alpha: 0.5}\nprivacy:", "verdict.alpha (line 14)", "below 0.5"),
     ("privacy:", "verdict: {floor: '0.8'}\nprivacy:", "verdict.floor (line 14)", "without quotes"),
@@ -193,7 +192,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
         ("[18, 65, 75, 85]", "[18, 18]"),
         ("stop: 1,", "stop: 0,"),
         ("name: paper", "name: deployed"),
-        ("minimum_cell_size: 0", "minimum_cell_size: 11"),
+        ("minimum_cell_size: 0", "minimum_cell_size: -1"),
     ):
         text = text.replace(old, new, 1)
     places = [problem.split(" (line")[0].removeprefix("falls.yaml: ") for problem in problems_of(text)]
@@ -283,7 +282,7 @@ def test_plain_data_is_checked_like_a_file() -> None:
     for words in (
         "audit(...): atributes",
         "did you mean `attributes`?",
-        "audit(...): privacy",
+        "audit(...): cutoffs",
         "audit(...): model",
     ):
         assert words in text, text

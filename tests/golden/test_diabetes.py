@@ -43,6 +43,7 @@ def test_every_group_has_the_counts_of_pandas_and_the_smallest_do_no_harm(encoun
             for name, column in ATTRIBUTES.items()
         ],
         flag_is="help",
+        privacy={"minimum_cell_size": 0},
         operating_points=[{"name": "population", "rule": "population_gbe", "target": 1.0}],
     )  # fmt: skip
     (cutoff,) = result.operating_points["cutoff"]

@@ -214,7 +214,7 @@ def test_a_local_audit_publishes_what_pandas_counts_and_is_done_the_second_time(
 )
 def test_frames_are_counted_here_and_written_without_spark(tmp_path: Path, form: Callable[[pd.DataFrame], Any]) -> None:
     rows = people(600)
-    given = config_of(model={"id": "frame", "version": "1"}, columns=None, privacy=None)
+    given = config_of(model={"id": "frame", "version": "1"}, columns=None)
     result = fs.audit(form(rows), score="score", label="label", **given)
     outcome = result.write(tmp_path / "wh")
     assert outcome.state == "published"

@@ -113,7 +113,13 @@ def _results(keys: dict[str, Any], counts: np.ndarray[Any, np.dtype[np.int64]]) 
             "population_gbe": 1.0, "status": "defined",
         }
     ]  # fmt: skip
+    figures = {"n": 90, "events": 9, "auc": 0.7, "auc_ci_low": 0.6, "auc_ci_high": 0.8, "average_precision": 0.3}
+    people: Rows = [{"attribute": attribute, "group_value": value} for attribute, value in GROUPS]
+    found = {"place": 1, "attributes": ["race", "sex"], "group_values": [GROUPS[1][1], "male"], "p_adjusted": 0.01}
     rows = {
+        "ranking": [one | figures | {"status": "defined"} for one in people],
+        "reliability": [one | {"bin": 0, "n": 90, "events": 9, "event_rate": 0.1, "ci_low": 0.05} for one in people],
+        "subgroups": [found | {"operating_point": POINT, "searched": 5, "group_benefit_equality": 0.5}],
         "refused_counts": [
             {"attribute": "sex", "group_value": "male", "reason": "score_nan", "label": "event", "n": 2}
         ],

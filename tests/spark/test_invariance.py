@@ -97,6 +97,7 @@ def _audited(spark: SparkSession, rows: pd.DataFrame, way: Way) -> Tables:
             score="score",
             label="label",
             **{**config, "attributes": attributes, "cutoffs": {"start": 0, "stop": 1, "count": 101}},
+            privacy={"minimum_cell_size": 0},
             limits={} if way.joint else {"joint_state_rows": 1},
         )
         return result.tables

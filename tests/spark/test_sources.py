@@ -117,7 +117,7 @@ def test_frames_give_the_tables_that_files_give(spark: SparkSession, places: Pla
     file = audited(spark, written(config_of(input=places.inputs["parquet"]), tmp_path / "audit.yaml"))
     arrow = pa.Table.from_pandas(places.rows, preserve_index=False)
     for frame in (places.rows, arrow, spark.createDataFrame(arrow)):
-        arguments = config_of(columns=None, privacy=None)
+        arguments = config_of(columns=None)
         result = fs.audit(frame, score="score", label="label", spark=spark, **arguments)
         assert bare(result.tables) == bare(file.tables)
         assert result.tables["runs"]["input_version"][0].as_py().startswith("state:")

@@ -15,6 +15,7 @@ from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.disparities import compare
 from fairsweep.core.intervals import bonett_price
 from fairsweep.core.metrics import DEFINED, GBE, METRICS, SELECTION_RATE
+from fairsweep.core.precision import INDEPENDENT, evidence
 from fairsweep.core.verdicts import INTERSECTIONS, OVERALL, Family, FlagIs, Rule, judge
 from fairsweep.tables import TABLES
 
@@ -184,7 +185,9 @@ class MadeUpRun:
         return rows
 
     def _disparity(self, place: int, against: int) -> dict[str, Any]:
-        comparison = compare(SELECTION_RATE, self.counts[place], self.counts[against])
+        group_counts, other = self.counts[place], self.counts[against]
+        sides = evidence(SELECTION_RATE, group_counts, INDEPENDENT), evidence(SELECTION_RATE, other, INDEPENDENT)
+        comparison = compare(SELECTION_RATE, group_counts, other, sides)
         attribute, group = self.names[place]
         limits = ("ratio", "ratio_ci_low", "ratio_ci_high")
         return {

@@ -27,6 +27,7 @@ GIVEN: dict[str, Any] = {
     "flag_is": "help",
     "cutoffs": [0.1, 0.5],
     "operating_points": [{"name": "deployed", "rule": "fixed", "at": 0.5}],
+    "privacy": {"minimum_cell_size": 0},
 }
 DATED = {"columns": {"scored_on": "day"}}
 CALL = "fairsweep.audit: "

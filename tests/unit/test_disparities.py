@@ -18,12 +18,19 @@ from sklearn.metrics import confusion_matrix
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.disparities import CRITERIA, compare, worst_pair
+from fairsweep.core.disparities import CRITERIA, Comparison, compare, worst_pair
 from fairsweep.core.intervals import gbe_ratio
 from fairsweep.core.metrics import METRIC, METRICS, Metric
+from fairsweep.core.precision import INDEPENDENT, evidence
 
 GROUP = st.tuples(*[st.integers(0, 30)] * 4)
 PROPORTIONS = [metric for metric in METRICS if metric.interval == "proportion"]
+
+
+def against(metric: Metric, group: ConfusionCounts, other: ConfusionCounts) -> Comparison:
+    """Two groups who share nobody, and whose rows are people."""
+    sides = evidence(metric, group, INDEPENDENT), evidence(metric, other, INDEPENDENT)
+    return compare(metric, group, other, sides)
 
 
 def counts(*groups: tuple[int, int, int, int]) -> ConfusionCounts:
@@ -59,7 +66,7 @@ def test_undefined_and_zero_values_are_null_with_the_reason(
     difference: float | None,
     status: str,
 ) -> None:
-    result = compare(METRIC[metric], counts(group), counts(other))
+    result = against(METRIC[metric], counts(group), counts(other))
     assert result.status.tolist() == [status]
     assert result.ratio[0] == pytest.approx(math.nan if ratio is None else ratio, nan_ok=True)
     assert result.difference[0] == pytest.approx(math.nan if difference is None else difference, nan_ok=True)
@@ -71,7 +78,7 @@ def test_undefined_and_zero_values_are_null_with_the_reason(
 @pytest.mark.parametrize("metric", PROPORTIONS, ids=lambda metric: metric.name)
 def test_intervals_of_proportions_equal_statsmodels(metric: Metric) -> None:
     group, other = counts((30, 20, 12, 90)), counts((21, 44, 17, 60))
-    result = compare(metric, group, other)
+    result = against(metric, group, other)
     rates = [int(form.of(side)[0]) for side in (group, other) for form in (metric.numerator, metric.denominator)]
     assert np.allclose(
         (result.ratio_ci_low[0], result.ratio_ci_high[0]),
@@ -88,7 +95,7 @@ def test_paired_ratios_have_a_log_interval_of_the_ratio_only() -> None:
     group = ConfusionCounts.of([30], [50], [70], [100], unscored_events=[9], unscored_non_events=[4])
     other = counts((60, 40, 20, 100))
     for name, missed in (("group_benefit_equality", 70), ("group_benefit_equality_including_unscored", 79)):
-        result = compare(METRIC[name], group, other)
+        result = against(METRIC[name], group, other)
         assert (result.ratio_ci_low[0], result.ratio_ci_high[0]) == pytest.approx(
             tuple(float(limit) for limit in gbe_ratio((30, 50, missed), (60, 40, 20)))
         )
@@ -98,9 +105,9 @@ def test_paired_ratios_have_a_log_interval_of_the_ratio_only() -> None:
 
 def test_metrics_without_an_interval_and_comparisons_with_everybody_have_none() -> None:
     group, other = counts((30, 50, 70, 9)), counts((60, 40, 20, 9))
-    limitless = [compare(METRIC[name], group, other)
+    limitless = [against(METRIC[name], group, other)
                  for name in ("f1_score", "treatment_equality", "number_needed_to_screen")]  # fmt: skip
-    limitless += [compare(metric, group, group + other, with_interval=False) for metric in METRICS]
+    limitless += [compare(metric, group, group + other, None) for metric in METRICS]
     for result in limitless:
         limits = (
             result.ratio_ci_low,
@@ -118,8 +125,8 @@ def test_comparison_the_other_way_round_is_the_reciprocal_and_the_negative(
     group: tuple[int, int, int, int], other: tuple[int, int, int, int]
 ) -> None:
     for metric in METRICS:
-        there = compare(metric, counts(group), counts(other))
-        back = compare(metric, counts(other), counts(group))
+        there = against(metric, counts(group), counts(other))
+        back = against(metric, counts(other), counts(group))
         assert np.allclose(there.difference, -back.difference, equal_nan=True)
         assert np.allclose(there.difference_ci_low, -back.difference_ci_high, equal_nan=True)
         if there.status[0] == back.status[0] == "defined":
@@ -135,9 +142,9 @@ def test_groups_compared_together_with_one_reference_equal_groups_compared_alone
 ) -> None:
     reference = ConfusionCounts.of(9, 8, 7, 6)
     for metric in METRICS:
-        together = compare(metric, counts(*groups), reference)
+        together = against(metric, counts(*groups), reference)
         for place, group in enumerate(groups):
-            alone = compare(metric, counts(group), reference)
+            alone = against(metric, counts(group), reference)
             for name in (
                 "ratio",
                 "ratio_ci_low",
@@ -163,9 +170,9 @@ def test_worst_pair_has_the_smallest_ratio_of_all_pairs(
         return
     assert pair is not None
     ratios = [
-        float(compare(metric, everybody[[a]], everybody[[b]]).ratio[0]) for a, b in itertools.permutations(known, 2)
+        float(against(metric, everybody[[a]], everybody[[b]]).ratio[0]) for a, b in itertools.permutations(known, 2)
     ]
-    worst = float(compare(metric, everybody[[pair[0]]], everybody[[pair[1]]]).ratio[0])
+    worst = float(against(metric, everybody[[pair[0]]], everybody[[pair[1]]]).ratio[0])
     if not np.isnan(ratios).all():
         assert worst == np.nanmin(ratios)
     assert set(pair) <= set(known)
@@ -208,7 +215,7 @@ def test_worst_pairs_equal_fairlearn(
     for name in metrics:
         pair = worst_pair(METRIC[name], list("abcd"), groups)
         assert pair is not None
-        worst.append(compare(METRIC[name], groups[[pair[0]]], groups[[pair[1]]]))
+        worst.append(against(METRIC[name], groups[[pair[0]]], groups[[pair[1]]]))
     assert min(result.ratio[0] for result in worst) == pytest.approx(ratio(label, flag, sensitive_features=group))
     assert max(abs(result.difference[0]) for result in worst) == pytest.approx(
         difference(label, flag, sensitive_features=group)

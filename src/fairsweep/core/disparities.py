@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsweep.core.counts import ConfusionCounts, IntArray
+from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.intervals import FloatArray, Limits, gbe_ratio, koopman_ratio, newcombe_difference
 from fairsweep.core.metrics import DEFINED, METRIC, Metric
+from fairsweep.core.precision import Evidence
 
 Comparator = Literal["reference", "rest", "overall", "worst_pair"]
 ComparedBy = Literal["ratio", "difference"]
@@ -49,7 +50,7 @@ class Comparison:
 
 
 def compare(
-    metric: Metric, group: ConfusionCounts, other: ConfusionCounts, *, with_interval: bool = True
+    metric: Metric, group: ConfusionCounts, other: ConfusionCounts, evidence: tuple[Evidence, Evidence] | None
 ) -> Comparison:
     """Compare a metric of groups with its value elsewhere.
 
@@ -61,8 +62,8 @@ def compare(
         metric: what is compared.
         group: counts of the groups.
         other: counts of what they are compared with, of a shape that broadcasts to the groups'.
-        with_interval: False where the two share people, as a group and everybody do: the intervals are of
-            independent rates.
+        evidence: what the intervals of the two rest on, see `precision.evidence`; None where the two share people,
+            as a group and everybody do: the intervals are of independent rates.
     """
     value, group_status = metric.evaluate(group)
     other_value, other_status = metric.evaluate(other)
@@ -72,7 +73,7 @@ def compare(
     np.divide(value, other_value, out=ratio, where=status == DEFINED)
     difference = value - other_value
     nothing = _unknown(group), _unknown(group)
-    ratio_limits, difference_limits = _limits(metric, group, other) if with_interval else nothing
+    ratio_limits, difference_limits = nothing if evidence is None else _limits(metric, *evidence, nothing)
     ratio_low, ratio_high = (np.where(np.isnan(ratio), np.nan, limit) for limit in ratio_limits)
     low, high = (np.where(np.isnan(difference), np.nan, limit) for limit in difference_limits)
     return Comparison(ratio, ratio_low, ratio_high, difference, low, high, status)
@@ -105,24 +106,14 @@ def _unknown(counts: ConfusionCounts) -> Limits:
     return nothing, nothing
 
 
-def _limits(metric: Metric, group: ConfusionCounts, other: ConfusionCounts) -> tuple[Limits, Limits]:
+def _limits(metric: Metric, group: Evidence, other: Evidence, nothing: tuple[Limits, Limits]) -> tuple[Limits, Limits]:
     """The limits of the ratio and of the difference of two independent groups."""
     if metric.interval == "proportion":
-        rates = (
-            metric.numerator.of(group),
-            metric.denominator.of(group),
-            metric.numerator.of(other),
-            metric.denominator.of(other),
-        )
+        rates = (group[0], group[1], other[0], other[1])
         return koopman_ratio(*rates), newcombe_difference(*rates)
     if metric.interval == "paired_ratio":
-        return gbe_ratio(_paired(metric, group), _paired(metric, other)), _unknown(group)
-    return _unknown(group), _unknown(group)
-
-
-def _paired(metric: Metric, counts: ConfusionCounts) -> tuple[IntArray, IntArray, IntArray]:
-    """Who is above and below, above only, and below only, in a ratio of flagged to events."""
-    return counts.tp, metric.numerator.of(counts) - counts.tp, metric.denominator.of(counts) - counts.tp
+        return gbe_ratio(group, other), nothing[1]  # type: ignore[arg-type]
+    return nothing
 
 
 @dataclass(frozen=True)

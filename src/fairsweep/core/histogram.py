@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fairsweep.core import clusters
 from fairsweep.core.counts import ConfusionCounts, IntArray
 from fairsweep.core.cutoffs import CutoffGrid
 
 UNSCORED_BUCKET = -1
 _DENSE_PER_KEY = 32
 Cell = tuple[str, ...]
+Measures = Mapping[str, IntArray]
+NO_MEASURES: Measures = MappingProxyType({})
+SCORE_MEASURES = ("event_score_sum", "non_event_score_sum", "score_square_sum")
+"""Sums of scores of events and of non-events, and of the squares of both, in billionths."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +39,7 @@ class ScoreHistogram:
         bucket: int32, the bucket of each entry.
         events: int64, rows with an event.
         non_events: int64, rows without.
+        measures: further sums over the same entries by name, int64: of scores, of weights, of members' rows.
     """
 
     grid: CutoffGrid
@@ -42,6 +49,7 @@ class ScoreHistogram:
     bucket: NDArray[np.int32]
     events: IntArray
     non_events: IntArray
+    measures: Measures = field(default_factory=lambda: NO_MEASURES)
 
     @classmethod
     def merged(
@@ -53,6 +61,7 @@ class ScoreHistogram:
         bucket: NDArray[np.integer[Any]],
         events: IntArray,
         non_events: IntArray,
+        measures: Measures = NO_MEASURES,
     ) -> ScoreHistogram:
         """Sum entries of equal cell and bucket, given in any order.
 
@@ -64,13 +73,15 @@ class ScoreHistogram:
             bucket: for each entry, its bucket.
             events: for each entry, rows with an event.
             non_events: for each entry, rows without.
+            measures: for each entry, further sums.
         """
         levels = tuple(sorted(set(cells)))
         place = {level: i for i, level in enumerate(levels)}
         rank = np.fromiter((place[level] for level in cells), dtype=np.int64, count=len(cells))
         width = len(grid) + 2
         keys = rank[cell] * width + (bucket.astype(np.int64) - UNSCORED_BUCKET)
-        unique, sums = _summed_by_key(keys, (events, non_events), len(levels) * width)
+        every = (events, non_events, *measures.values())
+        unique, (events, non_events, *others) = _summed_by_key(keys, every, len(levels) * width)
         kept_cell, kept_bucket = np.divmod(unique, width)
         return cls(
             grid,
@@ -78,7 +89,9 @@ class ScoreHistogram:
             levels,
             kept_cell.astype(np.int32),
             (kept_bucket + UNSCORED_BUCKET).astype(np.int32),
-            *sums,
+            events,
+            non_events,
+            dict(zip(measures, others, strict=True)),
         )
 
     def __add__(self, other: ScoreHistogram) -> ScoreHistogram:
@@ -102,19 +115,40 @@ class ScoreHistogram:
             np.concatenate([self.bucket, other.bucket]),
             np.concatenate([self.events, other.events]),
             np.concatenate([self.non_events, other.non_events]),
+            {name: np.concatenate([self.measures[name], other.measures[name]]) for name in self.measures},
         )
 
     def by(self, attributes: tuple[str, ...]) -> ScoreHistogram:
         """The histogram of coarser cells: the sum over all attributes not named.
+
+        Sums over pairs of a member's rows do not add up over cells that the member is in: coarser cells have none.
 
         Raises:
             ValueError: when an attribute is not one of this histogram's.
         """
         places = [self.attributes.index(name) for name in attributes]
         coarse = [tuple(cell[i] for i in places) for cell in self.cells]
+        lost = clusters.MEASURES if set(attributes) != set(self.attributes) else ()
+        measures = {name: measure for name, measure in self.measures.items() if name not in lost}
         return ScoreHistogram.merged(
-            self.grid, attributes, coarse, self.cell, self.bucket, self.events, self.non_events
+            self.grid, attributes, coarse, self.cell, self.bucket, self.events, self.non_events, measures
         )
+
+    def dense(self, name: str) -> IntArray:
+        """A measure of every cell and bucket, `[cells, buckets]`, without the unscored.
+
+        Args:
+            name: `events`, `non_events` or one of `measures`.
+        """
+        measure = self.measures[name] if name in self.measures else getattr(self, name)
+        whole = np.zeros((len(self.cells), len(self.grid) + 2), dtype=np.int64)
+        whole[self.cell, self.bucket - UNSCORED_BUCKET] = measure
+        return whole[:, 1:]
+
+    def weighted(self) -> ScoreHistogram:
+        """The same histogram with the weights of events and non-events, in millionths, in the place of their rows."""
+        of = self.measures
+        return replace(self, events=of["weight_events"], non_events=of["weight_non_events"])
 
     def counts(self) -> ConfusionCounts:
         """Confusion counts of every cell at every cutoff at once, `[cells, cutoffs]`.

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from fairsweep.core.counts import ConfusionCounts, IntArray
 from fairsweep.core.intervals import FloatArray, log_gbe_variance, relative_log_variance, score_statistic
+from fairsweep.core.metrics import GBE
+from fairsweep.core.precision import INDEPENDENT, Precision
 
 FlagIs = Literal["help", "sanction"]
 Basis = Literal["absolute", "relative"]
@@ -94,6 +96,7 @@ class Verdicts:
         p_below: one-sided p of the hypothesis that the value is at least the bound; NaN where not assessed.
         p_above: one-sided p of the hypothesis that the value is at most the bound; NaN where not assessed.
         p_adjusted: the one of the two that a breach rests on, corrected within its family.
+        p_is_own: whether `p_adjusted` follows from the group's own p rather than from another's of its family.
         family: names of the families.
         family_size: how many groups of the family were tested.
         below_floor: whether the value is below the floor, whatever its uncertainty; None for a sanction or
@@ -109,6 +112,7 @@ class Verdicts:
     p_below: FloatArray
     p_above: FloatArray
     p_adjusted: FloatArray
+    p_is_own: NDArray[np.bool_]
     family: ObjectArray
     family_size: IntArray
     below_floor: ObjectArray
@@ -117,7 +121,15 @@ class Verdicts:
     flag_balance: IntArray
 
 
-def judge(counts: ConfusionCounts, population: ConfusionCounts, families: Sequence[Family], rule: Rule) -> Verdicts:
+def judge(
+    counts: ConfusionCounts,
+    population: ConfusionCounts,
+    families: Sequence[Family],
+    rule: Rule,
+    precision: Precision = INDEPENDENT,
+    *,
+    tuned: bool = False,
+) -> Verdicts:
     """Judge the groups of one operating point.
 
     Args:
@@ -125,6 +137,8 @@ def judge(counts: ConfusionCounts, population: ConfusionCounts, families: Sequen
         population: everybody at the same cutoff, scalar shape.
         families: the family of each group; `OVERALL` marks everybody.
         rule: the floor, the level and what a flag does.
+        precision: what the tests take in the place of the counts, of the same shape.
+        tuned: whether the cutoff was chosen on these counts, which leaves nothing to judge about everybody.
 
     Returns:
         A verdict per group. The verdict rests on the tests; printed intervals describe.
@@ -139,13 +153,14 @@ def judge(counts: ConfusionCounts, population: ConfusionCounts, families: Sequen
     basis = verdict_basis(population)
     is_overall = np.array([family == OVERALL for family in families], dtype=bool)
     value = _judged_value(counts, population, basis)
-    if basis != "absolute":
+    if basis != "absolute" or tuned:
         value = np.where(is_overall, np.nan, value)
     assessed = ~np.isnan(value)
-    statistic = np.where(assessed, _statistic(counts, population, basis, rule.bound), np.nan)
+    evidence = precision.paired(GBE, counts)
+    statistic = np.where(assessed, _statistic(counts, evidence, population, basis, rule.bound), np.nan)
     p_below, p_above = np.asarray(ndtr(statistic)), np.asarray(ndtr(-statistic))
     p_breach, p_acquit = (p_below, p_above) if rule.flag_is == "help" else (p_above, p_below)
-    adjusted, sizes = _adjusted(p_breach, families)
+    adjusted, own, sizes = _adjusted(p_breach, families)
     beyond = value < rule.bound if rule.flag_is == "help" else value > rule.bound
     none = np.full(counts.shape, None, dtype=object)
     flag = none.copy()
@@ -156,6 +171,7 @@ def judge(counts: ConfusionCounts, population: ConfusionCounts, families: Sequen
         p_below=p_below,
         p_above=p_above,
         p_adjusted=adjusted,
+        p_is_own=own,
         family=np.array([family.name for family in families], dtype=object),
         family_size=sizes,
         below_floor=flag if rule.flag_is == "help" else none,
@@ -186,18 +202,24 @@ def _judged_value(counts: ConfusionCounts, population: ConfusionCounts, basis: B
     return value
 
 
-def _statistic(counts: ConfusionCounts, population: ConfusionCounts, basis: Basis | None, bound: float) -> FloatArray:
+def _statistic(
+    counts: ConfusionCounts,
+    evidence: tuple[FloatArray, FloatArray, FloatArray],
+    population: ConfusionCounts,
+    basis: Basis | None,
+    bound: float,
+) -> FloatArray:
     """The score statistic of the bound; on the relative basis scaled to the variance of the ratio."""
-    group = (counts.tp, counts.fp, counts.fn)
     if basis == "absolute":
-        return score_statistic(*group, bound)
+        return score_statistic(*evidence, bound)
+    group = (counts.tp, counts.fp, counts.fn)
     everybody = (population.tp, population.fp, population.fn)
     with np.errstate(divide="ignore", invalid="ignore"):
         population_gbe = np.divide(population.flagged, population.events)
         factor = np.sqrt(log_gbe_variance(*group) / relative_log_variance(group, everybody))
     # Without flags or events there is no log variance to scale by. Where fp = fn = 0 it is 0: such a group, however
     # small, has nothing that the score test could be scaled to, and proves nothing.
-    return score_statistic(*group, bound * population_gbe) * np.where(np.isfinite(factor), factor, 1.0)
+    return score_statistic(*evidence, bound * population_gbe) * np.where(np.isfinite(factor), factor, 1.0)
 
 
 def _named(
@@ -217,9 +239,10 @@ def _named(
     return names.astype(object)
 
 
-def _adjusted(p: FloatArray, families: Sequence[Family]) -> tuple[FloatArray, IntArray]:
-    """The p-values corrected within their families, and how many of each family were tested."""
+def _adjusted(p: FloatArray, families: Sequence[Family]) -> tuple[FloatArray, NDArray[np.bool_], IntArray]:
+    """The p-values corrected within their families, which follow from their own p, and how many were tested."""
     adjusted, sizes = np.full(p.shape, np.nan), np.zeros(p.shape, dtype=np.int64)
+    own = np.ones(p.shape, dtype=bool)
     members: dict[Family, list[int]] = {}
     for place, family in enumerate(families):
         members.setdefault(family, []).append(place)
@@ -227,7 +250,8 @@ def _adjusted(p: FloatArray, families: Sequence[Family]) -> tuple[FloatArray, In
         tested = [place for place in places if not np.isnan(p[place])]
         sizes[places] = len(tested)
         adjusted[tested] = _CORRECTIONS[family.correction](p[tested])
-    return adjusted, sizes
+        own[tested] = adjusted[tested] == np.minimum(_FACTORS[family.correction](p[tested]) * p[tested], 1.0)
+    return adjusted, own, sizes
 
 
 def holm(p: FloatArray) -> FloatArray:
@@ -260,4 +284,10 @@ _CORRECTIONS: dict[Correction, Callable[[FloatArray], FloatArray]] = {
     "none": np.copy,
     "holm": holm,
     "benjamini_hochberg": benjamini_hochberg,
+}
+# What the correction multiplies a p by, before it makes the order of the adjusted that of the p: equal ones alike.
+_FACTORS: dict[Correction, Callable[[FloatArray], FloatArray]] = {
+    "none": np.ones_like,
+    "holm": lambda p: np.asarray(len(p) - np.searchsorted(np.sort(p), p, side="left"), dtype=np.float64),
+    "benjamini_hochberg": lambda p: len(p) / np.searchsorted(np.sort(p), p, side="right"),
 }

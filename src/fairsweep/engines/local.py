@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from fairsweep.engines import states
+from fairsweep.engines import measuring, states
 from fairsweep.engines.arrow.cells import TooManyCellsError
+from fairsweep.engines.arrow.judging import Judge
 from fairsweep.engines.arrow.kernel import Counter, sample
 from fairsweep.engines.probing import refuse_above, too_large_for_one_process
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
@@ -51,6 +52,8 @@ class LocalEngine:
     def count(self, intake: Intake, grid: CutoffGrid) -> Counted:
         """The one scan: every thread counts the pieces that it takes, and their counts are summed."""
         pieces = sorted(self._source.pieces(), key=lambda piece: -piece.size)
+        if intake.measured:
+            return self._measured(pieces, intake, grid)
         first = sample(pieces, intake, grid)
         joint = first.joint_is_small(len(grid), self._limits)
         # The first rows may meet few combinations, and the others many.
@@ -67,6 +70,18 @@ class LocalEngine:
             raise self._too_large()
         return Counted(models, "arrow", "the local engine has no other")
 
+    def _measured(self, pieces: Sequence[Piece], intake: Intake, grid: CutoffGrid) -> Counted:
+        """The one scan where more is summed than rows."""
+        sets = measuring.grouping_sets(intake)
+        first = sample(pieces, intake, grid)
+        refuse_above(self._limits.maximum_state_rows, first.state_rows(sets, len(grid)), first)
+        judges = [Judge(intake, grid, sets) for _ in range(self._workers(pieces))]
+        counts = judges[0].finished(self._at_once(pieces, intake, judges))
+        models = states.states(counts, intake, grid, sets)
+        if states.rows(models) > self._most:
+            raise self._too_large()
+        return Counted(models, "arrow", "the local engine has no other")
+
     def close(self) -> None:
         """Nothing is laid aside."""
 
@@ -78,17 +93,28 @@ class LocalEngine:
         Raises:
             TooManyCellsError: where they are more than this process may hold.
         """
-        waiting = _Waiting(pieces)
         # Events and non-events of a bucket are two counts.
-        counters = [Counter(intake, grid, sets, 2 * self._most) for _ in range(min(_threads(), max(len(pieces), 1)))]
+        counters = [Counter(intake, grid, sets, 2 * self._most) for _ in range(self._workers(pieces))]
+        return pa.concat_tables(self._at_once(pieces, intake, counters))
 
-        def work(counter: Counter) -> pa.Table:
+    @staticmethod
+    def _workers(pieces: Sequence[Piece]) -> int:
+        return min(_threads(), max(len(pieces), 1))
+
+    @staticmethod
+    def _at_once(
+        pieces: Sequence[Piece], intake: Intake, takers: Sequence[Counter] | Sequence[Judge]
+    ) -> list[pa.Table | None]:
+        """What each of some takers makes of the batches that its thread gets."""
+        waiting = _Waiting(pieces)
+
+        def work(taker: Counter | Judge) -> pa.Table | None:
             for batch in waiting.batches(intake.fields):
-                counter.add(batch)
-            return counter.table()
+                taker.add(batch)
+            return taker.table()
 
-        with _quick_switches(), ThreadPoolExecutor(len(counters), thread_name_prefix="fairsweep-count") as pool:
-            return pa.concat_tables(pool.map(work, counters))
+        with _quick_switches(), ThreadPoolExecutor(len(takers), thread_name_prefix="fairsweep-count") as pool:
+            return list(pool.map(work, takers))
 
     @property
     def _most(self) -> int:

@@ -1,7 +1,8 @@
 """From the sparse counts of the one scan to the state of each model; the same for every engine.
 
 Counts are an Arrow table with one row per model, rule, cell and bucket: the columns `KEYS`, a text column for each
-single attribute (`group_columns`), and `MEASURES`. Rows of equal key may stand several times; they are summed here.
+single attribute (`group_columns`), `MEASURES`, and whatever is measured besides. Rows of equal key may stand several
+times; they are summed here.
 """
 
 from __future__ import annotations
@@ -60,17 +61,18 @@ class Places(NamedTuple):
         """Where the rows begin that are not used: each rule has one place for each class of label."""
         return 2 * self.buckets
 
-    def table(self, place: NDArray[np.int64], n: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-        """Rule, bucket and measures of some places that have `n` rows each."""
+    def told(self, place: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Rule, bucket and class of label of some places."""
         used = place < self.first_other
         rule, label = np.divmod(place - self.first_other, len(LABEL_CLASSES))
         non_event, bucket = np.divmod(place, self.buckets)
-        label = np.where(used, non_event, label)
-        return {
-            "rule": np.where(used, USED, rule),
-            "bucket": np.where(used, bucket, UNSCORED_BUCKET),
-            **{measure: np.where(label == code, n, 0) for code, measure in enumerate(MEASURES)},
-        }
+        return np.where(used, USED, rule), np.where(used, bucket, UNSCORED_BUCKET), np.where(used, non_event, label)
+
+    def table(self, place: NDArray[np.int64], n: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Rule, bucket and measures of some places that have `n` rows each."""
+        rule, bucket, label = self.told(place)
+        measures = {measure: np.where(label == code, n, 0) for code, measure in enumerate(MEASURES)}
+        return {"rule": rule, "bucket": bucket, **measures}
 
 
 def group_columns(intake: Intake) -> list[str]:
@@ -112,7 +114,8 @@ def states(
     aside: Mapping[ModelKey, LaidAside] = MappingProxyType({}),
 ) -> Mapping[ModelKey, ModelState]:
     """Split the collected counts by model, and each model's by grouping set, into histograms and tallies."""
-    whole = {name: counts[name].to_numpy() for name in (*KEYS[2:], *MEASURES)}
+    texts = {*KEYS[:2], *group_columns(intake)}
+    whole = {name: counts[name].to_numpy() for name in counts.column_names if name not in texts}
     coded = [_Coded.of(counts[name]) for name in (*KEYS[:2], *group_columns(intake))]
     ids, versions, groups = coded[0], coded[1], coded[2:]
     model = ids.codes * len(versions.levels) + versions.codes
@@ -222,7 +225,10 @@ def _state(
                 names,
                 [cells[i] for i in used_cells],
                 np.searchsorted(used_cells, cell[kept]),
-                *(mine.columns[name][kept] for name in ("bucket", "events", "non_events")),
+                mine.columns["bucket"][kept],
+                mine.columns["events"][kept],
+                mine.columns["non_events"][kept],
+                {name: column[kept] for name, column in mine.columns.items() if name not in (*KEYS, *MEASURES)},
             )
         )
         tallies |= _tallies(mine, names, [cells[i] for i in cell[mine.columns["rule"] != USED]], intake)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from fairsweep.errors import quoted
+from fairsweep.errors import did_you_mean, quoted
 from fairsweep.specs.attributes import AttributeSpec, IntersectionSpec
 from fairsweep.specs.cutoffs import OperatingPointSpec
+from fairsweep.specs.evidence import DiscoverSpec, PrivacySpec
 from fairsweep.specs.faults import Fault, describe, printable
 from fairsweep.specs.sections import ColumnsSpec, ModelSpec
 
@@ -28,6 +29,11 @@ class Parts:
     non_event_labels: Sequence[LabelValue] | None = None
     attributes: Sequence[AttributeSpec | IntersectionSpec | None] | None = None
     operating_points: Sequence[OperatingPointSpec | None] | None = None
+    unit: str | None = None
+    weight_kind: str | None = None
+    discover: DiscoverSpec | None = None
+    training_population: Mapping[str, Mapping[str, float]] | None = None
+    privacy: PrivacySpec | None = None
     model_given: bool | None = None
 
     @staticmethod
@@ -43,7 +49,49 @@ def disagreements(parts: Parts) -> list[Fault]:
     faults += _attribute_names(attributes)
     faults += _intersections(attributes)
     faults += _attribute_columns(attributes, parts.columns)
+    return [*faults, *_evidence(parts), *_names_of_attributes(parts)]
+
+
+def _evidence(parts: Parts) -> list[Fault]:
+    """A unit needs members, and a weight its meaning."""
+    if parts.columns is None:
+        return []
+    faults = []
+    if parts.unit is not None and parts.columns.member is None:
+        step = "name the column that tells members apart, or remove `unit`"
+        faults.append(Fault(("columns", "member"), "missing", "a column, with a unit", step))
+    if parts.columns.weight is not None and parts.weight_kind is None:
+        step = "write `weight_kind: sampling`, `frequency` or `exposure`"
+        faults.append(Fault(("weight_kind",), "missing", "what columns.weight means", step))
+    if parts.weight_kind is not None and parts.columns.weight is None:
+        step = "name the column of the weights, or remove `weight_kind`"
+        faults.append(Fault(("columns", "weight"), "missing", "a column, with a weight_kind", step))
+    if parts.weight_kind is not None and parts.unit == "prediction":
+        step = "remove one of the two: members with several weighted rows have no interval yet"
+        faults.append(Fault(("weight_kind",), "given with unit prediction", "one of the two", step))
     return faults
+
+
+def _names_of_attributes(parts: Parts) -> list[Fault]:
+    """What else names attributes names some that there are."""
+    named = [item for item in parts.attributes or () if item is not None]
+    if not named:
+        return []
+    known = {
+        name for item in named for name in (item.attributes if isinstance(item, IntersectionSpec) else (item.name,))
+    }
+    searched = parts.discover.attributes if parts.discover is not None else ()
+    faults = [
+        Fault(("training_population", name), _shown(name), "an attribute", did_you_mean(name, sorted(known)))
+        for name in parts.training_population or ()
+        if name not in known
+    ]
+    allowed = parts.privacy.allowed_attributes if parts.privacy is not None else ()
+    return faults + [
+        Fault(("privacy", "allowed_attributes", i), _shown(name), "an attribute", did_you_mean(name, sorted(known)))
+        for i, name in enumerate(allowed)
+        if name not in known | set(searched)
+    ]
 
 
 def _shown(name: str) -> str:
@@ -137,7 +185,7 @@ def _intersections(attributes: Sequence[AttributeSpec | IntersectionSpec | None]
 def _attribute_columns(
     attributes: Sequence[AttributeSpec | IntersectionSpec | None], columns: ColumnsSpec | None
 ) -> list[Fault]:
-    taken = {} if columns is None else {getattr(columns, key): key for key in ("score", "label", "member")}
+    taken = {} if columns is None else {getattr(columns, key): key for key in ("score", "label", "member", "weight")}
     declared = {item.name for item in attributes if isinstance(item, AttributeSpec)}
     faults: list[Fault] = []
     read: dict[str, list[AttributeSpec]] = {}

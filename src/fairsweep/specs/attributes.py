@@ -88,6 +88,11 @@ class AttributeSpec(Section):
     breaks: Annotated[tuple[WholeNumber, ...], listed(_increasing, at_least=1)] | None = None
     range: Annotated[tuple[WholeNumber, WholeNumber], listed(_two_bounds)] | None = None
 
+    @classmethod
+    def plain(cls, name: str) -> AttributeSpec:
+        """The column of that name, as it is."""
+        return cls.model_validate({"name": name})
+
     @model_validator(mode="after")
     def _parts_agree(self) -> AttributeSpec:
         faults = [*self._values_disagree(), *self._breaks_disagree()]
@@ -191,11 +196,11 @@ AttributeItem = Annotated[
 
 def base_attributes(items: tuple[AttributeSpec | IntersectionSpec, ...]) -> tuple[AttributeSpec, ...]:
     """All single attributes in config order; a name that only an intersection uses is a plain column."""
-    declared = {item.name: item for item in items if isinstance(item, AttributeSpec)}
+    declared = {item.name: item for item in reversed(items) if isinstance(item, AttributeSpec)}
     found: dict[str, AttributeSpec] = {}
     for item in items:
         for name in _members_of(item):
-            found.setdefault(name, declared.get(name) or AttributeSpec.model_validate({"name": name}))
+            found.setdefault(name, declared.get(name) or AttributeSpec.plain(name))
     return tuple(found.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -18,6 +19,7 @@ from fairsweep.specs.attributes import (
     groupings,
 )
 from fairsweep.specs.cutoffs import CutoffsSpec, OperatingPointSpec
+from fairsweep.specs.evidence import Discover, PrivacySpec, ScoreWord, TrainingPopulation, UnitWord, WeightWord
 from fairsweep.specs.faults import WrongValueError
 from fairsweep.specs.scalars import Label, listed, one_of
 from fairsweep.specs.sections import (
@@ -25,7 +27,6 @@ from fairsweep.specs.sections import (
     InputSpec,
     LimitsSpec,
     ModelSpec,
-    PrivacySpec,
     SparkSpec,
     StoredConfig,
     VerdictSpec,
@@ -46,12 +47,17 @@ class AuditSpec(StoredConfig):
         flag_is: whether being flagged brings `help` or is a `sanction`.
         input: where the rows are; None only for frames that are passed in Python.
         columns: which column is what.
+        unit: what a row is: a `member`, who may be there once, or a `prediction`; None where nobody said.
+        weight_kind: what `columns.weight` means.
+        score_kind: whether scores are probabilities.
         event_labels: labels of events.
         non_event_labels: labels of non-events; None where every other label is one.
         attributes: whom to compare.
         cutoffs: where scores may be cut.
         operating_points: the cutoffs that groups are judged at.
         verdict: floor and level of the judgement.
+        discover: which attributes to search for subgroups that nobody listed.
+        training_population: shares of groups in the training data, to compare with.
         privacy: whether small counts may be shown.
         limits: when a run is refused, and how much state it may hold.
         spark: how Spark counts.
@@ -61,23 +67,30 @@ class AuditSpec(StoredConfig):
     flag_is: Annotated[Literal["help", "sanction"], one_of("help", "sanction")]
     input: InputSpec | None = None
     columns: ColumnsSpec
+    unit: UnitWord | None = None
+    weight_kind: WeightWord | None = None
+    score_kind: ScoreWord = "score"
     event_labels: Annotated[tuple[Label, ...], listed(at_least=1)] = (1,)
     non_event_labels: Annotated[tuple[Label, ...], listed(at_least=1)] | None = None
     attributes: Annotated[tuple[AttributeItem, ...], listed(at_least=1)]
     cutoffs: CutoffsSpec
     operating_points: Annotated[tuple[OperatingPointSpec, ...], listed(at_least=1)]
     verdict: VerdictSpec = Field(default_factory=VerdictSpec)
-    privacy: PrivacySpec
+    discover: Discover | None = None
+    training_population: TrainingPopulation | None = None
+    privacy: PrivacySpec = Field(default_factory=PrivacySpec)
     limits: LimitsSpec = Field(default_factory=LimitsSpec)
     spark: SparkSpec = Field(default_factory=SparkSpec)
 
     @model_validator(mode="before")
     @classmethod
     def _columns_of_a_cohort(cls, config: Any) -> Any:  # noqa: ANN401  (whatever the config holds)
-        """A cohort has the same columns everywhere."""
+        """A cohort has the same columns everywhere, and a row for each prediction."""
         if not isinstance(config, dict) or "columns" in config or not isinstance(config.get("input"), dict):
             return config
-        return config | {"columns": COHORT_COLUMNS} if config["input"].get("format") == "cohort" else config
+        if config["input"].get("format") != "cohort":
+            return config
+        return {"unit": "prediction"} | config | {"columns": COHORT_COLUMNS}
 
     @model_validator(mode="after")
     def _sections_agree(self) -> AuditSpec:
@@ -100,13 +113,23 @@ class AuditSpec(StoredConfig):
 
     @property
     def base_attributes(self) -> tuple[AttributeSpec, ...]:
-        """All single attributes in config order, with those that only an intersection uses."""
-        return base_attributes(self.attributes)
+        """All single attributes in config order, with those that only an intersection or the search uses."""
+        if self.discover is None:
+            return base_attributes(self.attributes)
+        return base_attributes((*self.attributes, *map(AttributeSpec.plain, self.discover.attributes)))
 
     @property
     def groupings(self) -> tuple[Grouping, ...]:
         """What is reported, in config order; everybody is implied."""
         return groupings(self.attributes)
+
+    @property
+    def searched(self) -> tuple[tuple[str, ...], ...]:
+        """The combinations of attributes that are searched for subgroups."""
+        if self.discover is None:
+            return ()
+        ways = range(1, self.discover.ways + 1)
+        return tuple(names for n in ways for names in combinations(self.discover.attributes, n))
 
     @property
     def columns_read(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from fairsweep.intake import FIRST_DAY, NO_END, Window
 from fairsweep.specs.attributes import AttributeSpec
 from fairsweep.specs.audit import AuditSpec
 from fairsweep.specs.faults import ConfigPath, describe, printable, rendered
+from fairsweep.specs.identifying import by_name
 
 _NUMBERS = ("integer", "decimal", "float", "double")
 _ALLOWED_TYPES: Mapping[str, tuple[str, ...]] = {
@@ -24,6 +25,7 @@ _ALLOWED_TYPES: Mapping[str, tuple[str, ...]] = {
     "scored_on": ("text", "date", "timestamp", "timestamp_ntz"),
     "model_id": ("text", "integer"),
     "model_version": ("text", "integer"),
+    "weight": ("text", *_NUMBERS),
 }
 _GROUP_TYPES = ("text", "boolean", "integer", "date")
 _BAND_TYPES = ("text", *_NUMBERS)
@@ -66,6 +68,7 @@ def check_columns(spec: AuditSpec, inspection: Inspected, config: str = "") -> N
         elif types[column] not in allowed:
             found = f"{_shown(column)}, a column of type {types[column].replace('_', ' ')}"
             problems.append(Problem(rendered(path), found, "a column of " + ", ".join(allowed), step))
+    problems.extend(by_name(spec))
     if types.get(spec.columns.score) == "float":
         problems.extend(_float_cutoffs(spec.grid()))
     if types.get(spec.columns.label) in _FLOATING:

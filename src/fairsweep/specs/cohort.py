@@ -20,6 +20,7 @@ from fairsweep.specs.cohort_inputs import (
     MembersSpec,
     PredictionsSpec,
 )
+from fairsweep.specs.evidence import PrivacySpec
 from fairsweep.specs.faults import ConfigPath, Fault, WrongValueError, describe, printable, refusal
 from fairsweep.specs.loading import content_of
 from fairsweep.specs.outcomes import SYSTEMS, Days, OutcomeSpec, load_outcome
@@ -99,6 +100,7 @@ class CohortSpec(StoredConfig):
         rules: who counts.
         blends: models made of others.
         limits: when the cohort is refused.
+        privacy: what of its flow may be shown.
     """
 
     model: ModelSpec | None = None
@@ -112,6 +114,7 @@ class CohortSpec(StoredConfig):
     rules: RulesSpec = Field(default_factory=RulesSpec)
     blends: Annotated[tuple[BlendSpec, ...], listed()] = ()
     limits: CohortLimitsSpec = Field(default_factory=CohortLimitsSpec)
+    privacy: PrivacySpec = Field(default_factory=PrivacySpec)
 
     @model_validator(mode="after")
     def _sections_agree(self) -> CohortSpec:

@@ -27,8 +27,7 @@ _HINTS = {
     "attributes.name": "give the attribute a name",
     "cutoffs": "write `cutoffs: {start: 0, stop: 1, count: 1001}`, or `{values: [1, 2, 3]}`",
     "operating_points": "write `operating_points: [{name: paper, rule: population_gbe, target: 1.0}]`",
-    "privacy": "write `privacy: {minimum_cell_size: 0}` once small counts may be stored and shown",
-    "privacy.minimum_cell_size": "write 0 once small counts may be stored and shown",
+    "discover.attributes": "name the attributes whose combinations are searched",
     "model.version": 'write `version: "1"`',
     "input.format": "write csv, parquet, delta or table",
     "operating_points.rule": "write fixed, population_gbe or alert_rate",
@@ -130,6 +129,11 @@ def _parts(tree: Mapping[str, Any]) -> Parts:
         non_event_labels=_valid(_field("non_event_labels"), tree.get("non_event_labels")),
         attributes=[_valid(_ATTRIBUTE, item) for item in _items(tree, "attributes")],
         operating_points=[_valid(_OPERATING_POINT, item) for item in _items(tree, "operating_points")],
+        unit=_valid(_field("unit"), tree.get("unit")),
+        weight_kind=_valid(_field("weight_kind"), tree.get("weight_kind")),
+        discover=_valid(_field("discover"), tree.get("discover")),
+        training_population=_valid(_field("training_population"), tree.get("training_population")),
+        privacy=_valid(_field("privacy"), tree.get("privacy")),
         model_given=tree.get("model") is not None,
     )
 

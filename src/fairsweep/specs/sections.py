@@ -128,6 +128,7 @@ class ColumnsSpec(Section):
     scored_on: ColumnName | None = None
     model_id: ColumnName | None = None
     model_version: ColumnName | None = None
+    weight: ColumnName | None = None
 
     @model_validator(mode="after")
     def _each_column_once(self) -> ColumnsSpec:
@@ -154,19 +155,6 @@ class VerdictSpec(Section):
 
     floor: Floor = 0.8
     alpha: Alpha = 0.05
-
-
-def _no_disclosure_control(value: Any) -> int:  # noqa: ANN401
-    if isinstance(value, int) and not isinstance(value, bool) and value == 0:
-        return 0
-    step = "write 0 once you may store and show small counts: hiding small cells is not built yet"
-    raise refusal(describe(value), "only 0", step)
-
-
-class PrivacySpec(Section):
-    """Whether small counts may be shown; must be written, so that nobody shows them unawares."""
-
-    minimum_cell_size: Annotated[int, BeforeValidator(_no_disclosure_control)]
 
 
 class LimitsSpec(Section):

@@ -54,8 +54,8 @@ def written(proposal: Proposal, flag_is: Literal["help", "sanction"], model_id: 
         "",
         "verdict: {floor: 0.8, alpha: 0.05}    # of Group Benefit Equality; one-sided",
         "",
-        "# Small counts are stored and shown: keep the results where the input may be.",
-        "privacy: {minimum_cell_size: 0}",
+        "# No count of 1 to 10 people can be had from what is shown; 0 shows everything.",
+        "privacy: {minimum_cell_size: 11}",
     ]
     return "\n".join(parts) + "\n"
 

@@ -16,11 +16,11 @@ from fairsweep.distributed import DistributedRows
 from fairsweep.errors import Problem, StorageError, UsageError, quoted
 from fairsweep.schema import conform
 from fairsweep.stores import publishing
-from fairsweep.stores.places import Place
+from fairsweep.stores.places import Place, keep_to_owner
 from fairsweep.stores.problems import check_version, unusable
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES
+from fairsweep.tables import RESULT_TABLES, RUNS, TABLES, WHOLE_COUNTS
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -164,10 +164,12 @@ class DeltaRsStore(Publishing):
         self.ensure()
         records = self._records()
         current = records.filter(records.column("is_current")).column("run_id").combine_chunks()
+        showing_all = pc.equal(pc.fill_null(records.column("minimum_cell_size"), 0), 0)
+        whole = records.filter(pc.and_(records.column("is_current"), showing_all)).column("run_id").combine_chunks()
         rows: dict[str, ds.Dataset | pa.Table] = {RUNS: records}
         for table in RESULT_TABLES:
             with _told(f"table {table}"):
-                rows[table] = self._rows(table, current)
+                rows[table] = self._rows(table, whole if table in WHOLE_COUNTS else current)
         return local_queries.answer(sql, rows)
 
     def _open(self, table: str) -> DeltaTable:
@@ -215,6 +217,8 @@ class DeltaRsStore(Publishing):
                 except Exception:
                     if not DeltaTable.is_deltatable(str(folder)):
                         raise
+                if ours.restricted:
+                    keep_to_owner(folder)
             check_version(self.place, table, self._open(table).metadata().configuration)
 
 

@@ -17,7 +17,7 @@ from fairsweep.distributed import DistributedRows
 from fairsweep.errors import Problem, StorageError, UsageError, quoted
 from fairsweep.schema import conform
 from fairsweep.stores import publishing, spark_queries
-from fairsweep.stores.places import Place
+from fairsweep.stores.places import Place, keep_to_owner
 from fairsweep.stores.problems import check_version, unusable
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
@@ -83,8 +83,13 @@ class SparkDeltaStore(Publishing):
                 return
             if not self._in_catalog():
                 self._create_schema()
+                folder = self._place.local_folder
+                restricted = [folder / name for name in self._tables if TABLES[name].restricted] if folder else []
+                new = [one for one in restricted if not one.exists()]
                 with ThreadPoolExecutor(len(self._tables), thread_name_prefix="fairsweep-store") as pool:
                     list(pool.map(self._create_table, self._tables))
+                for one in new:
+                    keep_to_owner(one)
                 if self._place.folder is None:
                     self._create_views()
             self._ensured = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -114,8 +115,13 @@ def _tell(
 
 def _tell_gate(met: Sequence[gate.Met], errors: Terminal) -> None:
     """Which groups met the conditions of `--fail-on`."""
+    hidden = Counter((one.condition, one.model_id, one.model_version) for one in met if one.attribute is None)
+    for (condition, model_id, version), n in hidden.items():
+        told = f"{counted(n, 'group')} not shown, because of small cells"
+        errors.say(printable(f"--fail-on {condition}: {model_id} {version}, {told}"), "bad")
+    met = [one for one in met if one.attribute is not None]
     for one in met[:_SHOWN_GROUPS_MET]:
-        group = "everybody" if one.attribute == OVERALL else f"{one.attribute}: {group_label(one.group_value)}"
+        group = "everybody" if one.attribute == OVERALL else f"{one.attribute}: {group_label(one.group_value or '')}"
         model = f"{one.model_id} {one.model_version}, {one.operating_point}"
         errors.say(printable(f"--fail-on {one.condition}: {model}, {group}"), "bad")
     if len(met) > _SHOWN_GROUPS_MET:

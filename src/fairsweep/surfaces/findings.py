@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fairsweep.core.metrics import SUPPRESSED
 from fairsweep.core.verdicts import NOT_ASSESSED, VERDICT_ORDER, FlagIs, Rule
 from fairsweep.groups import OVERALL, SEPARATOR
 
@@ -31,12 +32,12 @@ class GroupFinding:
     Attributes:
         judged: its row of group benefit equality in `group_metrics`, verdict and all.
         rates: metric -> value of the other metrics that are told, None where undefined.
-        n: usable rows.
+        n: usable rows; None where they are hidden.
     """
 
     judged: Row
     rates: Mapping[str, float | None]
-    n: int
+    n: int | None
 
     @property
     def name(self) -> str:
@@ -49,9 +50,15 @@ class GroupFinding:
         return str(self.judged["attribute"])
 
     @property
-    def events(self) -> int:
-        """People who had the event."""
-        return int(self.judged["denominator"] or 0)
+    def events(self) -> int | None:
+        """People who had the event; None where they are hidden."""
+        found: int | None = self.judged["denominator"]
+        return found
+
+    @property
+    def hidden(self) -> bool:
+        """Whether its counts are hidden, because cells are small; a rounded value may be told."""
+        return bool(self.judged["status"] == SUPPRESSED or self.judged["rounded_to"] is not None)
 
     @property
     def value(self) -> float | None:
@@ -145,6 +152,7 @@ class RunFinding:
     floor: float
     points: tuple[PointFinding, ...]
     left_out: tuple[tuple[str, int], ...]
+    subgroups: tuple[Row, ...] = ()
 
     @property
     def bound(self) -> float:
@@ -179,7 +187,9 @@ def _read_run(run: Row, tables: Tables) -> RunFinding:
     for row in _where(own["refused_counts"], attribute=OVERALL).to_pylist():
         left_out[row["reason"]] = left_out.get(row["reason"], 0) + row["n"]
     ordered = sorted(left_out.items(), key=lambda item: (-item[1], item[0]))
-    return RunFinding(run, flag_is, float(config["verdict"]["floor"]), points, tuple(ordered))
+    found = _where(tables["subgroups"], run_id=run["run_id"]).to_pylist() if "subgroups" in tables else []
+    found.sort(key=lambda row: (in_order.index(row["operating_point"]), row["place"]))
+    return RunFinding(run, flag_is, float(config["verdict"]["floor"]), points, tuple(ordered), tuple(found))
 
 
 def _read_point(point: Row, tables: Tables, flag_is: FlagIs, written: Mapping[str, int]) -> PointFinding:
@@ -213,7 +223,10 @@ def _read_attribute(
     counts = {item["values"].as_py(): item["counts"].as_py() for item in judged["verdict"].value_counts()}
     ranked = judged.append_column("rank", pc.index_in(judged["verdict"], value_set=pa.array(order)))
     direction = "ascending" if flag_is == "help" else "descending"
-    ranked = ranked.sort_by([("rank", "ascending"), ("value", direction), ("group_value", "ascending")])
+    # Values of small groups jump about: they are ordered as far as they are known.
+    ranked = ranked.append_column("order", pc.coalesce(judged["shrunk_value"], judged["value"]))
+    keys = ("rank", "ascending"), ("order", direction), ("value", direction), ("group_value", "ascending")
+    ranked = ranked.sort_by(list(keys))
     told = ranked.num_rows if ranked.num_rows <= SHOWN_AT_MOST else SHOWN_OF_MORE
     unassessed = _where(ranked, verdict=NOT_ASSESSED).slice(0, SHOWN_OF_MORE)
     return AttributeFinding(
@@ -241,12 +254,12 @@ def _groups(judged: pa.Table, metrics: pa.Table) -> tuple[GroupFinding, ...]:
     rows: dict[tuple[str, str], Row] = {
         (row["group_value"], row["metric"]): row for row in metrics.filter(wanted).to_pylist()
     }
-    nothing: Row = {"value": None, "denominator": 0}
+    nothing: Row = {"value": None, "denominator": None}
     return tuple(
         GroupFinding(
             row,
             {metric: rows.get((row["group_value"], metric), nothing)["value"] for metric in _SHOWN_METRICS},
-            int(rows.get((row["group_value"], "selection_rate"), nothing)["denominator"] or 0),
+            rows.get((row["group_value"], "selection_rate"), nothing)["denominator"],
         )
         for row in judged.to_pylist()
     )

@@ -68,16 +68,26 @@ def lines(tables: Tables, page: Page) -> Iterator[Line]:
 def _model(name: str, steps: Sequence[Row], page: Page) -> Iterator[Line]:
     total, last = steps[0]["rows_in"], steps[-1]
     yield (Span(printable(f"Cohort of {name}"), "title"),)
-    events = f"{counted(last['events'], 'event')} ({percent(last['events'] / last['rows_in'])})"
-    yield from flowing(f"{last['rows_in']:,} of {counted(total, 'prediction')} count; {events}.", page, indent=2)
+    if total is None or last["rows_in"] is None or last["events"] is None:
+        yield from flowing("How many count, or had the event, is hidden, because too few people.", page, indent=2)
+    else:
+        rate = percent(last["events"] / last["rows_in"])
+        events = f"{counted(last['events'], 'event')} ({rate})"
+        yield from flowing(f"{last['rows_in']:,} of {counted(total, 'prediction')} count; {events}.", page, indent=2)
     yield from _lost(steps, "Left out", page)
 
 
 def _lost(steps: Sequence[Row], title: str, page: Page) -> Iterator[Line]:
     """Rows that were left out, by reason; nothing where there are none."""
-    gone = [row for row in steps if row["rows_out"]]
-    if gone:
-        n = sum(row["rows_out"] for row in gone)
-        told = [f"{_WORDS.get(row['reason'], row['reason'])} {row['rows_out']:,}" for row in gone]
-        told[0] = f"{title}: {n:,} of {steps[0]['rows_in']:,}: {told[0]}"
-        yield from wrapped(told, page, indent=2)
+    gone = [row for row in steps if row["rows_out"] != 0]
+    if not gone:
+        return
+    told = [f"{_WORDS.get(r['reason'], r['reason'])} {_number(r['rows_out'])}" for r in gone]
+    hidden = any(row["rows_out"] is None for row in gone) or steps[0]["rows_in"] is None
+    n = "" if hidden else f"{sum(row['rows_out'] for row in gone):,} of {steps[0]['rows_in']:,}: "
+    told[0] = f"{title}: {n}{told[0]}"
+    yield from wrapped(told, page, indent=2)
+
+
+def _number(n: int | None) -> str:
+    return "(hidden)" if n is None else f"{n:,}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
+from fairsweep.core.metrics import SUPPRESSED
 from fairsweep.groups import OVERALL
 
 if TYPE_CHECKING:
@@ -15,21 +17,22 @@ CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 
 
 class Met(NamedTuple):
-    """A group that meets a condition at an operating point."""
+    """A group that meets a condition at an operating point; one that is hidden says no more than its model."""
 
     condition: Condition
     model_id: str
     model_version: str
-    operating_point: str
-    attribute: str
-    group_value: str
+    operating_point: str | None = None
+    attribute: str | None = None
+    group_value: str | None = None
 
 
 def met(tables: Tables, conditions: Collection[str]) -> tuple[Met, ...]:
     """The groups of all runs and operating points that meet one of the conditions.
 
     Args:
-        tables: `group_metrics` of the runs; the stored verdicts count, nothing is judged anew.
+        tables: `group_metrics` and `runs`; the stored verdicts count, nothing is judged anew. A condition that a
+            hidden group meets was counted before anything was hidden.
         conditions: `breach` is the verdict; `below_floor` holds for a value beyond the floor, or for a
             sanction the ceiling, proven or not; `not_assessed` holds for groups, never for everybody, whose
             lack of a verdict may be by design.
@@ -41,14 +44,24 @@ def met(tables: Tables, conditions: Collection[str]) -> tuple[Met, ...]:
 
     metrics = tables["group_metrics"]
     judged = metrics.filter(pc.equal(metrics["metric"], "group_benefit_equality"))
-    rows = judged.select([*Met._fields[1:], "verdict", "below_floor", "above_ceiling"]).to_pylist()
-    return tuple(
-        Met(condition, *(row[name] for name in Met._fields[1:]))
-        for condition in CONDITIONS
-        if condition in conditions
-        for row in rows
-        if _holds(condition, row)
-    )
+    columns = ["run_id", *Met._fields[1:], "verdict", "below_floor", "above_ceiling", "status"]
+    rows = judged.select(columns).to_pylist()
+    runs = tables["runs"].to_pylist() if "runs" in tables else []
+    found: list[Met] = []
+    for condition in CONDITIONS:
+        if condition not in conditions:
+            continue
+        shown = [row for row in rows if _holds(condition, row)]
+        found += [Met(condition, *(row[name] for name in Met._fields[1:])) for row in shown]
+        found += [one for run in runs for one in _hidden(condition, run, shown)]
+    return tuple(found)
+
+
+def _hidden(condition: Condition, run: Row, shown: Sequence[Row]) -> list[Met]:
+    """The groups of a run that meet a condition and are not shown."""
+    counted = json.loads(run["conditions"] or "{}").get(condition, 0)
+    n = counted - sum(row["run_id"] == run["run_id"] for row in shown)
+    return [Met(condition, run["model_id"], run["model_version"])] * max(n, 0)
 
 
 def _holds(condition: Condition, row: Row) -> bool:
@@ -56,4 +69,6 @@ def _holds(condition: Condition, row: Row) -> bool:
         return bool(row["verdict"] == "breach")
     if condition == "below_floor":
         return bool(row["below_floor"] or row["above_ceiling"])
-    return bool(row["verdict"] == "not_assessed" and row["attribute"] != OVERALL)
+    # A hidden group has no verdict to show, whether it has been assessed or not.
+    told = row["verdict"] == "not_assessed" and row["status"] != SUPPRESSED
+    return bool(told and row["attribute"] != OVERALL)

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 
 from fairsweep.surfaces.findings import DisparateImpact, GroupFinding, PointFinding, Row
 from fairsweep.surfaces.wording import STATUSES, group_label, number, per_100, percent, printable, rounded
 
+UNPROVEN = ("below_floor_unproven", "above_floor_unproven", "above_ceiling_unproven", "below_ceiling_unproven")
+
+
+def high(groups: Sequence[GroupFinding]) -> str | None:
+    """Groups with far more flags than events while others have too few; arithmetic, not cause."""
+    many = [group_label(group.name) for group in groups if group.judged["high_note"] == "high_while_others_low"]
+    few = [
+        f"{group_label(group.name)} by {group.judged['short_flags']:,} flags"
+        for group in groups
+        if group.judged["short_flags"]
+    ]
+    if not many or not few:
+        return None
+    return f"High while others are low: {', '.join(many)}; short of the floor: {', '.join(few)}."
+
+
+def subgroup(row: Row) -> str:
+    """A subgroup that the search found."""
+    who = ", ".join(
+        f"{printable(name)} {group_label(value)}"
+        for name, value in zip(row["attributes"], row["group_values"], strict=True)
+    )
+    about = "" if row["rounded_to"] is None else "about "
+    lacks = "" if row["shortfall_low"] is None else f"; at least {max(row['shortfall_low'], 0):,.0f} flags short"
+    return f"{who}: {about}{per_100(row['group_benefit_equality'], 1.0)} flagged per 100 who had the event{lacks}."
+
 
 def headline(group: GroupFinding, point: PointFinding, bound: float) -> str:
     """The group that needs attention first, as people."""
-    people = f"{group_label(group.name)} (n {group.n:,})"
+    people = group_label(group.name) + ("" if group.n is None else f" (n {group.n:,})")
     per = _flagged_per_100(group, point, bound)
     if point.flag_is == "help":
         return f"{people}: {per} flagged per 100 who needed it"
@@ -26,10 +53,14 @@ def three_numbers(group: GroupFinding, label: str, point: PointFinding, bound: f
     """
     if group.value is None:
         reason = STATUSES.get(group.judged["status"], group.judged["status"])
+        if group.hidden:
+            return [f"{label}: {reason}"]
         flagged = group.rates["selection_rate"]
         rate = [] if flagged is None else [f"{per_100(flagged, 1.0)} of 100 people were flagged"]
         return [f"{label}: {reason}, so flags per event are not defined", *rate]
     clauses = [f"{_flagged_per_100(group, point, bound)} flagged per 100 who had the event"]
+    if group.hidden:
+        return [f"{label}: about {clauses[0]}", "counts are hidden, because cells are small"]
     wrongly, found, right = (
         group.rates[metric] for metric in ("false_positive_rate", "true_positive_rate", "positive_predictive_value")
     )
@@ -40,6 +71,9 @@ def three_numbers(group: GroupFinding, label: str, point: PointFinding, bound: f
     elif found is not None:
         clauses.append(f"the flags found {per_100(found, 1.0)} of those 100")
         clauses.append(f"{per_100(right, 1.0)} of 100 flags were right")
+    needed = group.judged["events_needed"]
+    if needed is not None and group.events is not None and group.verdict in UNPROVEN and group.events < needed:
+        clauses.append(f"{group.events:,} events, {needed:,} are needed to tell")
     clauses[0] = f"{label}: {clauses[0]}"
     return [*clauses, *_asides(group, point, bound)]
 
@@ -54,6 +88,8 @@ def drawn(group: GroupFinding, point: PointFinding) -> tuple[float | None, float
     if point.basis != "relative":
         return low, value, high
     unit = point.point["population_gbe"]
+    if not unit:
+        return None, None, None
     return tuple(None if limit is None else limit / unit for limit in (low, value, high))  # type: ignore[return-value]
 
 
@@ -76,6 +112,8 @@ def basis(point: PointFinding, bound: float) -> str:
     helps = point.flag_is == "help"
     limit, beyond = ("floor", "below it too few") if helps else ("ceiling", "above it too many")
     unit = point.point["population_gbe"]
+    if unit is None and point.everybody is not None and point.everybody.hidden:
+        return "What the groups are held to is hidden, because cells of everybody are small."
     if unit is None or point.basis is None:
         return "No verdict: no one had the event."
     if point.basis == "absolute":

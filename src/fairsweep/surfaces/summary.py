@@ -77,16 +77,34 @@ def _run(run: RunFinding, page: Page) -> Iterator[Line]:
         Span(f"{printable(record['model_id'])} {printable(record['model_version'])}", "title"),
         Span(f"  {_window(record)}", "dim"),
     )
-    rows = f"{counted(record['rows_input'], 'row')}: {record['rows_used']:,} used"
-    left = f"{record['rows_unscored']:,} without a usable score, {record['rows_refused']:,} refused"
-    meaning = "a help" if run.flag_is == "help" else "a sanction"
-    yield from flowing(f"{rows}, {left}. Being flagged is {meaning}.", page)
+    yield from flowing(f"{_rows(record)} Being flagged is {'a help' if run.flag_is == 'help' else 'a sanction'}.", page)
     for point in run.points:
         yield ()
         yield from _point(point, run, page)
+    if run.subgroups:
+        yield ()
+        yield from _subgroups(run, page)
     if run.left_out:
         yield ()
         yield from _left_out(run, page)
+
+
+def _rows(record: Row) -> str:
+    """How many rows there were, and what became of them, as far as that is told."""
+    parts = {"rows_used": "used", "rows_unscored": "without a usable score", "rows_refused": "refused"}
+    told = ", ".join(f"{record[name]:,} {word}" for name, word in parts.items() if record[name] is not None)
+    if record["rows_input"] is None:
+        return f"Rows: {told or 'hidden, because too few people'}; other numbers are hidden, because too few people."
+    return f"{counted(record['rows_input'], 'row')}: {told}."
+
+
+def _subgroups(run: RunFinding, page: Page) -> Iterator[Line]:
+    """What the search found, by operating point."""
+    searched = run.subgroups[0]["searched"]
+    yield (Span(f"Found among {counted(searched, 'subgroup')} that nobody listed", "title"),)
+    for row in run.subgroups:
+        point = f"{printable(row['operating_point'])}: " if len(run.points) > 1 else ""
+        yield from flowing(f"{point}{sentences.subgroup(row)}", page, indent=2, style="bad")
 
 
 def _point(point: PointFinding, run: RunFinding, page: Page) -> Iterator[Line]:
@@ -156,6 +174,10 @@ class _Columns(NamedTuple):
     value: int
 
 
+def _count(n: int | None) -> str:
+    return "-" if n is None else f"{n:,}"
+
+
 _VERDICT_WIDTH = max(map(len, SHORT_VERDICTS.values()))
 _INDENT, _GAP = 2, 2
 
@@ -166,8 +188,8 @@ def _columns(point: PointFinding, page: Page) -> _Columns:
     longest = 26 if page.width >= 100 else 16
     return _Columns(
         min(longest, max([width_of(printable(name)) for name in names], default=8)),
-        max([len(f"{group.n:,}") for group in groups], default=1),
-        max([6, *(len(f"{group.events:,}") for group in groups)]),
+        max([len(_count(group.n)) for group in groups], default=1),
+        max([6, *(len(_count(group.events)) for group in groups)]),
         5,
     )
 
@@ -205,6 +227,8 @@ def _attribute(
     hidden = attribute.count - len(attribute.groups)
     if hidden:
         yield (Span(f"  and {counted(hidden, 'more group')}, none of them worse by this order", "dim"),)
+    if (told := sentences.high(attribute.groups)) is not None:
+        yield from flowing(told, page, indent=2)
     if attribute.disparate_impact is not None:
         yield from flowing(sentences.disparate_impact(attribute.disparate_impact), page, indent=2)
 
@@ -217,7 +241,7 @@ def _group(group: GroupFinding, point: PointFinding, run: RunFinding, page: Page
         name = ""
     low, value, high = sentences.drawn(group, point)
     shown = "-" if value is None else rounded(value, run.bound)
-    figures = f"{group.n:>{columns.n},}  {group.events:>{columns.events},}"
+    figures = f"{_count(group.n):>{columns.n}}  {_count(group.events):>{columns.events}}"
     yield (
         Span("  "),
         Span(padded(name, columns.name), style),
@@ -251,7 +275,8 @@ def _left_out(run: RunFinding, page: Page) -> Iterator[Line]:
         if items:
             n = sum(count for _, count in items)
             told = [f"{REASONS.get(reason, reason)} {count:,}" for reason, count in items]
-            told[0] = f"{title}: {counted(n, 'row')} ({percent(n / total)}): {told[0]}"
+            of_all = "" if total is None else f"{counted(n, 'row')} ({percent(n / total)}): "
+            told[0] = f"{title}: {of_all}{told[0]}"
             yield from wrapped(told, page)
 
 

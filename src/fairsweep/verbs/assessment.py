@@ -9,25 +9,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairsweep.core import verdicts
+from fairsweep.core import tuning, verdicts
+from fairsweep.core.calibration import BILLION
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.histogram import ScoreHistogram
-from fairsweep.core.metrics import GBE, METRICS
+from fairsweep.core.histogram import SCORE_MEASURES, ScoreHistogram
+from fairsweep.core.metrics import METRICS
 from fairsweep.core.operating_points import ChosenCutoff, OperatingPoint, choose
+from fairsweep.core.precision import INDEPENDENT, Precision
 from fairsweep.groups import OVERALL, attribute_name
 from fairsweep.tables import TABLES
-from fairsweep.verbs.attributes import Attribute, attribute_of
+from fairsweep.verbs.attributes import PEOPLE, Attribute, Units, attribute_of, joined, stacked
 from fairsweep.verbs.comparing import Members, compared
-from fairsweep.verbs.sweeping import entry_rows, metric_columns, sweep_rows, verdict_columns
+from fairsweep.verbs.disclosing import EVERYTHING, Disclosure
+from fairsweep.verbs.judging import Judged, Nearby
+from fairsweep.verbs.ranking import Ranker
+from fairsweep.verbs.sweeping import Swept, entry_rows
 from fairsweep.verbs.tabulating import Columns, Parts, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from fairsweep.core.cutoffs import CutoffGrid
+    from fairsweep.core.intervals import FloatArray
     from fairsweep.distributed import DistributedRows
     from fairsweep.engines.protocol import Histogram, ModelState, OfBlock
     from fairsweep.specs.audit import AuditSpec, Grouping
+
+
+# A group that the training data did not have is told from this share on.
+NEW_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -37,15 +48,26 @@ class Assessment:
     Attributes:
         spec: the checked config.
         state: what the scan kept.
+        disclosure: what of it may be shown.
     """
 
     spec: AuditSpec
     state: ModelState
+    disclosure: Disclosure = EVERYTHING
+
+    @cached_property
+    def units(self) -> Units:
+        """What the rows are; members have several where their rows, squared, are more than their rows."""
+        everybody = attribute_of((), self.state.histograms, declared=(), reference=None).histogram
+        repeated = False
+        if isinstance(everybody, ScoreHistogram) and "flags_squared" in everybody.measures:
+            repeated = int(everybody.dense("flags_squared").sum()) > self.state.rows_used
+        return Units(self.spec.weight_kind, repeated)
 
     @cached_property
     def attributes(self) -> tuple[Attribute, ...]:
         """Everybody first, then the attributes in config order."""
-        everybody = attribute_of((), self.state.histograms, declared=(), reference=None)
+        everybody = attribute_of((), self.state.histograms, declared=(), reference=None, units=self.units)
         return (everybody, *(self._reported(grouping) for grouping in self.spec.groupings))
 
     def _reported(self, grouping: Grouping) -> Attribute:
@@ -56,15 +78,14 @@ class Assessment:
             declared, reference = attribute.values or (), attribute.reference
             if attribute.breaks is not None and reference is not None:
                 declared = (reference,)
-        return attribute_of(grouping.attributes, self.state.histograms, declared=declared, reference=reference)
+        return attribute_of(
+            grouping.attributes, self.state.histograms, declared=declared, reference=reference, units=self.units
+        )
 
     @cached_property
     def population(self) -> ConfusionCounts:
-        """Everybody at every cutoff, `[cutoffs]`."""
-        everybody = self.attributes[0]
-        if not isinstance(everybody.histogram, ScoreHistogram):
-            raise TypeError("everybody's histogram is in this process")
-        return everybody.spread(everybody.histogram.counts())[0]
+        """Everybody at every cutoff, `[cutoffs]`: what metrics are made of."""
+        return self.attributes[0].counts_at(range(len(self.grid)))[0]
 
     @cached_property
     def chosen(self) -> tuple[ChosenCutoff, ...]:
@@ -77,10 +98,12 @@ class Assessment:
     @property
     def full_sweep(self) -> bool:
         """Whether every attribute has the whole grid in `threshold_sweep`."""
-        return all(self._is_full(attribute) for attribute in self.attributes)
+        return all(self.is_full(attribute) for attribute in self.attributes)
 
-    def _is_full(self, attribute: Attribute) -> bool:
-        return len(attribute.groups) <= self.spec.limits.full_sweep_groups
+    def is_full(self, attribute: Attribute) -> bool:
+        """Whether an attribute has the whole grid; what tasks make is shown whole or not at all."""
+        here = isinstance(attribute.histogram, ScoreHistogram) or not self.disclosure.minimum
+        return here and len(attribute.groups) <= self.spec.limits.full_sweep_groups
 
     def warnings(self) -> list[str]:
         """What a person should know beside the figures."""
@@ -93,7 +116,38 @@ class Assessment:
                 found.append(
                     f"{attribute.name}: {len(extra)} group(s) not in its declared values: {', '.join(extra[:10])}"
                 )
+        return [*found, *self._warnings_of_units(), *self._warnings_of_mix()]
+
+    def _warnings_of_units(self) -> list[str]:
+        if not self.units.repeated:
+            return []
+        if self.spec.weight_kind is not None:
+            return ["members have several rows, whose weights say nothing of that: intervals are too short"]
+        if self.spec.unit is None:
+            step = "write `unit: prediction` where that is meant, `unit: member` where such rows are mistakes"
+            return [f"members have several rows, and nobody said whether they should: {step}; intervals are of members"]
+        return []
+
+    def _warnings_of_mix(self) -> list[str]:
+        """Groups whose share differs from that in the training data beyond chance and by a tenth of it or more."""
+        found = []
+        for attribute in self.attributes:
+            declared = (self.spec.training_population or {}).get(attribute.name)
+            if declared is None or not self.state.rows_used:
+                continue
+            share = attribute.rows_at([0])[:, 0].n / self.state.rows_used
+            there = dict(zip(attribute.groups, share, strict=True))
+            far = [g for g in sorted(declared) if _differs(there.get(g, 0.0), declared[g], self.state.rows_used)]
+            far += [g for g in sorted({*there} - {*declared}) if there[g] > NEW_SHARE]
+            if far:
+                told = ", ".join(far[:10])
+                found.append(f"{attribute.name}: the mix differs from the training population's declared: {told}")
         return found
+
+    def conditions(self) -> dict[str, int]:
+        """How many groups meet each condition of `--fail-on` at any operating point, whatever of them is shown."""
+        each = [judged.conditions() for judged in self.judged]
+        return {name: sum(one[name] for one in each) for name in each[0]} if each else {}
 
     @property
     def has_events(self) -> bool:
@@ -104,7 +158,7 @@ class Assessment:
         """Used and unscored rows of every group, by attribute and group."""
         found: dict[tuple[str, str], int] = {}
         for attribute in self.attributes:
-            counts = attribute.spread(attribute.histogram.counts_at([0]))[:, 0]
+            counts = attribute.rows_at([0])[:, 0]
             rows = counts.n + counts.unscored_events + counts.unscored_non_events
             found |= {(attribute.name, group): int(n) for group, n in zip(attribute.groups, rows, strict=True)}
         return found
@@ -135,6 +189,9 @@ class Assessment:
             "group_metrics": self._group_metrics,
             "disparities": self._disparities,
             "operating_points": self._operating_points,
+            "ranking": self._ranking,
+            "reliability": self._reliability,
+            "subgroups": self._subgroups,
         }
 
     def distributed(self, keys: Mapping[str, object]) -> dict[str, list[DistributedRows]]:
@@ -145,7 +202,7 @@ class Assessment:
         """
         from fairsweep.verbs import distributing
 
-        swept = [a.histogram for a in self.attributes if self._is_full(a)]
+        swept = [a.histogram for a in self.attributes if self.is_full(a)]
         made: list[tuple[str, OfBlock, Sequence[Histogram]]] = [
             ("score_histograms", partial(distributing.entries, keys=keys), self.state.histograms),
             ("threshold_sweep", partial(distributing.sweep, points=self._points, keys=keys), swept),
@@ -157,7 +214,8 @@ class Assessment:
 
     def _refused_counts(self) -> Parts:
         names = ("attribute", "group_value", "reason", "label", "n")
-        return [{name: [getattr(tally, name) for tally in self.state.tallies] for name in names}]
+        tallies = self.disclosure.tallies(self.state.tallies)
+        return [{name: [getattr(tally, name) for tally in tallies] for name in names}]
 
     def _score_histograms(self) -> Parts:
         here = [histogram for histogram in self.state.histograms if isinstance(histogram, ScoreHistogram)]
@@ -174,11 +232,19 @@ class Assessment:
 
     def _threshold_sweep(self) -> Parts:
         everywhere, chosen = range(len(self.grid)), sorted(self._points)
-        return [self._sweep(a, everywhere if self._is_full(a) else chosen) for a in self.attributes]
+        return [self._sweep(a, everywhere if self.is_full(a) else chosen) for a in self.attributes]
 
     def sweep_at(self, cutoff_index: int) -> Parts:
         """Rows of `threshold_sweep` for every group at one cutoff, also where the published sweep is thinner."""
-        return [self._sweep(attribute, [cutoff_index]) for attribute in self.attributes]
+        return [self._sweep(attribute, [cutoff_index], keep=True) for attribute in self.attributes]
+
+    def metrics_at(self, cutoff_index: int) -> Parts:
+        """Rows of `group_metrics` for every group at one cutoff: exploration, so without verdicts."""
+        value = float(self.grid.values[cutoff_index])
+        there = ChosenCutoff(
+            "", "fixed", value, cutoff_index, value, value, None, None, "prespecified", None, "defined"
+        )
+        return self._judge(there).rows_of(self.disclosure, with_verdict=False)
 
     @property
     def grid(self) -> CutoffGrid:
@@ -194,80 +260,105 @@ class Assessment:
                 points.setdefault(chosen.cutoff_index, []).append(chosen.name)
         return points
 
-    def _sweep(self, attribute: Attribute, indices: Sequence[int]) -> Columns:
-        histogram, groups = attribute.histogram, attribute.groups
-        if len(indices) < len(self.grid):
-            counts = attribute.spread(histogram.counts_at(indices))
-        elif isinstance(histogram, ScoreHistogram):
-            counts = attribute.spread(histogram.counts())
-        else:
+    @property
+    def points(self) -> list[int]:
+        """The places of the operating points on the grid, in the order of the config."""
+        return list(self._points)
+
+    def _sweep(self, attribute: Attribute, indices: Sequence[int], *, keep: bool = False) -> Columns:
+        """Rows of some groups: what is shown, and of the operating points also that something is not."""
+        groups = attribute.groups
+        if len(indices) == len(self.grid) and not isinstance(attribute.histogram, ScoreHistogram):
             # Those that rows have are distributed.
             groups = attribute.absent
-            counts = ConfusionCounts.of(*np.zeros((6, len(groups), len(indices)), dtype=np.int64))
-        return sweep_rows(attribute.name, groups, counts, indices, self.grid.values, self._points)
+            rows = counts = ConfusionCounts.of(*np.zeros((6, len(groups), len(indices)), dtype=np.int64))
+            precision = INDEPENDENT
+        else:
+            rows, counts = attribute.rows_at(indices), attribute.counts_at(indices)
+            precision = attribute.precision_at(indices)
+        weighted = counts if self.units.weight_kind is not None else None
+        swept = Swept(attribute.name, groups, indices, self.grid.values, self._points)
+        shown = self.disclosure.at(attribute.name, indices, len(groups)) if self.disclosure.minimum else None
+        unscored = self.disclosure.tells_unscored(attribute.name)
+        return swept.rows(rows, weighted, precision, shown, keep=keep, unscored=unscored)
 
     @cached_property
-    def _judged(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[ConfusionCounts, ...]]:
-        """Attribute and group of every group, and their counts at each operating point, `[groups]`."""
-        indices = sorted({chosen.cutoff_index for chosen in self.chosen if chosen.cutoff_index is not None})
-        each = [attribute.spread(attribute.histogram.counts_at(indices)) for attribute in self.attributes]
-        names = [attribute.name for attribute in self.attributes for _ in attribute.groups]
-        groups = [group for attribute in self.attributes for group in attribute.groups]
-        everything = ConfusionCounts(*(np.concatenate(a) for a in zip(*(c.arrays for c in each), strict=True)))
-        at = tuple(
-            everything[:, indices.index(chosen.cutoff_index)]
-            if chosen.cutoff_index is not None
-            else ConfusionCounts.of(*np.zeros((6, len(groups)), dtype=np.int64))
-            for chosen in self.chosen
-        )
-        return tuple(names), tuple(groups), at
-
-    @cached_property
-    def _families(self) -> list[verdicts.Family]:
-        return [
+    def _names(self) -> tuple[list[str], list[str], list[verdicts.Family]]:
+        """Attribute, group and family of every group, everybody first."""
+        pairs = [(attribute, group) for attribute in self.attributes for group in attribute.groups]
+        families = [
             verdicts.OVERALL
             if attribute.name == OVERALL
             else verdicts.Family.of_attribute(attribute.name)
             if attribute.single
             else verdicts.INTERSECTIONS
-            for attribute in self.attributes
-            for _ in attribute.groups
+            for attribute, _ in pairs
         ]
+        return [attribute.name for attribute, _ in pairs], [group for _, group in pairs], families
+
+    @cached_property
+    def judged(self) -> tuple[Judged, ...]:
+        """All groups at each operating point."""
+        return tuple(self._judge(chosen) for chosen in self.chosen)
+
+    def _judge(self, chosen: ChosenCutoff) -> Judged:
+        names, groups, families = self._names
+        k = chosen.cutoff_index
+        if k is None:
+            counts = rows = ConfusionCounts.of(*np.zeros((6, len(groups)), dtype=np.int64))
+            precision: Precision = INDEPENDENT
+        else:
+            rows = stacked([a.rows_at([k])[:, 0] for a in self.attributes])
+            counts = rows
+            if self.units.weight_kind is not None:
+                counts = stacked([a.counts_at([k])[:, 0] for a in self.attributes])
+            precision = joined([a.precision_at([k])[:, 0] for a in self.attributes])
+        return Judged(
+            chosen, names, groups, families, counts, rows, precision, self._rule,
+            nearby=self._nearby(chosen), expected=self._expected, weighted=self.units.weight_kind is not None,
+        )  # fmt: skip
+
+    @property
+    def _rule(self) -> verdicts.Rule:
+        return verdicts.Rule(self.spec.flag_is, self.spec.verdict.floor, self.spec.verdict.alpha)
+
+    def _nearby(self, chosen: ChosenCutoff) -> Nearby | None:
+        """What the variance of a cutoff tuned here needs; None where intervals do not use it."""
+        k = chosen.cutoff_index
+        if chosen.origin != "tuned_here" or k is None or self.units != PEOPLE:
+            return None
+        parts = []
+        for attribute in self.attributes:
+            if not isinstance(attribute.histogram, ScoreHistogram) or not self.is_full(attribute):
+                return None
+            parts.append(tuning.share_at(attribute.dense("events") + attribute.dense("non_events"), k))
+        return Nearby(np.concatenate(parts), self.population.flagged)
+
+    @cached_property
+    def _expected(self) -> FloatArray | None:
+        """The sum of each group's scores, where they are probabilities of events of equal weight."""
+        if self.spec.score_kind != "probability" or self.units.weight_kind is not None:
+            return None
+        of_events, of_non_events = (
+            np.concatenate([a.dense(name).sum(axis=1) for a in self.attributes]) for name in SCORE_MEASURES[:2]
+        )
+        expected: FloatArray = (of_events + of_non_events) / BILLION
+        return expected
 
     def _group_metrics(self) -> Parts:
-        names, groups, counts_at = self._judged
-        rule = verdicts.Rule(self.spec.flag_is, self.spec.verdict.floor, self.spec.verdict.alpha)
-        parts: Parts = []
-        for chosen, counts in zip(self.chosen, counts_at, strict=True):
-            judged = verdicts.judge(counts, counts[0], self._families, rule)
-            for metric in METRICS:
-                columns = metric_columns(metric, counts)
-                if chosen.cutoff_index is None:
-                    columns |= {
-                        "numerator": None,
-                        "denominator": None,
-                        "value": None,
-                        "status": [chosen.status] * len(groups),
-                    }
-                columns |= {
-                    "operating_point": [chosen.name] * len(groups),
-                    "attribute": names,
-                    "group_value": groups,
-                    "metric": [metric.name] * len(groups),
-                }
-                if metric is GBE:
-                    columns |= verdict_columns(judged, rule, balance=chosen.cutoff_index is not None)
-                parts.append(columns)
-        return parts
+        return [part for judged in self.judged for part in judged.rows_of(self.disclosure)]
 
     def _disparities(self) -> Parts:
-        names, groups, counts_at = self._judged
-        members = Members(names, groups, {a.name: a.reference for a in self.attributes if a.reference is not None})
+        names, groups, _ = self._names
+        references = {a.name: a.reference for a in self.attributes if a.reference is not None}
         parts: Parts = []
-        for chosen, counts in zip(self.chosen, counts_at, strict=True):
-            if chosen.cutoff_index is not None:
-                for metric in METRICS:
-                    parts += compared(chosen.name, metric, members, counts)
+        for judged in self.judged:
+            if judged.chosen.cutoff_index is None:
+                continue
+            shown = judged.shown(self.disclosure)
+            members = Members(names, groups, references, shown)
+            for metric in METRICS:
+                parts += compared(judged.chosen.name, metric, members, judged.counts, judged.precision)
         return parts
 
     def _operating_points(self) -> Parts:
@@ -276,4 +367,44 @@ class Assessment:
             "cutoff": "cutoff", "achieved": "achieved", "cutoff_below": "cutoff_below", "cutoff_above": "cutoff_above",
             "cutoff_origin": "origin", "population_gbe": "population_gbe", "status": "status",
         }  # fmt: skip
-        return [{column: [getattr(chosen, field) for chosen in self.chosen] for column, field in fields.items()}]
+        columns: Columns = {
+            column: [getattr(chosen, field) for chosen in self.chosen] for column, field in fields.items()
+        }
+        for i, judged in enumerate(self.judged):
+            if judged.chosen.cutoff_index is not None and not judged.shown(self.disclosure)[0]:
+                columns["population_gbe"][i] = None
+                if judged.chosen.rule != "fixed":
+                    columns["achieved"][i] = None
+        return [columns]
+
+    @property
+    def _ranker(self) -> Ranker:
+        return Ranker(self.population, self.attributes[0], self.spec.score_kind == "probability")
+
+    def _ranking(self) -> Parts:
+        return [part for a in self.attributes if self._ranked(a) for part in self._ranker.ranking(a, self._shown(a))]
+
+    def _reliability(self) -> Parts:
+        return [
+            part for a in self.attributes if self._ranked(a) for part in self._ranker.reliability(a, self._shown(a))
+        ]
+
+    def _ranked(self, attribute: Attribute) -> bool:
+        return self.is_full(attribute) and isinstance(attribute.histogram, ScoreHistogram)
+
+    def _shown(self, attribute: Attribute) -> NDArray[np.bool_]:
+        return self.disclosure.at(attribute.name, range(len(self.grid)), len(attribute.groups))
+
+    def _subgroups(self) -> Parts:
+        if self.spec.discover is None:
+            return []
+        from fairsweep.verbs.searching import searched
+
+        least = self.spec.discover.minimum_events
+        return searched(self.spec.searched, least, self.state.histograms, self.judged, self.disclosure.minimum)
+
+
+def _differs(share: float, declared: float, rows: int) -> bool:
+    """Whether a share differs from a declared one beyond chance (three standard errors), and by a tenth of it."""
+    error = (declared * (1 - declared) / rows) ** 0.5
+    return bool(abs(share - declared) > max(3 * error, 0.1 * declared))

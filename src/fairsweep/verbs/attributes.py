@@ -8,10 +8,30 @@ from typing import Any, overload
 
 import numpy as np
 
-from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.histogram import ScoreHistogram
+from fairsweep.core import clusters, weights
+from fairsweep.core.clusters import ClusterSums
+from fairsweep.core.counts import ConfusionCounts, IntArray
+from fairsweep.core.histogram import Cell, ScoreHistogram
+from fairsweep.core.precision import INDEPENDENT, Clustered, Precision, Weighted
+from fairsweep.core.weights import WeightSums
 from fairsweep.engines.protocol import Histogram
 from fairsweep.groups import ALL, attribute_name, group_name
+
+
+@dataclass(frozen=True)
+class Units:
+    """What the rows of an audit are.
+
+    Attributes:
+        weight_kind: what their weights mean; None where they weigh the same.
+        repeated: whether some member has several of them.
+    """
+
+    weight_kind: weights.WeightKind | None = None
+    repeated: bool = False
+
+
+PEOPLE = Units()
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +45,7 @@ class Attribute:
         present: which of `groups` the cells of the histogram are.
         reference: the group that others are compared with.
         single: whether it is one attribute rather than everybody or an intersection.
+        units: what the rows are.
     """
 
     name: str
@@ -33,21 +54,61 @@ class Attribute:
     present: np.ndarray[Any, np.dtype[np.int64]]
     reference: str | None
     single: bool
+    units: Units = PEOPLE
 
     @property
     def absent(self) -> tuple[str, ...]:
         """The groups that no row has."""
         return tuple(np.delete(np.array(self.groups, dtype=object), self.present))
 
-    def spread(self, counts: ConfusionCounts) -> ConfusionCounts:
-        """Counts of the present groups as counts of all groups: the absent ones have zeros."""
-        width = counts.shape[1]
-        arrays = []
-        for array in counts.arrays:
-            whole = np.zeros((len(self.groups), width), dtype=np.int64)
-            whole[self.present] = array
-            arrays.append(whole)
-        return ConfusionCounts(*arrays)
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The values that each group has of the attributes that make it up."""
+        found: list[Cell] = [(group,) for group in self.groups]
+        for place, cell in zip(self.present, self.histogram.cells, strict=True):
+            found[place] = cell
+        return tuple(found) if self.histogram.attributes else ((),) * len(self.groups)
+
+    def rows_at(self, indices: Sequence[int]) -> ConfusionCounts:
+        """Rows of all groups at some cutoffs, `[groups, len(indices)]`."""
+        return self._counts(self.histogram, indices)
+
+    def counts_at(self, indices: Sequence[int]) -> ConfusionCounts:
+        """What metrics are made of: rows, or their weights in millionths; `[groups, len(indices)]`."""
+        if self.units.weight_kind is None or not isinstance(self.histogram, ScoreHistogram):
+            return self.rows_at(indices)
+        return self._counts(self.histogram.weighted(), indices)
+
+    def precision_at(self, indices: Sequence[int]) -> Precision:
+        """How much the counts at some cutoffs say, `[groups, len(indices)]`."""
+        if not isinstance(self.histogram, ScoreHistogram):
+            return INDEPENDENT
+        if self.units.weight_kind is not None:
+            sums = WeightSums.of(self._dense(weights.MEASURES))
+            return Weighted(sums, self.units.weight_kind)[:, list(indices)]
+        if self.units.repeated:
+            return Clustered(ClusterSums.of(self._dense(clusters.MEASURES)))[:, list(indices)]
+        return INDEPENDENT
+
+    def dense(self, name: str) -> IntArray:
+        """A measure of all groups by bucket, `[groups, buckets]`, without the unscored."""
+        if not isinstance(self.histogram, ScoreHistogram):
+            raise TypeError("only a histogram in this process is dense")
+        return self._spread(self.histogram.dense(name))
+
+    def _dense(self, names: Sequence[str]) -> dict[str, IntArray]:
+        return {name: self.dense(name) for name in names}
+
+    def _counts(self, histogram: Histogram, indices: Sequence[int]) -> ConfusionCounts:
+        whole = len(indices) == len(histogram.grid) and isinstance(histogram, ScoreHistogram)
+        counts = histogram.counts() if whole else histogram.counts_at(indices)  # type: ignore[union-attr]
+        return ConfusionCounts(*(self._spread(array) for array in counts.arrays))
+
+    def _spread(self, array: IntArray) -> IntArray:
+        """An array of the present groups as one of all groups: the absent ones have zeros."""
+        whole = np.zeros((len(self.groups), array.shape[1]), dtype=np.int64)
+        whole[self.present] = array
+        return whole
 
 
 @overload
@@ -76,6 +137,7 @@ def attribute_of(
     *,
     declared: tuple[str, ...],
     reference: str | None,
+    units: Units = PEOPLE,
 ) -> Attribute:
     """The groups of some attributes, out of the finer histograms of the scan.
 
@@ -84,6 +146,7 @@ def attribute_of(
         histograms: what the scan kept.
         declared: groups that are listed even when no row has them.
         reference: the group that others are compared with.
+        units: what the rows are.
     """
     histogram = summed(histograms, attributes)
     present = [group_name(cell) for cell in histogram.cells]
@@ -98,4 +161,22 @@ def attribute_of(
         present=np.array([place[group] for group in present], dtype=np.int64),
         reference=reference,
         single=len(attributes) == 1,
+        units=units,
     )
+
+
+def stacked(counts: Sequence[ConfusionCounts]) -> ConfusionCounts:
+    """Counts of several attributes below one another."""
+    return ConfusionCounts(*map(np.concatenate, zip(*(one.arrays for one in counts), strict=True)))
+
+
+def joined(parts: Sequence[Precision]) -> Precision:
+    """The precision of several attributes' groups below one another; all are of one kind."""
+    clustered = [part.sums for part in parts if isinstance(part, Clustered)]
+    if clustered:
+        return Clustered(ClusterSums(*map(np.concatenate, zip(*(sums.arrays for sums in clustered), strict=True))))
+    weighted = [part for part in parts if isinstance(part, Weighted)]
+    if weighted:
+        sums = WeightSums(stacked([w.sums.weights for w in weighted]), stacked([w.sums.squares for w in weighted]))
+        return Weighted(sums, weighted[0].kind)
+    return INDEPENDENT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -16,9 +16,10 @@ from fairsweep.errors import Problem, quoted
 from fairsweep.intake import Window, build
 from fairsweep.specs.checking import check_columns
 from fairsweep.stores.protocol import Run, RunRecord, Store
-from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
+from fairsweep.tables import AUDIT_TABLES, RESTRICTED_TABLES, RUNS, TABLES
 from fairsweep.verbs import refusing
 from fairsweep.verbs.assessment import Assessment
+from fairsweep.verbs.disclosing import disclosed, of_refused
 from fairsweep.verbs.records import (
     UNNAMED,
     UNPINNED,
@@ -205,9 +206,9 @@ def _done_before(spec: AuditSpec, batch: Batch[AuditSpec], store: Store, options
     most = spec.limits.driver_state_rows
     tables = {
         name: store.read(name, ids) if stored.get(name, 0) <= most else TABLES[name].arrow_schema.empty_table()
-        for name in (RUNS, *AUDIT_TABLES)
+        for name in (RUNS, *tables_told(spec))
     }
-    warnings = tuple(_not_shown(name, rows) for name, rows in stored.items() if rows > most)
+    warnings = tuple(_not_shown(name, rows) for name, rows in stored.items() if rows > most and name in tables)
     return AuditOutcome(tables, "already_done", warehouse=store.place, warnings=warnings)
 
 
@@ -229,15 +230,15 @@ def publish(
     batch: Batch[AuditSpec], counted: Counted, models: Sequence[Assessed], store: Store, options: AuditOptions
 ) -> AuditOutcome:
     """Publish what was assessed; refused models leave their record."""
-    runs = [run_of(batch, counted, model) for model in models]
     options.progress("Publishing")
+    runs = [run_of(batch, counted, hide(model, *_before(batch, model.key, store))) for model in models]
     outcomes = store.publish(runs, force=options.force)
     accepted = [run for run in runs if run.succeeded]
-    tables = results(accepted)
+    tables = results(accepted, tables_told(batch.spec))
     if accepted:
         tables[RUNS] = store.read(RUNS, [run.id for run in accepted])
     done = accepted and all(outcomes[run.id] == "already_done" for run in accepted)
-    elsewhere = sorted({name for run in accepted for name, parts in run.distributed.items() if parts})
+    elsewhere = sorted({n for run in accepted for n, parts in run.distributed.items() if parts and n in tables})
     return AuditOutcome(
         tables,
         "already_done" if done else "published",
@@ -259,19 +260,63 @@ def run_of(batch: Batch[AuditSpec], counted: Counted, model: Assessed) -> Run:
 
 def record_of(batch: Batch[AuditSpec], counted: Counted, model: Assessed) -> dict[str, object]:
     """A model's record."""
-    record = batch.record(model.key, now()) | counted_columns(model.assessment.state, counted)
+    assessment, told = model.assessment, model.assessment.disclosure
+    counts = counted_columns(assessment.state, counted)
+    record = batch.record(model.key, now()) | {
+        name: value if not name.startswith("rows_") or told.tells_rows(name) else None for name, value in counts.items()
+    }
+    record["minimum_cell_size"] = batch.spec.privacy.minimum_cell_size
     if model.problems:
         return record | {"status": "refused", "error": one_line(model.problems)}
-    return record | {"status": "succeeded", "full_sweep": model.assessment.full_sweep, "finished_at": now()}
+    return record | {
+        "status": "succeeded",
+        "full_sweep": assessment.full_sweep,
+        "hidden": told.told(),
+        "conditions": json.dumps(assessment.conditions(), sort_keys=True),
+        "notes": json.dumps(list(model.warnings)),
+        "finished_at": now(),
+    }
 
 
-def results(runs: Sequence[Run]) -> dict[str, pa.Table]:
-    """The result tables of several runs below one another, in the order of the runs."""
+def hide(model: Assessed, run_before: str | None = None, sweep: pa.Table | None = None) -> Assessed:
+    """The model with only what may be shown of it.
+
+    Args:
+        model: what was assessed.
+        run_before: the run that it replaces, if any.
+        sweep: what that run shows in `threshold_sweep`.
+    """
+    told = of_refused(model.assessment) if model.problems else disclosed(model.assessment, run_before, sweep)
+    return replace(model, assessment=replace(model.assessment, disclosure=told))
+
+
+def _before(batch: Batch[AuditSpec], key: ModelKey, store: Store) -> tuple[str | None, pa.Table | None]:
+    """The current run of the same model and window, and what it shows: what it has told cannot be taken back."""
+    if not batch.spec.privacy.minimum_cell_size:
+        return None, None
+    store.ensure()
+    wanted = {**batch.keys(key), "verb": batch.verb, "is_current": True}
+    wanted.pop("run_id")
+    for record in store.current(RUNS).to_pylist():
+        if all(record[name] == value for name, value in wanted.items()):
+            run_id = str(record["run_id"])
+            return run_id, store.read("threshold_sweep", [run_id])
+    return None, None
+
+
+def tables_told(spec: AuditSpec) -> tuple[str, ...]:
+    """The result tables that are handed on: where small cells are hidden, none that they can be read from."""
+    hidden = RESTRICTED_TABLES if spec.privacy.minimum_cell_size else ()
+    return tuple(name for name in AUDIT_TABLES if name not in hidden)
+
+
+def results(runs: Sequence[Run], names: Sequence[str] = AUDIT_TABLES) -> dict[str, pa.Table]:
+    """Some result tables of several runs below one another, in the order of the runs, and an empty `runs`."""
     import pyarrow as pa
 
     return {
         name: pa.concat_tables(
             [TABLES[name].arrow_schema.empty_table(), *(run.results[name] for run in runs if name in run.results)]
         )
-        for name in (RUNS, *AUDIT_TABLES)
+        for name in (RUNS, *names)
     }

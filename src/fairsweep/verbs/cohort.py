@@ -19,6 +19,7 @@ from fairsweep.specs.cohort_inputs import columns_named
 from fairsweep.specs.sections import canonical
 from fairsweep.stores.protocol import Run, RunRecord
 from fairsweep.tables import COHORT_TABLES, RUNS, TABLES
+from fairsweep.verbs.flow import told as flow_told
 from fairsweep.verbs.records import UNPINNED, Batch, Outcome, done_before, leave_a_trace, now, one_line
 from fairsweep.verbs.refusing import model_problems
 
@@ -155,20 +156,23 @@ def _run(batch: Batch[CohortSpec], cohort: Cohort, key: ModelKey, stored: DataFr
     flow = [row for row in cohort.flow if (row.model_id, row.model_version) == key]
     everybody = [row for row in flow if _is_of_all(row._asdict(), "predictions")]
     total, counts = everybody[0].rows_in, everybody[-1].rows_in
+    minimum = batch.spec.privacy.minimum_cell_size
+    parts = {"rows_used": counts - unscored, "rows_unscored": unscored, "rows_refused": total - counts}
+    # The total is the sum of the three.
+    small = any(0 < n < minimum for n in parts.values())
     record = batch.record(key, now()) | {
         "config_json": _config_with_factors(batch.spec, cohort.factors),
-        "rows_input": total,
-        "rows_used": counts - unscored,
-        "rows_unscored": unscored,
-        "rows_refused": total - counts,
+        "minimum_cell_size": minimum,
+        **{name: None if small else n for name, n in {"rows_input": total, **parts}.items()},
     }
     problems = _problems(batch.spec, key, cohort, everybody)
     if problems:
         return Run(record | {"status": "refused", "error": one_line(problems)})
-    told = [{**batch.keys(key), **row} for row in (*(row._asdict() for row in flow), *_other_inputs(cohort))]
+    shown = flow_told([*(row._asdict() for row in flow), *_other_inputs(cohort)], minimum)
+    rows = [{**batch.keys(key), **row} for row in shown]
     members = BlockedRows(stored.where(F.col("run_id") == batch.run_id(key)))
     done = record | {"status": "succeeded", "finished_at": now()}
-    return Run(done, {FLOW: TABLES[FLOW].rows(told)}, {"cohort": [members]})
+    return Run(done, {FLOW: TABLES[FLOW].rows(rows)}, {"cohort": [members]})
 
 
 def _unscored(rows: DataFrame) -> dict[ModelKey, int]:
@@ -230,10 +234,11 @@ def _problems(spec: CohortSpec, key: ModelKey, cohort: Cohort, everybody: Sequen
     problems = model_problems(key)
     if not everybody[-1].rows_in:
         most = sorted(((n, reason) for reason, n in by_reason.items() if n), reverse=True)
-        told = ", ".join(f"{reason} {n:,}" for n, reason in most[:5])
-        problems.append(
-            Problem("predictions", f"none of {total:,} counts ({told})", "at least one", "mend the inputs or the rules")
-        )
+        minimum = spec.privacy.minimum_cell_size
+        small = any(0 < n < minimum for n, _ in most)
+        named = ", ".join(reason if small else f"{reason} {n:,}" for n, reason in most[:5])
+        found = f"none counts ({named})" if small else f"none of {total:,} counts ({named})"
+        problems.append(Problem("predictions", found, "at least one", "mend the inputs or the rules"))
     unusable = {"predictions": (sum(by_reason[reason] for reason in _UNUSABLE), total)}
     for source, reasons in cohort.refused.items():
         rows = sum(reasons.values())
@@ -241,7 +246,9 @@ def _problems(spec: CohortSpec, key: ModelKey, cohort: Cohort, everybody: Sequen
     limit = spec.limits.maximum_refused_share
     for source, (refused, rows) in unusable.items():
         if rows and refused / rows > limit:
-            found = f"{refused:,} of {rows:,} rows cannot be used ({refused / rows:.1%})"
+            small = any(0 < n < spec.privacy.minimum_cell_size for n in (refused, rows - refused))
+            found = "too many rows cannot be used"
+            found = found if small else f"{refused:,} of {rows:,} rows cannot be used ({refused / rows:.1%})"
             step = "mend those rows or name other columns; limits.maximum_refused_share allows for more"
             problems.append(Problem(source, found, f"at most {limit:.1%}", step))
     return problems
@@ -264,6 +271,6 @@ def _warnings(flow: pa.Table) -> list[str]:
     for row in flow.to_pylist():
         if _is_of_all(row, "predictions") and row["events"] == 0:
             model = f"{row['model_id']} {row['model_version']}"
-            told = f"the outcome was met by nobody of {row['rows_in']:,}"
+            told = "the outcome was met by nobody"
             found.append(f"{model}: {told}; are its codes and settings those of the claims?")
     return found

@@ -11,10 +11,15 @@ import numpy as np
 
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.disparities import Comparison, compare, worst_pair
+from fairsweep.core.precision import Evidence, evidence
 from fairsweep.groups import ALL, OVERALL
+from fairsweep.verbs.sweeping import hidden
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fairsweep.core.metrics import Metric
+    from fairsweep.core.precision import Precision
     from fairsweep.verbs.tabulating import Columns, Parts
 
 THE_REST = "the rest"
@@ -37,11 +42,13 @@ class Members:
         attributes: the attribute of each entry.
         groups: the group of each entry.
         references: the reference of an attribute, where it has one.
+        shown: whether the counts of each entry may be shown.
     """
 
     attributes: Sequence[str]
     groups: Sequence[str]
     references: Mapping[str, str]
+    shown: NDArray[np.bool_]
 
     @cached_property
     def places(self) -> list[int]:
@@ -66,7 +73,9 @@ class Members:
         return pairs
 
 
-def compared(operating_point: str, metric: Metric, members: Members, counts: ConfusionCounts) -> Parts:
+def compared(
+    operating_point: str, metric: Metric, members: Members, counts: ConfusionCounts, precision: Precision
+) -> Parts:
     """One metric at one operating point, with every comparator.
 
     Args:
@@ -74,31 +83,52 @@ def compared(operating_point: str, metric: Metric, members: Members, counts: Con
         metric: what is compared.
         members: who the entries of the counts are.
         counts: shape `[entries]`.
+        precision: how much they say.
     """
-    groups = counts[members.places]
-    everybody = ConfusionCounts(*(np.broadcast_to(a[0], groups.shape) for a in counts.arrays))
-    worst = []
-    for places in members.of_attribute.values():
-        pair = worst_pair(metric, [members.groups[i] for i in places], counts[places])
-        worst += [(places[pair[0]], places[pair[1]])] if pair is not None else []
-    same = {"operating_point": operating_point, "metric": metric.name}
-    independent = [_Pairs("rest", members.places, [THE_REST] * len(members.places), groups, everybody - groups)]
-    for comparator, pairs in (("reference", members.with_reference), ("worst_pair", worst)):
+    places = members.places
+    everybody = ConfusionCounts(*(np.broadcast_to(a[0], (len(places),)) for a in counts.arrays))
+    groups, of_groups = counts[places], evidence(metric, counts[places], precision[places])
+    rest = everybody - groups
+    of_rest = evidence(metric, rest, precision[np.zeros(len(places), dtype=np.int64)] - precision[places])
+    # With everybody hidden there is no telling the rest.
+    known = members.shown[places] & members.shown[0]
+    independent = [_Pairs("rest", places, [THE_REST] * len(places), groups, rest, of_groups, of_rest, known)]
+    for comparator, pairs in (("reference", members.with_reference), ("worst_pair", _worst(metric, members, counts))):
         first, second = [i for i, _ in pairs], [j for _, j in pairs]
         independent.append(
-            _Pairs(comparator, first, [members.groups[j] for j in second], counts[first], counts[second])
-        )
+            _Pairs(
+                comparator, first, [members.groups[j] for j in second], counts[first], counts[second],
+                evidence(metric, counts[first], precision[first]), evidence(metric, counts[second], precision[second]),
+                members.shown[first] & members.shown[second],
+            )
+        )  # fmt: skip
     # All at once, because the limits of one ratio take nearly as long as those of a thousand.
-    figures = compare(metric, _joined([p.group for p in independent]), _joined([p.other for p in independent]))
+    figures = compare(
+        metric,
+        _joined([p.group for p in independent]),
+        _joined([p.other for p in independent]),
+        (_side([p.of_group for p in independent]), _side([p.of_other for p in independent])),
+    )
     parts, start = [], 0
     for one in independent:
         stop = start + len(one.places)
         mine = Comparison(*(getattr(figures, field.name)[start:stop] for field in fields(Comparison)))
-        parts.append(_rows(members, one.places, one.comparator, one.compared_groups, mine))
+        parts.append(_rows(members, one.places, one.comparator, one.compared_groups, mine, one.shown))
         start = stop
-    overall = compare(metric, groups, everybody, with_interval=False)
-    parts.insert(1, _rows(members, members.places, "overall", [ALL] * len(members.places), overall))
+    overall = compare(metric, groups, everybody, None)
+    parts.insert(1, _rows(members, places, "overall", [ALL] * len(places), overall, known))
+    same = {"operating_point": operating_point, "metric": metric.name}
     return [part | {name: [value] * len(part["status"]) for name, value in same.items()} for part in parts]
+
+
+def _worst(metric: Metric, members: Members, counts: ConfusionCounts) -> list[tuple[int, int]]:
+    """The worst pair of each attribute among the groups that are shown."""
+    worst = []
+    for every in members.of_attribute.values():
+        places = [i for i in every if members.shown[i]]
+        pair = worst_pair(metric, [members.groups[i] for i in places], counts[places])
+        worst += [(places[pair[0]], places[pair[1]])] if pair is not None else []
+    return worst
 
 
 class _Pairs(NamedTuple):
@@ -109,6 +139,13 @@ class _Pairs(NamedTuple):
     compared_groups: Sequence[str]
     group: ConfusionCounts
     other: ConfusionCounts
+    of_group: Evidence
+    of_other: Evidence
+    shown: NDArray[np.bool_]
+
+
+def _side(several: Sequence[Evidence]) -> Evidence:
+    return tuple(np.concatenate(arrays) for arrays in zip(*several, strict=True))
 
 
 def _joined(several: Sequence[ConfusionCounts]) -> ConfusionCounts:
@@ -121,11 +158,13 @@ def _rows(
     comparator: str,
     compared_groups: Sequence[str],
     figures: Comparison,
+    shown: NDArray[np.bool_],
 ) -> Columns:
-    return {
+    columns: Columns = {
         "attribute": [members.attributes[i] for i in places],
         "group_value": [members.groups[i] for i in places],
         "comparator": [comparator] * len(places),
         "compared_group": list(compared_groups),
         **{name: getattr(figures, name) for name in _FIGURES},
     }
+    return hidden(columns, ~shown)

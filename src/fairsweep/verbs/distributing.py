@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from fairsweep.checksums import Checksum, checksum
 from fairsweep.groups import attribute_name, group_name
-from fairsweep.verbs.sweeping import entry_rows, sweep_rows
+from fairsweep.verbs.sweeping import Swept, entry_rows
 from fairsweep.verbs.tabulating import table_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def sweep(histogram: ScoreHistogram, _: int, points: Mapping[int, list[str]], ke
     groups = [group_name(cell) for cell in histogram.cells]
     everywhere = range(len(histogram.grid))
     name = attribute_name(histogram.attributes)
-    rows = sweep_rows(name, groups, histogram.counts(), everywhere, histogram.grid.values, points)
+    rows = Swept(name, groups, everywhere, histogram.grid.values, points).rows(histogram.counts())
     return table_of("threshold_sweep", [rows], keys)
 
 
@@ -42,6 +42,7 @@ def content(histogram: ScoreHistogram) -> Checksum:
         for i in range(len(histogram.attributes))
     }
     measures = {name: pa.array(getattr(histogram, name)) for name in ("bucket", "events", "non_events")}
+    measures |= {name: pa.array(measure) for name, measure in histogram.measures.items()}
     return checksum(pa.table(texts | measures))
 
 

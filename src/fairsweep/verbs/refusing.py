@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from fairsweep.errors import Problem, did_you_mean, quoted
 from fairsweep.groups import ALL, OVERALL, SEPARATOR
 from fairsweep.intake import GROUPLESS_REASONS, REFUSAL_REASONS, UNKNOWN
+from fairsweep.specs.identifying import by_groups, guarded
 from fairsweep.specs.scalars import IDENTIFIER_PATTERN
 
 if TYPE_CHECKING:
-    from fairsweep.engines.protocol import ModelKey, ModelState, Tally
+    from fairsweep.engines.protocol import ModelKey, Tally
     from fairsweep.verbs.assessment import Assessment
 
 # In a smaller group one bad row would already be a tenth.
@@ -25,17 +26,27 @@ def problems(key: ModelKey, assessment: Assessment) -> list[Problem]:
     if not state.rows_input:
         return [NO_ROWS]
     found = [*model_problems(key), *_reference_problems(assessment)]
-    share = state.rows_refused / state.rows_input
-    if share > limits.maximum_refused_share:
-        reasons = _by_reason(state)
+    if state.rows_refused / state.rows_input > limits.maximum_refused_share:
         found.append(
             Problem(
-                "input", f"{state.rows_refused:,} of {state.rows_input:,} rows refused ({share:.1%}: {reasons})",
-                f"at most {limits.maximum_refused_share:.1%}",
+                "input", _refused(assessment), f"at most {limits.maximum_refused_share:.1%}",
                 "mend those rows, or raise limits.maximum_refused_share if they may be left out",
             )
         )  # fmt: skip
-    return found + _group_problems(assessment)
+    return [*found, *_group_problems(assessment), *_identifying(assessment)]
+
+
+def _identifying(assessment: Assessment) -> list[Problem]:
+    """Attributes whose groups are as good as people."""
+    rows = assessment.state.rows_used + assessment.state.rows_unscored
+    found = []
+    for attribute in guarded(assessment.spec):
+        holding = [h for h in assessment.state.histograms if attribute.name in h.attributes]
+        if holding:
+            held = min(holding, key=lambda histogram: len(histogram.attributes))
+            place = held.attributes.index(attribute.name)
+            found.append(by_groups(attribute, {cell[place] for cell in held.cells}, rows))
+    return [problem for problem in found if problem is not None]
 
 
 def model_problems(key: ModelKey) -> list[Problem]:
@@ -63,12 +74,22 @@ def _reference_problems(assessment: Assessment) -> list[Problem]:
     ]  # fmt: skip
 
 
-def _by_reason(state: ModelState) -> str:
+def _refused(assessment: Assessment) -> str:
+    """How many rows are refused and why; where one of the counts is small, the reasons alone."""
+    state, minimum = assessment.state, assessment.spec.privacy.minimum_cell_size
     n: dict[str, int] = defaultdict(int)
     for tally in state.tallies:
         if tally.attribute == OVERALL and tally.group_value == ALL and tally.reason in REFUSAL_REASONS:
             n[tally.reason] += tally.n
-    return ", ".join(f"{reason} {rows:,}" for reason, rows in n.items())
+    if any(_is_small(rows, minimum) for rows in (*n.values(), state.rows_input - state.rows_refused)):
+        return f"too many rows refused ({', '.join(n)})"
+    reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in n.items())
+    share = state.rows_refused / state.rows_input
+    return f"{state.rows_refused:,} of {state.rows_input:,} rows refused ({share:.1%}: {reasons})"
+
+
+def _is_small(n: int, minimum: int) -> bool:
+    return 0 < n < minimum
 
 
 def _groupless(tally: Tally) -> bool:
@@ -89,9 +110,11 @@ def _group_problems(assessment: Assessment) -> list[Problem]:
     for (attribute, group), n in refused.items():
         rows = n + kept.get((attribute, group), 0)
         if attribute != OVERALL and rows >= SMALLEST_LIMITED_GROUP and n / rows > limit:
+            small = any(_is_small(part, assessment.spec.privacy.minimum_cell_size) for part in (n, rows - n))
+            told = "too many rows refused" if small else f"{n:,} of {rows:,} rows refused ({n / rows:.1%})"
             found.append(
                 Problem(
-                    f"{attribute}: {quoted(group)}", f"{n:,} of {rows:,} rows refused ({n / rows:.1%})",
+                    f"{attribute}: {quoted(group)}", told,
                     f"at most {limit:.1%} of a group",
                     "mend those rows, or raise limits.maximum_refused_share_per_group if they may be left out",
                 )

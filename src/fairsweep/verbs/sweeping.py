@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fairsweep.core import intervals, verdicts
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.histogram import ScoreHistogram
-from fairsweep.core.metrics import DEFINED, EMPTY, METRICS, Metric
+from fairsweep.core.metrics import DEFINED, EMPTY, GBE, GBE_INCLUDING_UNSCORED, METRICS, SUPPRESSED, Metric
+from fairsweep.core.precision import INDEPENDENT, Precision
+from fairsweep.core.weights import MILLION
 from fairsweep.groups import attribute_name
 from fairsweep.verbs.tabulating import Columns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def entry_rows(histogram: ScoreHistogram, first_cell: int = 0) -> Columns:
@@ -30,57 +36,138 @@ def entry_rows(histogram: ScoreHistogram, first_cell: int = 0) -> Columns:
         "bucket": histogram.bucket,
         "events": histogram.events,
         "non_events": histogram.non_events,
+        **histogram.measures,
     }
 
 
-def sweep_rows(
-    attribute: str,
-    groups: Sequence[str],
-    counts: ConfusionCounts,
-    indices: Sequence[int],
-    cutoffs: np.ndarray[Any, np.dtype[np.float64]],
-    points: Mapping[int, list[str]],
-) -> Columns:
-    """Rows of `threshold_sweep`: some groups of an attribute at some cutoffs.
+_KEPT = {
+    "attribute", "group_value", "cutoff_index", "cutoff", "operating_points", "operating_point", "metric", "comparator",
+    "compared_group",
+}  # fmt: skip
+"""What says whom and what a row speaks of."""
 
-    Args:
+
+def hidden(columns: Columns, hide: NDArray[np.bool_]) -> Columns:
+    """The columns with nothing but keys, and the status `suppressed`, where something may not be shown."""
+    if not hide.any():
+        return columns
+    found: Columns = {}
+    for name, values in columns.items():
+        if name in _KEPT or values is None:
+            found[name] = values
+            continue
+        column = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+        column = column.astype(np.float64 if column.dtype == np.float64 else object)
+        column[hide] = np.nan if column.dtype == np.float64 else SUPPRESSED if name == "status" else None
+        found[name] = column
+    return found
+
+
+@dataclass(frozen=True)
+class Swept:
+    """Some groups of an attribute at some cutoffs, as rows of `threshold_sweep`.
+
+    Attributes:
         attribute: its name.
-        groups: the groups that the counts are of.
-        counts: shape `[groups, len(indices)]`.
+        groups: the groups.
         indices: places of the cutoffs on the grid.
         cutoffs: the values of the whole grid.
         points: for a place, the operating points that have it.
     """
-    import pyarrow as pa
 
-    size = len(groups)
-    flat = counts.reshape(-1)
-    low, high = intervals.bonett_price(flat.tp, flat.fp, flat.fn)
-    named = pa.array([points.get(k, []) for k in indices], type=pa.list_(pa.string()))
-    return {
-        "attribute": [attribute] * (size * len(indices)),
-        "group_value": pa.array(groups, pa.string()).take(pa.array(np.repeat(np.arange(size), len(indices)))),
-        "cutoff_index": np.tile(np.array(indices, dtype=np.int32), size),
-        "cutoff": np.tile(cutoffs[list(indices)], size),
-        "n": flat.n,
-        **{name: getattr(flat, name) for name in ("tp", "fp", "fn", "tn", "unscored_events", "unscored_non_events")},
-        **{metric.name: metric.evaluate(flat)[0] for metric in METRICS},
-        "gbe_ci_low": low,
-        "gbe_ci_high": high,
-        "status": np.where(flat.n > 0, DEFINED, EMPTY).astype(object),
-        "operating_points": named.take(pa.array(np.tile(np.arange(len(indices)), size))),
-    }
+    attribute: str
+    groups: Sequence[str]
+    indices: Sequence[int]
+    cutoffs: NDArray[np.float64]
+    points: Mapping[int, list[str]]
+
+    def rows(
+        self,
+        rows: ConfusionCounts,
+        weighted: ConfusionCounts | None = None,
+        precision: Precision = INDEPENDENT,
+        shown: NDArray[np.bool_] | None = None,
+        *,
+        keep: bool = False,
+        unscored: bool = True,
+    ) -> Columns:
+        """The rows that are shown; of operating points also those that are not, without figures.
+
+        Args:
+            rows: counts of rows, `[groups, len(indices)]`.
+            weighted: weights in millionths, of which the metrics are; None where these are of the rows.
+            precision: how much the counts say.
+            shown: what may be shown; None for everything. Groups without a row always are.
+            keep: whether what may not be shown stands there without figures at any cutoff.
+            unscored: whether people without a score may be told.
+        """
+        if shown is None:
+            return self._columns(rows, weighted, precision, np.arange(rows.tp.size))
+        absent = rows.n + rows.unscored_events + rows.unscored_non_events == 0
+        visible = shown | absent
+        at_points = np.array([k in self.points for k in self.indices], dtype=bool)
+        kept = np.flatnonzero(visible | at_points[np.newaxis, :] | keep)
+        columns = self._columns(rows, weighted, precision, kept)
+        if not unscored:
+            nothing = [0 if none else None for none in absent.reshape(-1)[kept]]
+            columns |= {"unscored_events": nothing, "unscored_non_events": nothing}
+            columns[GBE_INCLUDING_UNSCORED.name] = np.full(len(kept), np.nan)
+        return hidden(columns, ~visible.reshape(-1)[kept])
+
+    def _columns(
+        self, rows: ConfusionCounts, weighted: ConfusionCounts | None, precision: Precision, kept: NDArray[np.int64]
+    ) -> Columns:
+        import pyarrow as pa
+
+        group, place = np.divmod(kept, max(len(self.indices), 1))
+        at, told = (group, place), rows[group, place]
+        counts = told if weighted is None else weighted[at]
+        low, high = intervals.bonett_price(*precision[at].paired(GBE, counts))
+        indices = np.array(self.indices, dtype=np.int32)
+        named = pa.array([self.points.get(k, []) for k in self.indices], type=pa.list_(pa.string()))
+        by_weight = ("tp", "fp", "fn", "tn") if weighted is not None else ()
+        return {
+            "attribute": [self.attribute] * len(kept),
+            "group_value": pa.array(self.groups, pa.string()).take(pa.array(group)),
+            "cutoff_index": indices[place],
+            "cutoff": self.cutoffs[indices[place]],
+            "n": told.n,
+            **{field.name: getattr(told, field.name) for field in fields(ConfusionCounts)},
+            **{metric.name: metric.evaluate(counts)[0] for metric in METRICS},
+            "gbe_ci_low": low,
+            "gbe_ci_high": high,
+            "status": np.where(told.n > 0, DEFINED, EMPTY).astype(object),
+            "operating_points": named.take(pa.array(place)),
+            **{f"weighted_{name}": getattr(counts, name) / MILLION for name in by_weight},
+        }
 
 
-def metric_columns(metric: Metric, counts: ConfusionCounts) -> Columns:
-    """A metric of some groups, with its interval where it has one."""
+def metric_columns(
+    metric: Metric, counts: ConfusionCounts, precision: Precision = INDEPENDENT, rows: ConfusionCounts | None = None
+) -> Columns:
+    """A metric of some groups, with its interval where it has one.
+
+    Args:
+        metric: which.
+        counts: what it is made of.
+        precision: how much these say.
+        rows: where `counts` are weights, the rows that they are of.
+    """
     value, status = metric.evaluate(counts)
-    numerator, denominator = metric.numerator.of(counts), metric.denominator.of(counts)
-    columns: Columns = {"numerator": numerator, "denominator": denominator, "value": value, "status": status}
+    told = counts if rows is None else rows
+    columns: Columns = {
+        "numerator": metric.numerator.of(told),
+        "denominator": metric.denominator.of(told),
+        "value": value,
+        "status": status,
+    }
+    if rows is not None:
+        columns["weighted_numerator"] = metric.numerator.of(counts) / MILLION
+        columns["weighted_denominator"] = metric.denominator.of(counts) / MILLION
     if metric.interval == "proportion":
-        limits = intervals.wilson(numerator, denominator)
+        limits = intervals.wilson(*precision.proportion(metric, counts))
     elif metric.interval == "paired_ratio":
-        limits = intervals.bonett_price(counts.tp, numerator - counts.tp, denominator - counts.tp)
+        limits = intervals.bonett_price(*precision.paired(metric, counts))
     else:
         return columns
     return columns | {"ci_low": limits[0], "ci_high": limits[1]}

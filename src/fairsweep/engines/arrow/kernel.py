@@ -89,7 +89,7 @@ class Counter:
         inside = batch.holds(self._intake.inside)
         if inside is False or not batch.rows:
             return
-        rule = self._rules(batch)
+        rule = first_rules(batch, self._intake)
         parts = self._parts(batch)
         event = batch.holds(self._intake.is_event)
         rows: NDArray[np.int64] | None = None
@@ -97,24 +97,12 @@ class Counter:
             kept = np.broadcast_to(inside, batch.rows)
             rule = np.full(batch.rows, USED) if rule is None else rule
             rows = np.flatnonzero(kept & (rule == USED))
-            self._add_others(batch, parts, rule, event, np.flatnonzero(kept & (rule != USED)))
+            self._add_others(batch, parts, rule, np.flatnonzero(kept & (rule != USED)))
         self._add_used(batch, parts, event, rows)
 
     def table(self) -> pa.Table:
         """All that was counted, in the form that `states` takes."""
         return pa.concat_tables([self._entries(columns, self._counts.of(columns)) for columns in self._sets])
-
-    def _rules(self, batch: Batch) -> NDArray[np.int64] | None:
-        """The first rule that holds for each row; None where none holds for any."""
-        rule: NDArray[np.int64] | None = None
-        for place, (_, condition) in reversed(list(enumerate(self._intake.rules))):
-            holds = batch.holds(condition)
-            if holds is False:
-                continue
-            if rule is None:
-                rule = np.full(batch.rows, USED)
-            rule[holds] = place
-        return rule
 
     def _parts(self, batch: Batch) -> list[_Part]:
         """For each column the codes of its names, by level where it has levels."""
@@ -158,15 +146,12 @@ class Counter:
         batch: Batch,
         parts: Sequence[_Part],
         rule: NDArray[np.int64],
-        event: NDArray[np.bool_] | bool,
         rows: NDArray[np.int64],
     ) -> None:
         """Count the rows that are refused or unscored, by rule and label."""
         if not len(rows):
             return
-        known = np.broadcast_to(batch.holds(self._intake.label_known), batch.rows)[rows]
-        label = np.where(np.broadcast_to(event, batch.rows)[rows], EVENT, NON_EVENT)
-        place = self._places.first_other + rule[rows] * len(LABEL_CLASSES) + np.where(known, label, NOT_KNOWN)
+        place = self._places.first_other + rule[rows] * len(LABEL_CLASSES) + labels(batch, self._intake)[rows]
         for columns, counts in self._counts:
             counts.add(_keys(place, *self._steps(parts, columns, counts), rows))
 
@@ -195,6 +180,26 @@ class Counter:
     def _text(self, column: int, codes: NDArray[np.int64] | None, size: int) -> pa.Array:
         indices = pa.nulls(size, pa.int32()) if codes is None else pa.array(codes, pa.int32())
         return pa.DictionaryArray.from_arrays(indices, self._names[column].array)
+
+
+def first_rules(batch: Batch, intake: Intake) -> NDArray[np.int64] | None:
+    """The first rule that holds for each row, or `USED`; None where none holds for any."""
+    rule: NDArray[np.int64] | None = None
+    for place, (_, condition) in reversed(list(enumerate(intake.rules))):
+        holds = batch.holds(condition)
+        if holds is False:
+            continue
+        if rule is None:
+            rule = np.full(batch.rows, USED)
+        rule[holds] = place
+    return rule
+
+
+def labels(batch: Batch, intake: Intake) -> NDArray[np.int64]:
+    """`EVENT`, `NON_EVENT` or `NOT_KNOWN` for each row."""
+    known = np.broadcast_to(batch.holds(intake.label_known), batch.rows)
+    event = np.broadcast_to(batch.holds(intake.is_event), batch.rows)
+    return np.where(known, np.where(event, EVENT, NON_EVENT), NOT_KNOWN)
 
 
 def sample(pieces: Sequence[Piece], intake: Intake, grid: CutoffGrid) -> Sample:

@@ -101,7 +101,7 @@ class Scan:
 
     def counts(self, rows: DataFrame) -> DataFrame:
         """Rows of the set, key, texts that were not met, plain columns, and `n`."""
-        inside = rows.where(self._compiler.condition(self._intake.inside)).withColumn("place", self._place())
+        inside = self._placed(rows)
         keyed = [self._keyed(layout) for layout in self._layouts]
         if len(keyed) == 1:
             found = inside.select(*keyed[0])
@@ -109,6 +109,18 @@ class Scan:
             one = F.explode(F.array(*(F.struct(*columns) for columns in keyed))).alias("one")
             found = inside.select(one).select("one.*")
         return found.groupBy(*found.columns).agg(F.count(F.lit(1)).alias("n"))
+
+    def judged(self, rows: DataFrame, further: Sequence[Column]) -> DataFrame:
+        """Every row by itself, keyed for the one grouping set that there is, with further columns."""
+        return self._placed(rows).select(*self._keyed(self._layouts[0]), *further)
+
+    def told(self, judged: pa.Table) -> tuple[dict[str, pa.DictionaryArray], np.ndarray[Any, np.dtype[np.int64]]]:
+        """The texts of what `judged` gave, and the place of each row within its cell."""
+        cell, place = np.divmod(judged["key"].to_numpy(), self._places.size)
+        return self._texts(judged, self._layouts[0], cell), place
+
+    def _placed(self, rows: DataFrame) -> DataFrame:
+        return rows.where(self._compiler.condition(self._intake.inside)).withColumn("place", self._place())
 
     def table(self, counts: pa.Table) -> pa.Table:
         """What `counts` gave, collected, in the form that `states` takes."""
@@ -152,16 +164,17 @@ class Scan:
         return [F.lit(layout.place).alias("set"), key.alias("key"), unmet.alias("unmet"), *plain]
 
     def _decoded(self, counts: pa.Table, layout: Layout) -> pa.Table:
-        keys = counts["key"].to_numpy()
-        cell, place = np.divmod(keys, self._places.size)
-        texts = layout.texts(cell, counts["unmet"].combine_chunks())
-        texts |= {name: counts[name].combine_chunks().dictionary_encode() for name in layout.plain}
-        nothing = pa.nulls(len(keys), pa.int32())
-        for name in columns_of(self._intake):
-            if name not in texts:
-                texts[name] = pa.DictionaryArray.from_arrays(nothing, pa.array([], pa.string()))
-        found = self._places.table(place, counts["n"].to_numpy())
-        return pa.table({name: texts[name] for name in columns_of(self._intake)} | found)
+        cell, place = np.divmod(counts["key"].to_numpy(), self._places.size)
+        return pa.table(self._texts(counts, layout, cell) | self._places.table(place, counts["n"].to_numpy()))
+
+    def _texts(
+        self, rows: pa.Table, layout: Layout, cell: np.ndarray[Any, np.dtype[np.int64]]
+    ) -> dict[str, pa.DictionaryArray]:
+        """The model and groups of some keyed rows; NULL outside their grouping set."""
+        texts = layout.texts(cell, rows["unmet"].combine_chunks())
+        texts |= {name: rows[name].combine_chunks().dictionary_encode() for name in layout.plain}
+        nothing = pa.DictionaryArray.from_arrays(pa.nulls(rows.num_rows, pa.int32()), pa.array([], pa.string()))
+        return {name: texts.get(name, nothing) for name in columns_of(self._intake)}
 
 
 def _decoding(scan: Scan) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from fairsweep.core.cutoffs import CutoffGrid
+from fairsweep.engines import measuring as kernel
 from fairsweep.engines import states
 from fairsweep.engines.arrow.cells import TooManyCellsError
 from fairsweep.engines.arrow.kernel import sample
 from fairsweep.engines.probing import Sample, refuse_above, too_large_for_one_process
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection, ModelKey, ModelState
-from fairsweep.engines.spark import counting, laying_aside, tasks
+from fairsweep.engines.spark import counting, laying_aside, measuring, tasks
 from fairsweep.engines.spark.columns import Compiler
 from fairsweep.engines.spark.laying_aside import Sets
 from fairsweep.engines.spark.session import settings
@@ -95,6 +96,8 @@ class SparkEngine:
         """
         with self._reading():
             found = self._source.pieces()
+            if intake.measured:
+                return self._measured(None if isinstance(found, str) else found, intake, grid)
             reason = self._against_kernel(found, intake)
             if reason is None and not isinstance(found, str):
                 why = "asked for" if self._counting == "arrow" else "plain files that tasks can read"
@@ -149,6 +152,27 @@ class SparkEngine:
                     return Counted(states.states(scan.table(counts), intake, grid, sets), "catalyst", reason)
                 reason += COUNTED_TWICE
             return Counted(self._laid_aside(scan.rows(scan.counts(rows)), intake, grid, sets), "catalyst", reason)
+
+    def _measured(self, pieces: list[Piece] | None, intake: Intake, grid: CutoffGrid) -> Counted:
+        """The one scan where more is summed than rows."""
+        rows, compiler = self._source.rows(intake.fields), self._compiler()
+        rows_input = None if pieces is None else sum(piece.rows for piece in pieces)
+        met = counting.FirstRows.of(rows, intake, compiler)
+        sets = kernel.grouping_sets(intake)
+        first = met.sample(intake, grid, rows_input)
+        refuse_above(self._limits.maximum_state_rows, first.state_rows(sets, len(grid)), first)
+        scan = counting.Scan(intake, grid, [tuple(range(len(intake.groups)))], compiler, met)
+        try:
+            counts = self._held(measuring.counted(scan, rows, intake, grid, compiler, rows_input))
+        except Exception as error:
+            if "ModuleNotFoundError" not in str(error):
+                raise
+            step = "ship the wheel with the job, `--py-files fairsweep.zip`, or name neither a member nor a weight"
+            raise UsageError(Problem("tasks", "without this package", "the package on every worker", step)) from error
+        if counts is None:
+            step = "raise the limit where the driver has the memory"
+            raise DataRefusedError(too_large_for_one_process(self._limits, step))
+        return Counted(states.states(counts, intake, grid, sets), "catalyst", "members, weights or scores are summed")
 
     def _fits(self, first: Sample, sets: Sets, grid: CutoffGrid) -> bool:
         """Whether the driver can probably hold the counts.

@@ -1,0 +1,386 @@
+"""Disclosure control: at which cutoffs each group can be shown, so that no small count can be told from the rest.
+
+No count of 1 to `minimum - 1` members may be recovered from what is published: not from totals minus the groups
+that are shown, nor from neighbouring cutoffs, intersections or the previous run. Everybody, single attributes and
+intersections without a reported coarser part are safe by construction; an intersection is shown only as far as a move
+is found for every small count that it leaves hidden (`thinning.moves`), because three reported margins of a table
+can determine what lies inside although each of them is safe.
+
+Derived for this project and verified by attack; not published.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fairsweep.core.counts import IntArray
+from fairsweep.core.rounding import Exposed, Moves, Trading, all_trade, moves
+from fairsweep.core.thinning import BoolArray, Series, Table, chain, joined, thin
+
+Groups = tuple[tuple[str, ...], ...]
+# Of the cutoffs that an intersection could be shown at, each of these steps is tried until moves are found.
+_COARSER = (1, 4, 16)
+
+
+@dataclass(frozen=True, eq=False)
+class Reported:
+    """An attribute as disclosure control sees it.
+
+    Attributes:
+        name: what the results call it.
+        attributes: none for everybody, one, or the constituents of an intersection.
+        groups: each group's values, one per constituent; other combinations are known to be empty.
+        events: `[groups, T + 1]`, rows with an event per bucket.
+        non_events: rows without.
+        members: where members repeat, `MEMBER_MEASURES` per bucket; None where each row is a member.
+    """
+
+    name: str
+    attributes: tuple[str, ...]
+    groups: Groups
+    events: IntArray
+    non_events: IntArray
+    members: Mapping[str, IntArray] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Previous:
+    """What the previous published run of the same window showed of an attribute, placed on the present grid.
+
+    Attributes:
+        groups: the groups that it listed, the hidden ones too.
+        shown: `[groups, T]`, where it showed a group.
+        tp: true positives there, anything elsewhere; `fp`, `fn` and `tn` likewise.
+    """
+
+    groups: Groups
+    shown: BoolArray
+    tp: IntArray
+    fp: IntArray
+    fn: IntArray
+    tn: IntArray
+
+
+def plan(
+    reported: Sequence[Reported],
+    points: Sequence[int],
+    minimum: int,
+    previous: Mapping[str, Previous] | None = None,
+) -> dict[str, BoolArray]:
+    """Where each group may be shown: all four counts of a group at a cutoff, or none of them.
+
+    Args:
+        reported: everybody (the one without attributes), and all else that is published.
+        points: cutoff indices of the operating points, the most important first; they are kept where possible.
+        minimum: the fewest members that may be shown.
+        previous: what the previous run of the window showed, by name; a group is shown only where it was before.
+
+    Returns:
+        By name, `[groups, T]`. The plan of an attribute does not depend on attributes that are not a part of it. Of
+        an intersection that shows nothing, not even the groups may be listed: which combinations exist can tell that
+        one attribute follows from another, and then their differences are counts.
+
+    Raises:
+        ValueError: without everybody, or where an intersection has a group that its coarser part lacks.
+    """
+    tables = {table.name: Table(table, (previous or {}).get(table.name)) for table in reported}
+    everybody = next((table for table in tables.values() if not table.attributes), None)
+    if everybody is None:
+        raise ValueError("disclosure control needs everybody: an attribute without constituents")
+    if minimum <= 1:
+        return {name: np.ones(table.shown.shape, dtype=bool) for name, table in tables.items()}
+    for table in tables.values():
+        table.follow(everybody)
+    every = np.arange(everybody.cutoffs)
+    everybody.shown[:, thin(everybody.allowed(every, [0]), everybody.series([0]), points, minimum)] = True
+    done: list[_Part] = []
+    unreported = [Table(part, None) for part in _shared_parts(reported)]
+    for table in sorted([*tables.values(), *unreported], key=lambda table: len(table.attributes)):
+        if table is everybody:
+            continue
+        parents = [part for part in done if set(part.table.attributes) < set(table.attributes)]
+        done.append(_Part(table))
+        if not parents:
+            chain(table, everybody, points, minimum)
+            continue
+        done[-1].intersection = intersection = _Intersection(table, parents, everybody)
+        intersection.choose(points, minimum)
+        if intersection.visible.any():
+            for part in parents:
+                part.children.append(table)
+    return {name: table.shown[: table.listed] for name, table in tables.items()}
+
+
+def _shared_parts(reported: Sequence[Reported]) -> list[Reported]:
+    """What two intersections have in common and is not reported itself: both sum to it, so each tells of the other.
+
+    It is planned as if it were reported, and not shown.
+    """
+    parts = {frozenset(table.attributes): table for table in reported}
+    for one, other in itertools.combinations(reported, 2):
+        names = tuple(name for name in one.attributes if name in other.attributes)
+        if names and frozenset(names) not in parts:
+            places = [one.attributes.index(name) for name in names]
+            values = [tuple(group[place] for place in places) for group in one.groups]
+            groups = tuple(sorted(set(values)))
+            sums = np.zeros((2, len(groups), one.events.shape[1]), dtype=np.int64)
+            for label, rows in enumerate((one.events, one.non_events)):
+                np.add.at(sums[label], [groups.index(value) for value in values], rows)
+            parts[frozenset(names)] = Reported("", names, groups, sums[0], sums[1])
+    return [part for part in parts.values() if part not in reported]
+
+
+@dataclass(eq=False)
+class _Part:
+    """An attribute that is planned, and the finer intersections that show something."""
+
+    table: Table
+    intersection: _Intersection | None = None
+    children: list[Table] = field(default_factory=list)
+
+
+def split(attributes: Sequence[str], parts: Sequence[tuple[str, ...]]) -> tuple[set[str], list[set[str]]] | None:
+    """Divide the constituents of an intersection so that no reported part reaches over.
+
+    Returns:
+        The constituents that are held fixed (as few as possible), and the others in at least two sets, such that each
+        part lies within one of the sets and the fixed ones; None where there is no such division.
+    """
+    for count in range(len(attributes) - 1):
+        for fixed in itertools.combinations(attributes, count):
+            sets = [{name} for name in attributes if name not in fixed]
+            for part in parts:
+                touched = [one for one in sets if one & set(part)]
+                if touched:
+                    sets = [one for one in sets if not one & set(part)] + [set().union(*touched)]
+            if len(sets) > 1:
+                return set(fixed), sets
+    return None
+
+
+class _Intersection:
+    """An intersection with reported coarser parts: its cells as rows by columns in strata, shown at common cutoffs.
+
+    No reported part reaches over rows and columns, so that the people of two cells may exchange columns. Whole rows
+    and columns are hidden, the least costly first, until what is shown and every pool of hidden cells is safe, and a
+    move is found for every small count that is left hidden. Where there is no such division, all is shown or nothing.
+    """
+
+    def __init__(self, table: Table, parents: Sequence[_Part], everybody: Table) -> None:
+        self.table, self.parents, self.everybody = table, parents, everybody
+        divided = split(table.attributes, [part.table.attributes for part in parents])
+        fixed, row, column = _roles(table, divided)
+        self.stratum, self.row, self.column = (_numbered(table.values_of(names)) for names in (fixed, row, column))
+        self.line, self.cross = (
+            _numbered(table.values_of(fixed + names)) if divided else np.zeros_like(self.row) for names in (row, column)
+        )
+        self.places = [_places(table, part.table) for part in parents]
+        self.visible = np.zeros(len(table.groups), dtype=bool)
+        self.cutoffs = np.zeros(0, dtype=np.int64)
+        base = np.repeat(everybody.shown, len(table.groups), axis=0)
+        self.before = base if table.was_shown is None else base & table.was_shown
+        self.by_line, self.by_column = base.copy(), base.copy()
+        for part, places in zip(parents, self.places, strict=True):
+            shown = part.table.shown[places]
+            if divided and set(part.table.attributes) & set(column):
+                self.by_column &= shown
+            else:
+                self.by_line &= shown
+
+    def choose(self, points: Sequence[int], minimum: int) -> None:
+        """Show what can be shown: at all operating points of everybody, otherwise at the most important one."""
+        possible = np.logical_or.reduce(self.before, axis=0)
+        points = [k for k in points if possible[k]]
+        for wanted in dict.fromkeys((tuple(points), tuple(points[:1]))):
+            if self._chosen(np.array(sorted(set(wanted)), dtype=np.int64), points, minimum):
+                break
+        self.table.shown[np.ix_(self.visible, self.cutoffs)] = True
+
+    def _chosen(self, points: IntArray, ranked: Sequence[int], minimum: int) -> bool:
+        """Hide lines until all is safe at the points; whether anything is left."""
+        bounds = np.concatenate([[0], points + 1, [self.table.cutoffs + 1]])
+        visible: BoolArray = self.before[:, points].all(axis=1) & self.before.any(axis=1)
+        for numbers, allowed in ((self.line, self.by_line), (self.cross, self.by_column)):
+            visible &= ~np.isin(numbers, numbers[~allowed[:, points].all(axis=1) | ~allowed.any(axis=1)])
+        more = 1
+        while visible.any():
+            unsafe = self._unsafe(visible, bounds, minimum)
+            if unsafe.any():
+                visible = self._without(visible, unsafe)
+                continue
+            self.visible = visible
+            if self._shown_at(points, ranked, minimum):
+                return True
+            for _ in range(more):
+                visible = self._without(visible, visible)
+            more *= 2
+        self.visible = np.zeros_like(self.visible)
+        return False
+
+    def _unsafe(self, visible: BoolArray, bounds: IntArray, minimum: int) -> BoolArray:
+        """Visible cells that are unsafe, or else visible cells beside an unsafe pool."""
+        low, high = _between(len(bounds))
+        cells = np.flatnonzero(visible)
+        unsafe = np.zeros_like(visible)
+        alone = self.table.series(cells).unsafe(minimum, bounds[:-1], bounds[1:]).any(axis=1)
+        unsafe[cells] = alone.reshape(2, -1).any(axis=0)
+        if unsafe.any():
+            return unsafe
+        for places in (np.zeros_like(self.line), *self.places):
+            pools = self._pool(visible, bounds, places).unsafe(minimum, low, high).any(axis=1).reshape(2, -1)
+            mixed = np.intersect1d(places[visible], places[~visible])
+            unsafe |= visible & np.isin(places, mixed[np.flatnonzero(pools.any(axis=0))])
+        return unsafe
+
+    def _without(self, visible: BoolArray, unsafe: BoolArray) -> BoolArray:
+        """Hide the line or the column that takes the fewest rows with it for each unsafe cell that goes."""
+        totals = self.table.rows[:, :, -1].sum(axis=0) * visible + visible
+        costs = []
+        for numbers in (self.line, self.cross):
+            lost, gone = np.bincount(numbers, totals), np.bincount(numbers, unsafe)
+            cost = np.where(gone > 0, lost / np.maximum(gone, 1), np.inf)
+            costs.append((float(cost.min()), int(cost.argmin())))
+        numbers, (_, least) = (self.line, costs[0]) if costs[0] <= costs[1] else (self.cross, costs[1])
+        return visible & np.not_equal(numbers, least)
+
+    def _shown_at(self, points: IntArray, ranked: Sequence[int], minimum: int) -> bool:
+        """Find the cutoffs that the visible cells are shown at, as many as possible, the points among them."""
+        visible = self.visible
+        candidates = np.flatnonzero((self.by_line & self.by_column & self.before)[visible].all(axis=0))
+        every = np.arange(self.table.cutoffs + 2)
+        series = joined(self.table.series(np.flatnonzero(visible)), self._pools(visible, every))
+        most = thin(candidates, series, ranked, minimum)
+        if not len(most) or not np.isin(points, most).all():
+            return False
+        fewer = [np.union1d(most[::step], points) for step in _COARSER] + [points]
+        for cutoffs in fewer:
+            if len(cutoffs) and self._proven(cutoffs, minimum):
+                self.cutoffs = cutoffs
+                return True
+        return False
+
+    def _pools(self, visible: BoolArray, bounds: IntArray) -> Series:
+        """All pools of hidden cells."""
+        return joined(*(self._pool(visible, bounds, places) for places in (np.zeros_like(self.line), *self.places)))
+
+    def _pool(self, visible: BoolArray, bounds: IntArray, places: IntArray) -> Series:
+        """The hidden cells of each part's group that has visible ones too: known as its total minus those."""
+        mixed = np.intersect1d(places[visible], places[~visible])
+        cells = np.flatnonzero(~visible & np.isin(places, mixed))
+        return self.table.series(cells).pooled(np.searchsorted(mixed, places[cells]), len(mixed), bounds)
+
+    def _proven(self, cutoffs: IntArray, minimum: int) -> bool:
+        """Whether a move is found for every small count that is hidden here or in a coarser part."""
+        shown = self.everybody.shown[0] & np.any([part.table.shown.any(axis=0) for part in self.parents], axis=0)
+        shown[cutoffs] = True
+        bounds = np.concatenate([[0], np.flatnonzero(shown) + 1, [len(shown) + 1]])
+        if not self._covered(self.table, cutoffs, bounds, minimum):
+            return False
+        for part in self.parents:
+            if part.intersection is None:
+                if not all_trade(part.table, [*part.children, self.table], bounds, minimum):
+                    return False
+            elif not part.intersection._covered(self.table, part.intersection.cutoffs, bounds, minimum):
+                return False
+        return True
+
+    def _covered(self, finer: Table, cutoffs: IntArray, bounds: IntArray, minimum: int) -> bool:
+        """Whether moves between cells of a table that is as fine or finer cover every small count of this one."""
+        cells = len(self.table.groups)
+        series = self.table.series(np.arange(cells))
+        exposed = Exposed.of(series, bounds, minimum)
+        steps = np.concatenate([[0], cutoffs + 1, [self.table.cutoffs + 1]])
+        in_steps = series.unsafe(minimum, steps[:-1], steps[1:])
+        interval = np.searchsorted(steps, bounds[:-1], side="right")
+        starts = np.flatnonzero(np.diff(interval, prepend=-1))
+        own = _places(finer, self.table)
+        rest = [name for name in finer.attributes if name not in self.table.attributes]
+        layer = _numbered(tuple(zip(finer.values_of(rest), self.stratum[own].tolist(), strict=True)))
+        wanted = (exposed.anything | in_steps.any(axis=1)).reshape(2, -1)
+        for label in range(2):
+            found = Moves.none((cells, len(interval)))
+            people = np.diff(finer.rows[label][:, bounds], axis=1)
+            for one in np.unique(layer[wanted[label][own]]):
+                inside = np.flatnonzero(layer == one)
+                inside = inside[inside < finer.listed]
+                self._move(found, people[inside], own[inside], wanted[label], interval)
+            here = slice(label * cells, (label + 1) * cells)
+            covered = found.cover(exposed.part(here)) & ~(in_steps[here] & ~_any(found.swaps, starts)).any(axis=1)
+            open_cells = np.flatnonzero(~covered).tolist()
+            if not all(self._trades(found, exposed, (label, cell), finer, bounds) for cell in open_cells):
+                return False
+            if (in_steps[here] & ~_any(found.swaps, starts)).any():
+                return False
+        return True
+
+    def _trades(self, found: Moves, exposed: Exposed, place: tuple[int, int], finer: Table, bounds: IntArray) -> bool:
+        """Whether a cell's small counts are open because people of its row or column trade with those of others."""
+        label, cell = place
+        at = label * len(self.table.groups) + cell
+        here, mine = exposed.part(slice(at, at + 1)), found.part(slice(cell, cell + 1))
+        values = dict(zip(self.table.attributes, self.table.groups[cell], strict=True))
+        for part, places in zip(self.parents, self.places, strict=True):
+            if part.intersection is None:
+                others = {name: value for name, value in values.items() if name not in part.table.attributes}
+                children = list(dict.fromkeys([*part.children, self.table, finer]))
+                if Trading(part.table, children, bounds).covers(here, mine, label, int(places[cell]), others):
+                    return True
+        return False
+
+    def _move(self, found: Moves, people: IntArray, cells: IntArray, wanted: BoolArray, interval: IntArray) -> None:
+        """Add the moves among some cells (of one layer, given with their people) to those found of each cell."""
+        rows, row = np.unique(self.row[cells], return_inverse=True)
+        columns, column = np.unique(self.column[cells], return_inverse=True)
+        if len(rows) < 2 or len(columns) < 2:
+            return
+        table = np.zeros((len(rows), len(columns), len(interval)), dtype=np.int64)
+        listed, hidden, asked = (np.zeros(table.shape[:2], dtype=bool) for _ in range(3))
+        table[row, column], listed[row, column] = people, True
+        hidden[row, column], asked[row, column] = ~self.visible[cells], wanted[cells]
+        here = moves(table, listed, hidden, interval, asked)
+        found.atoms[cells] |= here.atoms[row, column]
+        found.cuts[cells] |= here.cuts[row, column]
+        found.swaps[cells] |= here.swaps[row, column]
+
+
+def _any(where: BoolArray, starts: IntArray) -> BoolArray:
+    """Whether anything holds in each interval of entries."""
+    return np.asarray(np.logical_or.reduceat(where, starts, axis=-1))
+
+
+def _between(count: int) -> tuple[IntArray, IntArray]:
+    return np.arange(count - 1), np.arange(1, count)
+
+
+def _numbered(keys: Sequence[Hashable]) -> IntArray:
+    """A number for each key, equal for equal ones."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def _places(finer: Table, part: Table) -> IntArray:
+    """Which group of a coarser part each cell belongs to."""
+    values = finer.values_of(part.attributes)
+    missing = set(values) - part.index.keys()
+    if missing:
+        raise ValueError(f"{part.name} has no group {min(missing)}, which {finer.name} has")
+    return np.array([part.index[value] for value in values], dtype=np.int64)
+
+
+def _roles(
+    table: Table, divided: tuple[set[str], list[set[str]]] | None
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The constituents that are held fixed, those of rows (of which there are most) and those of columns."""
+    if divided is None:
+        return table.attributes, (), ()
+    fixed, sets = divided
+
+    def ordered(names: set[str]) -> tuple[str, ...]:
+        return tuple(name for name in table.attributes if name in names)
+
+    rows = max(sets, key=lambda names: (len(set(table.values_of(ordered(names)))), ordered(names)))
+    return ordered(fixed), ordered(rows), ordered(set(table.attributes) - fixed - rows)

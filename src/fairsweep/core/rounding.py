@@ -1,0 +1,397 @@
+"""Rounded values of hidden groups, and the proof that small counts which stay hidden could be otherwise.
+
+Derived for this project and verified by attack; not published.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fairsweep.core.counts import ConfusionCounts, IntArray
+from fairsweep.core.intervals import FloatArray
+from fairsweep.core.thinning import BoolArray, Series, Table
+
+# How many other rows, columns and third rows are tried as partners of a move, the most promising first.
+_PARTNERS = 6
+_THIRD_ROWS = 3
+_COMMON = 8
+STEPS = (1, 2, 5, 10, 20, 50)
+"""What group benefit equality may be rounded to, in hundredths, the finest first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """Which counts of a table could be otherwise, although everything published of it stayed the same.
+
+    Attributes:
+        atoms: `[..., F]`, whether the entry could be.
+        cuts: `[..., F - 1]`, whether the sum over a cell's entries on one side of a bound could be.
+        swaps: `[..., F]`, whether the entry could be, and with it the total of its (hidden) cell.
+    """
+
+    atoms: BoolArray
+    cuts: BoolArray
+    swaps: BoolArray
+
+    @classmethod
+    def none(cls, shape: tuple[int, ...]) -> Moves:
+        """No move found yet."""
+        return cls(np.zeros(shape, bool), np.zeros((*shape[:-1], shape[-1] - 1), bool), np.zeros(shape, bool))
+
+    def part(self, index: slice) -> Moves:
+        """Of some of the cells."""
+        return Moves(self.atoms[index], self.cuts[index], self.swaps[index])
+
+    def cover(self, exposed: Exposed) -> BoolArray:
+        """Whether each cell's counts that must not be told could all be otherwise."""
+        above = np.logical_or.accumulate(self.swaps[..., ::-1], axis=-1)[..., ::-1]
+        beneath = np.logical_or.accumulate(self.swaps, axis=-1)
+        above[..., 1:] |= self.cuts
+        beneath[..., :-1] |= self.cuts
+        open_ = exposed.atoms & ~(self.atoms | self.swaps) | exposed.above & ~above | exposed.beneath & ~beneath
+        return np.asarray(~open_.any(axis=-1))
+
+
+@dataclass(frozen=True, eq=False)
+class Exposed:
+    """Counts of 1 to `minimum - 1` members between neighbouring bounds, `[..., F]`, and all above and beneath each.
+
+    `above[..., f]` speaks of entries f and higher, `beneath[..., f]` of entries f and lower.
+    """
+
+    atoms: BoolArray
+    above: BoolArray
+    beneath: BoolArray
+
+    @classmethod
+    def of(cls, series: Series, bounds: IntArray, minimum: int) -> Exposed:
+        """Of a series between bounds that include both ends."""
+        low, high = bounds[:-1], bounds[1:]
+        return cls(
+            series.unsafe(minimum, low, high),
+            series.unsafe(minimum, low, bounds[-1:]),
+            series.unsafe(minimum, bounds[:1], high),
+        )
+
+    def part(self, index: slice) -> Exposed:
+        """Of some of the cells."""
+        return Exposed(self.atoms[index], self.above[index], self.beneath[index])
+
+    @property
+    def anything(self) -> BoolArray:
+        """Whether a cell has such a count."""
+        return np.asarray((self.atoms | self.above | self.beneath).any(axis=-1))
+
+
+def moves(table: IntArray, listed: BoolArray, hidden: BoolArray, interval: IntArray, wanted: BoolArray) -> Moves:
+    """Search the table for moves: other tables of counts with the same published figures.
+
+    Published may be: rows by entries, columns by entries, the sum of each cell over each interval unless the cell is
+    hidden. With all three margins of a three-way table published, counts inside can be determined though every
+    published figure is safe; so what stays hidden is safe only where a move is found. One move shifts one person
+    in each of the four cells (a, b), (a, b'), (a', b), (a', b') between two entries of one interval; the other
+    exchanges the columns of two people of hidden cells, if need be of different entries, which a third row evens out.
+
+    Args:
+        table: people, `[rows, columns, F]`.
+        listed: `[rows, columns]`, the cells that are listed; of the others it is known that they are empty.
+        hidden: `[rows, columns]`, the cells that are not shown.
+        interval: `[F]`, the number of the interval between shown cutoffs that each entry lies in, rising.
+        wanted: `[rows, columns]`, the cells that moves are searched for.
+    """
+    some = table > 0
+    found = Moves.none(table.shape)
+    rows = np.flatnonzero(wanted.any(axis=1))
+    sizes = table.sum(axis=2)
+    other_rows = _partners(sizes.sum(axis=1), (sizes * hidden).sum(axis=1))
+    other_columns = _partners(sizes.sum(axis=0), (sizes * hidden).sum(axis=0))
+    third_rows = np.argsort(-sizes.sum(axis=1), kind="stable")[: _THIRD_ROWS + 1]
+    segments = _Segments(interval)
+    for row in other_rows:
+        for column in other_columns:
+            four = listed[rows] & listed[rows, column, np.newaxis] & listed[row] & listed[row, column]
+            four &= (rows != row)[:, np.newaxis] & (np.arange(len(listed[0])) != column)
+            if not four.any():
+                continue
+            down = some[rows] & some[row, column]
+            up = some[rows, column, np.newaxis] & some[row]
+            _find_shifts(found, rows, four, (down, up), segments)
+            four &= hidden[rows] & hidden[rows, column, np.newaxis] & hidden[row] & hidden[row, column]
+            found.swaps[rows] |= four[..., np.newaxis] & (down | up)
+            if four.any():
+                for third in third_rows[third_rows != row]:
+                    _find_even_swaps(found, some, listed, (rows, row, column, third), four, segments)
+    return found
+
+
+def _partners(sizes: IntArray, hidden_sizes: IntArray) -> list[int]:
+    """The largest, and those with the most that is hidden."""
+    largest = np.argsort(-sizes, kind="stable")[:_PARTNERS].tolist()
+    most_hidden = np.argsort(-hidden_sizes, kind="stable")[:_PARTNERS].tolist()
+    return [*dict.fromkeys(x for pair in zip(most_hidden, largest, strict=True) for x in pair)]
+
+
+class _Segments:
+    """Sums over the entries of each interval, and over those of it up to each entry."""
+
+    def __init__(self, interval: IntArray) -> None:
+        self.interval = interval
+        self.starts = np.flatnonzero(np.diff(interval, prepend=-1))
+        self._place = np.cumsum(np.diff(interval, prepend=interval[0]) != 0)
+        self.inside = np.diff(interval) == 0
+
+    def totals(self, some: BoolArray) -> IntArray:
+        sums = np.add.reduceat(some.astype(np.int32), self.starts, axis=-1)
+        return np.asarray(sums[..., self._place])
+
+    def up_to(self, some: BoolArray) -> IntArray:
+        sums = np.cumsum(some, axis=-1, dtype=np.int32)
+        before = np.concatenate([np.zeros_like(sums[..., :1]), sums[..., :-1]], axis=-1)[..., self.starts]
+        return np.asarray(sums - before[..., self._place])
+
+
+def _find_shifts(
+    found: Moves, rows: IntArray, four: BoolArray, sides: tuple[BoolArray, BoolArray], segments: _Segments
+) -> None:
+    """Moves of one person of each of four cells between two entries of one interval."""
+    down, up = sides
+    all_down, all_up = segments.totals(down), segments.totals(up)
+    entry = (down & (all_up - up > 0)) | (up & (all_down - down > 0))
+    found.atoms[rows] |= four[..., np.newaxis] & entry
+    below_down, below_up = segments.up_to(down), segments.up_to(up)
+    across = ((below_down > 0) & (all_up > below_up)) | ((below_up > 0) & (all_down > below_down))
+    found.cuts[rows] |= four[..., np.newaxis] & across[..., :-1] & segments.inside
+
+
+def _find_even_swaps(
+    found: Moves,
+    some: BoolArray,
+    listed: BoolArray,
+    places: tuple[IntArray, int, int, int],
+    four: BoolArray,
+    segments: _Segments,
+) -> None:
+    """Exchanges of columns between people of two entries of an interval; a third row evens out the columns.
+
+    Somebody of (row, b) at one entry and of (other, b') at a second exchange b and b'; of the third row, somebody of
+    b moves from the second to the first and somebody of b' the other way.
+    """
+    rows, row, column, third = places
+    six = (four & listed[third] & listed[third, column] & (rows != third)[:, np.newaxis])[..., np.newaxis]
+    here, there = some[rows], some[rows, column, np.newaxis]
+    third_here, third_there = some[third], some[third, column]
+    for first, second in (
+        (here & third_there, some[row, column] & third_here),
+        (there & third_here, some[row] & third_there),
+    ):
+        found.swaps[rows] |= six & first & (segments.totals(second) - second > 0)
+
+
+def all_trade(table: Table, children: Sequence[Table], bounds: IntArray, minimum: int) -> bool:
+    """Whether every small count that a chain of groups hides stays open though intersections show what they show.
+
+    Args:
+        table: the attribute whose groups form a chain, with its plan.
+        children: the intersections that it is part of and that show something.
+        bounds: the bounds that anything related is shown at, and both ends.
+        minimum: the fewest members that may be shown.
+    """
+    exposed = Exposed.of(table.series(np.arange(len(table.groups))), bounds, minimum)
+    trading = Trading(table, children, bounds)
+    for label, group in np.argwhere(exposed.anything.reshape(2, -1)).tolist():
+        place = label * len(table.groups) + group
+        if not trading.covers(
+            exposed.part(slice(place, place + 1)), Moves.none((1, len(bounds) - 1)), label, group, {}
+        ):
+            return False
+    return True
+
+
+class Trading:
+    """Moves in which somebody of a group and somebody of another of a chain trade places between two entries.
+
+    In each intersection the two have the same other values, so that nothing else changes. Where neither of the two
+    groups shows anything, one may also change over to the other.
+    """
+
+    def __init__(self, table: Table, children: Sequence[Table], bounds: IntArray) -> None:
+        self.table, self.bounds = table, bounds
+        names = [set(child.attributes) for child in children]
+        # What holds in the finer of two intersections holds in the coarser.
+        self._children = [child for child, own in zip(children, names, strict=True) if not any(own < n for n in names)]
+        self._cells = [_cells_by_group(child, table) for child in self._children]
+        totals = table.rows[:, :, -1].sum(axis=0)
+        least_shown = [place for place in np.lexsort((-totals, table.shown.sum(axis=1))).tolist() if totals[place]]
+        largest = np.argsort(-totals, kind="stable")[:_PARTNERS].tolist()
+        self._partners = list(dict.fromkeys([*least_shown[:_PARTNERS], *largest]))
+
+    def covers(self, exposed: Exposed, found: Moves, label: int, group: int, fixed: Mapping[str, str]) -> bool:
+        """Whether trades of people with some fixed other values, and moves found before, cover what is exposed."""
+        for other in self._partners:
+            if found.cover(exposed).all():
+                return True
+            if other == group:
+                continue
+            shown = (self.table.shown[group] | self.table.shown[other])[self.bounds[1:-1] - 1]
+            interval = np.concatenate([[0], np.cumsum(shown)])
+            both_hidden = not self.table.shown[[group, other]].any()
+            for mine, theirs in self._common(label, group, other, fixed):
+                sides = mine[np.newaxis, np.newaxis], theirs[np.newaxis, np.newaxis]
+                there = Moves(*(one[:, np.newaxis] for one in (found.atoms, found.cuts, found.swaps)))
+                _find_shifts(there, np.array([0]), np.ones((1, 1), dtype=bool), sides, _Segments(interval))
+                if both_hidden:
+                    there.swaps[0, 0] |= mine | theirs
+        return bool(found.cover(exposed).all())
+
+    def _common(
+        self, label: int, group: int, other: int, fixed: Mapping[str, str]
+    ) -> Iterator[tuple[BoolArray, BoolArray]]:
+        """Where two groups have somebody with equal other values, in each intersection: the likeliest values."""
+        choices = []
+        for child, cells in zip(self._children, self._cells, strict=True):
+            mine, theirs = cells[group], cells[other]
+            shared = [values for values in mine if values in theirs and fixed.items() <= dict(values).items()]
+            totals = child.rows[label, :, -1]
+            shared.sort(key=lambda v: (-int(totals[mine[v]] * totals[theirs[v]]), v))
+            choices.append(
+                [np.diff(child.rows[label][[mine[v], theirs[v]]][:, self.bounds], axis=1) > 0 for v in shared[:_COMMON]]
+            )
+        for chosen in itertools.product(*choices):
+            both = np.all(chosen, axis=0)
+            yield both[0], both[1]
+
+
+def _cells_by_group(child: Table, part: Table) -> list[dict[tuple[tuple[str, str], ...], int]]:
+    """For each group of the coarser part, its listed cells by their other values."""
+    by_group: list[dict[tuple[tuple[str, str], ...], int]] = [{} for _ in part.groups]
+    others = [name for name in child.attributes if name not in part.attributes]
+    groups, values = child.values_of(part.attributes), child.values_of(others)
+    for cell in range(child.listed):
+        by_group[part.index[groups[cell]]][tuple(zip(others, values[cell], strict=True))] = cell
+    return by_group
+
+
+@dataclass(frozen=True, eq=False)
+class Rounded:
+    """Rounded group benefit equality of hidden groups, `[groups, points]`; NaN where none is kept.
+
+    Attributes:
+        value: the nearest multiple of the step.
+        step: what it is rounded to.
+    """
+
+    value: FloatArray
+    step: FloatArray
+
+
+def rounded_gbe(
+    counts: ConfusionCounts,
+    shown: BoolArray,
+    everybody_shown: BoolArray,
+    points: Sequence[int],
+    minimum: int,
+    margins_safe: BoolArray | None = None,
+) -> Rounded:
+    """What hidden groups of a single attribute may still say of their group benefit equality at operating points.
+
+    A group keeps it where its flagged, events and both complements are at least `minimum`, rounded to .01 where all
+    other hidden groups keep theirs too. Where some do not, the step is the finest that leaves their flags and their
+    events a range of at least `minimum - 1`, even for somebody who knows all other groups. Nothing is kept unless
+    every small count that is hidden could be otherwise at equal margins.
+
+    Not for attributes that are part of an intersection which shows something: it tells more.
+
+    Args:
+        counts: `[groups, T]`, at all cutoffs.
+        shown: `[groups, T]`, the plan.
+        everybody_shown: `[T]`, the plan of everybody.
+        points: cutoff indices of the operating points, the most important first.
+        minimum: the fewest members that may be shown.
+        margins_safe: `[groups, points]`, where the four margins hold enough members; by default of rows.
+    """
+    at = list(points)
+    flagged, events, n = counts.flagged, counts.events[:, :1], counts.n[:, :1]
+    if margins_safe is None:
+        margins = (flagged[:, at], n - flagged[:, at], events, n - events)
+        margins_safe = functools.reduce(np.logical_and, (margin >= minimum for margin in margins))
+    kept: BoolArray = margins_safe & ~shown[:, at] & everybody_shown[at]
+    for group, place in np.argwhere(kept).tolist():
+        known = shown[group].copy()
+        known[[at[p] for p in np.flatnonzero(kept[group, :place])]] = True
+        gaps = np.abs(flagged[group, known] - flagged[group, at[place]])
+        kept[group, place] = not ((gaps > 0) & (gaps < minimum)).any()
+    for count in (len(at), 1):
+        kept[:, count:] = False
+        if _inner_cells_move(counts, shown, at, kept, minimum):
+            break
+    else:
+        kept[:] = False
+    rest: BoolArray = ~shown[:, at] & ~kept & (n > 0)
+    others = np.stack([(rest * margin).sum(axis=0) for margin in (flagged[:, at], events)])
+    value, steps = np.full(kept.shape, np.nan), np.full(kept.shape, np.nan)
+    for group in np.flatnonzero(kept.any(axis=1)).tolist():
+        mine = np.stack([flagged[group, at], np.repeat(events[group], len(at))])[:, kept[group]]
+        narrowed = np.logical_or.reduce(rest[:, kept[group]], axis=0)
+        step = _finest(mine, others[:, kept[group]], narrowed, bool(shown[group].any()), minimum)
+        if step is not None:
+            steps[group, kept[group]] = step / 100
+            value[group, kept[group]] = _multiple(mine[0], mine[1], step) * step / 100
+    return Rounded(value, steps)
+
+
+def _multiple(flagged: IntArray, events: IntArray, step: int) -> IntArray:
+    """How many steps group benefit equality is, the nearest, halves up; exact."""
+    return np.asarray((200 * flagged + events * step) // (2 * events * step))
+
+
+def _finest(mine: IntArray, others: IntArray, rest: BoolArray, known: bool, minimum: int) -> int | None:
+    """The finest step that leaves the rest of the pool its range; flagged and events, `[2, points]`, of both."""
+    if not rest.any():
+        return STEPS[0]
+    most = int((mine[1] + others[1]).min())
+    events = np.array([mine[1, 0]]) if known else np.arange(1, most + 1)
+    pool = mine[0] + others[0]
+    for step in STEPS:
+        multiple = _multiple(mine[0], mine[1], step)
+        half = events[:, np.newaxis] * step
+        low = np.maximum(-((-(2 * multiple - 1) * half) // 200), np.where(rest, 0, mine[0]))
+        high = np.minimum(-((-(2 * multiple + 1) * half) // 200) - 1, pool)
+        possible = (low <= high).all(axis=1)
+        flags = np.where(possible[:, np.newaxis], high, 0).max(axis=0) - low[possible].min(axis=0)
+        wide = known or np.ptp(events[possible]) >= minimum - 1
+        if wide and (flags[rest] >= minimum - 1).all():
+            return step
+    return None
+
+
+def _inner_cells_move(
+    counts: ConfusionCounts, shown: BoolArray, points: Sequence[int], kept: BoolArray, minimum: int
+) -> bool:
+    """Whether every small count of groups hidden at a point could be otherwise though all margins stayed the same."""
+    related: BoolArray = np.logical_or.reduce(shown, axis=0)
+    related[list(points)] = True
+    ends = np.zeros((len(shown), 1), dtype=np.int64)
+    below = [
+        np.hstack([ends, low[:, related], (low + high)[:, :1]])
+        for low, high in ((counts.fn, counts.tp), (counts.tn, counts.fp))
+    ]
+    bounds = np.stack(below, axis=1)
+    people = np.diff(bounds, axis=2)
+    exposed = Exposed.of(Series(bounds.reshape(-1, bounds.shape[2])), np.arange(bounds.shape[2]), minimum)
+    exposed.above[:, 0] = exposed.beneath[:, -1] = False  # totals: their range is what the step leaves
+    found, concerned = Moves.none(people.shape), np.zeros(len(shown), dtype=bool)
+    for place in np.flatnonzero(kept.any(axis=0)).tolist():
+        pool = np.flatnonzero(~shown[:, points[place]] & (counts.n[:, 0] > 0))
+        concerned[pool] = True
+        interval = np.concatenate([[0], np.cumsum(np.logical_or.reduce(shown[pool], axis=0)[related])])
+        every = np.ones((len(pool), 2), dtype=bool)
+        here = moves(people[pool], every, ~every, interval, every)
+        found.atoms[pool] |= here.atoms
+        found.cuts[pool] |= here.cuts
+    flat = Moves(*(one.reshape(-1, one.shape[2]) for one in (found.atoms, found.cuts, found.swaps)))
+    return bool((flat.cover(exposed).reshape(-1, 2) | ~concerned[:, np.newaxis]).all())
