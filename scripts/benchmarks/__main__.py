@@ -34,9 +34,14 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--data", action="store_true", help="only make the file of --rows rows, and print its path")
     parser.add_argument("--wide", action="store_true", help="with --data: twenty attributes, one of 100,000 providers")
     given = parser.parse_args(argv)
-    unknown = [name for name in given.figures if name not in FIGURES]
+    # The first word of several figures' names stands for them all.
+    named = {
+        name: [name] if name in FIGURES else [n for n in FIGURES if n.startswith(f"{name}-")] for name in given.figures
+    }
+    unknown = [name for name, figures in named.items() if not figures]
     if unknown:
         parser.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+    given.figures = [figure for figures in named.values() for figure in figures]
     if given.data != (given.data and given.rows is not None) or (given.wide and not given.data):
         parser.error("--data needs --rows, and --wide needs --data")
     for name in ("rows", "rounds"):

@@ -131,6 +131,16 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "frame": Contestant("Fairsweep, `fairsweep.audit(frame)`", ".forms:frame", notes="audit and `.metrics`"),
     "audit-local": Contestant("`fairsweep audit --engine local`", ".audits:local", cold=True, packages=("deltalake",)),
     "audit-spark": Contestant("`fairsweep audit --engine spark`", ".audits:spark", cold=True, packages=_SPARK),
+    "sweep-intervals": Contestant("sweep and write, with intervals", ".evidence:sweep_with_intervals"),
+    "sweep-alone": Contestant("sweep and write, without", ".evidence:sweep_alone"),
+    "disclosure": Contestant("disclosure control", ".evidence:plan", notes="1,000 groups and everybody"),
+    "members": Contestant("Fairsweep, Spark, members", ".evidence:members", packages=_SPARK),
+    "rows": Contestant("Fairsweep, Spark, rows", ".evidence:rows", packages=_SPARK),
+    "intervals": Contestant("Fairsweep, `fairsweep.audit(frame)`", ".evidence:intervals", notes="and `.metrics`"),
+    "bootstrap": Contestant(
+        "Fairlearn, bootstrap", ".evidence:bootstrap", packages=("fairlearn",),
+        notes=f"20 replicates of three rates per attribute, {_IN_MEMORY}",
+    ),
     "cohort": Contestant("`fairsweep cohort`", ".cohorts:spark", cold=True, packages=_SPARK),
     "duckdb-cohort": Contestant(
         "DuckDB, cohort", ".peers.duckdb_cohort:command", cold=True, packages=("duckdb",),

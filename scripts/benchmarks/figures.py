@@ -44,6 +44,7 @@ MANY = Rows(10_000_000, 50_000_000, scales=True)
 MOST = Rows(20_000_000, 200_000_000, scales=True)
 TEN_MILLION = Rows(10_000_000, 10_000_000)
 ONE_MILLION = Rows(1_000_000, 1_000_000)
+HUNDRED_THOUSAND = Rows(100_000, 100_000)
 A_THOUSAND = Rows(1_000, 1_000)
 LINES = Rows(10_000_000, 50_000_000, scales=True)
 MEMBERS = Rows(500_000, 2_500_000)
@@ -174,6 +175,26 @@ FIGURES: Mapping[str, Figure] = {
         "Fairlearn against `fairsweep.audit`, one cutoff, five attributes, from the same pandas frame in one process",
         Side("fairlearn", ONE_MILLION, (0.1,), SINGLES), Side("frame", ONE_MILLION, (0.1,), SINGLES), target=300,
         at_least=True, together=True,
+    ),
+    "evidence-intervals": Figure(
+        "sweep of 1,000 groups x 1,001 cutoffs and its write, with an interval in each row against without",
+        Side("sweep-intervals", ONE_MILLION), Side("sweep-alone", ONE_MILLION), target=1.5, compared=False,
+        together=True,
+    ),
+    "evidence-disclosure": Figure(
+        "disclosure control of that sweep, in at most 10 seconds, against the sweep and its write",
+        Side("disclosure", ONE_MILLION), Side("sweep-alone", ONE_MILLION), target=10.0, limit=10.0, compared=False,
+        together=True,
+    ),
+    "evidence-members": Figure(
+        "counting with sums over members' pairs of rows against counting rows, one and a half a member",
+        Side("members", TEN_MILLION, groupings=SINGLES), Side("rows", TEN_MILLION, groupings=SINGLES), target=3.0,
+        together=True,
+    ),
+    "evidence-bootstrap": Figure(
+        "Fairlearn's bootstrap intervals against ours, one cutoff, five attributes, from the same pandas frame",
+        Side("bootstrap", HUNDRED_THOUSAND, (0.1,), SINGLES), Side("intervals", HUNDRED_THOUSAND, (0.1,), SINGLES),
+        compared=False, together=True,
     ),
     "cohort": Figure(
         "a whole cohort of three models, cold process to published tables, against one DuckDB query written by hand",

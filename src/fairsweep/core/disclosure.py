@@ -203,9 +203,10 @@ class _Intersection:
     def _chosen(self, points: IntArray, ranked: Sequence[int], minimum: int) -> bool:
         """Hide lines until all is safe at the points; whether anything is left."""
         bounds = np.concatenate([[0], points + 1, [self.table.cutoffs + 1]])
-        visible: BoolArray = self.before[:, points].all(axis=1) & self.before.any(axis=1)
+        visible = np.logical_and.reduce(self.before[:, points], axis=1) & self.before.any(axis=1)
         for numbers, allowed in ((self.line, self.by_line), (self.cross, self.by_column)):
-            visible &= ~np.isin(numbers, numbers[~allowed[:, points].all(axis=1) | ~allowed.any(axis=1)])
+            closed = ~allowed[:, points].all(axis=1) | ~allowed.any(axis=1)
+            visible = visible & ~np.isin(numbers, numbers[closed])
         more = 1
         while visible.any():
             unsafe = self._unsafe(visible, bounds, minimum)

@@ -384,10 +384,11 @@ def _inner_cells_move(
     people = np.diff(bounds, axis=2)
     exposed = Exposed.of(Series(bounds.reshape(-1, bounds.shape[2])), np.arange(bounds.shape[2]), minimum)
     exposed.above[:, 0] = exposed.beneath[:, -1] = False  # totals: their range is what the step leaves
-    found, concerned = Moves.none(people.shape), np.zeros(len(shown), dtype=bool)
-    for place in np.flatnonzero(kept.any(axis=0)).tolist():
-        pool = np.flatnonzero(~shown[:, points[place]] & (counts.n[:, 0] > 0))
-        concerned[pool] = True
+    found = Moves.none(people.shape)
+    some = counts.n[:, 0] > 0
+    concerned = some & (~shown[:, list(points)] & kept.any(axis=0)).any(axis=1)
+    for hidden in np.unique(~shown[:, related] & some[:, np.newaxis], axis=1).T:
+        pool = np.flatnonzero(hidden)
         interval = np.concatenate([[0], np.cumsum(np.logical_or.reduce(shown[pool], axis=0)[related])])
         every = np.ones((len(pool), 2), dtype=bool)
         here = moves(people[pool], every, ~every, interval, every)

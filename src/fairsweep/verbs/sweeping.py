@@ -90,6 +90,7 @@ class Swept:
         *,
         keep: bool = False,
         unscored: bool = True,
+        with_intervals: bool = True,
     ) -> Columns:
         """The rows that are shown; of operating points also those that are not, without figures.
 
@@ -100,14 +101,16 @@ class Swept:
             shown: what may be shown; None for everything. Groups without a row always are.
             keep: whether what may not be shown stands there without figures at any cutoff.
             unscored: whether people without a score may be told.
+            with_intervals: whether group benefit equality has its interval.
         """
+        worth = precision if with_intervals else None
         if shown is None:
-            return self._columns(rows, weighted, precision, np.arange(rows.tp.size))
+            return self._columns(rows, weighted, worth, np.arange(rows.tp.size))
         absent = rows.n + rows.unscored_events + rows.unscored_non_events == 0
         visible = shown | absent
         at_points = np.array([k in self.points for k in self.indices], dtype=bool)
         kept = np.flatnonzero(visible | at_points[np.newaxis, :] | keep)
-        columns = self._columns(rows, weighted, precision, kept)
+        columns = self._columns(rows, weighted, worth, kept)
         if not unscored:
             nothing = [0 if none else None for none in absent.reshape(-1)[kept]]
             columns |= {"unscored_events": nothing, "unscored_non_events": nothing}
@@ -115,14 +118,18 @@ class Swept:
         return hidden(columns, ~visible.reshape(-1)[kept])
 
     def _columns(
-        self, rows: ConfusionCounts, weighted: ConfusionCounts | None, precision: Precision, kept: NDArray[np.int64]
+        self,
+        rows: ConfusionCounts,
+        weighted: ConfusionCounts | None,
+        precision: Precision | None,
+        kept: NDArray[np.int64],
     ) -> Columns:
         import pyarrow as pa
 
         group, place = np.divmod(kept, max(len(self.indices), 1))
         at, told = (group, place), rows[group, place]
         counts = told if weighted is None else weighted[at]
-        low, high = intervals.bonett_price(*precision[at].paired(GBE, counts))
+        limits = (None, None) if precision is None else intervals.bonett_price(*precision[at].paired(GBE, counts))
         indices = np.array(self.indices, dtype=np.int32)
         named = pa.array([self.points.get(k, []) for k in self.indices], type=pa.list_(pa.string()))
         by_weight = ("tp", "fp", "fn", "tn") if weighted is not None else ()
@@ -134,8 +141,8 @@ class Swept:
             "n": told.n,
             **{field.name: getattr(told, field.name) for field in fields(ConfusionCounts)},
             **{metric.name: metric.evaluate(counts)[0] for metric in METRICS},
-            "gbe_ci_low": low,
-            "gbe_ci_high": high,
+            "gbe_ci_low": limits[0],
+            "gbe_ci_high": limits[1],
             "status": np.where(told.n > 0, DEFINED, EMPTY).astype(object),
             "operating_points": named.take(pa.array(place)),
             **{f"weighted_{name}": getattr(counts, name) / MILLION for name in by_weight},
