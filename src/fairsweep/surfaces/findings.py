@@ -125,7 +125,7 @@ class PointFinding:
         An intersection only where its verdict is worse than that of any single attribute's group.
         """
         first = [attribute.groups[0] for attribute in self.attributes if attribute.groups]
-        assessed = [group for group in first if group.verdict != NOT_ASSESSED and group.value is not None]
+        assessed = [group for group in first if group.verdict != NOT_ASSESSED]
         return min(assessed, key=self._urgency, default=None)
 
     @property

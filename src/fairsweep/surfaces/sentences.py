@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from math import sqrt
 
 from fairsweep.surfaces.findings import DisparateImpact, GroupFinding, PointFinding, Row
-from fairsweep.surfaces.wording import STATUSES, group_label, number, per_100, percent, printable, rounded
+from fairsweep.surfaces.wording import (
+    LONG_VERDICTS,
+    STATUSES,
+    group_label,
+    number,
+    per_100,
+    percent,
+    printable,
+    rounded,
+)
 
 UNPROVEN = ("below_floor_unproven", "above_floor_unproven", "above_ceiling_unproven", "below_ceiling_unproven")
 
@@ -38,6 +47,8 @@ def subgroup(row: Row) -> str:
 def headline(group: GroupFinding, point: PointFinding, bound: float) -> str:
     """The group that needs attention first, as people."""
     people = group_label(group.name) + ("" if group.n is None else f" (n {group.n:,})")
+    if group.value is None:
+        return f"{people}: {LONG_VERDICTS[point.flag_is][group.verdict]}; its counts are hidden"
     per = _flagged_per_100(group, point, bound)
     if point.flag_is == "help":
         return f"{people}: {per} flagged per 100 who needed it"

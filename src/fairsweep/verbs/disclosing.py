@@ -217,7 +217,9 @@ def _shown_before(rows: pa.Table, attribute: Attribute, values: NDArray[np.float
     names = encoded.dictionary.to_pylist()
     # A group that is gone is known by its name alone; that its parts are not told apart hides no more than it should.
     several = len(attribute.histogram.attributes) > 1
-    groups = tuple(by_name.get(name) or (tuple(name.split(SEPARATOR)) if several else (name,)) for name in names)
+    groups = tuple(
+        by_name[name] if name in by_name else tuple(name.split(SEPARATOR)) if several else (name,) for name in names
+    )
     shape = (len(names), len(values))
     cutoff = rows["cutoff"].to_numpy()
     place = np.minimum(np.searchsorted(values, cutoff), len(values) - 1)

@@ -1,0 +1,87 @@
+"""What an adversary reads of an audit's result tables, and the counts that were to be hidden from it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tests.attacker import Attribute, Publication, RoundedValue, Target
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fairsweep.api import AuditResult
+
+FIGURES = ("tp", "fn", "fp", "tn")
+
+
+def publication(told: AuditResult, constituents: Mapping[str, tuple[str, ...]]) -> Publication:
+    """Everything that `threshold_sweep` and `group_metrics` tell of counts.
+
+    Args:
+        told: the audit, one model.
+        constituents: by attribute, the single attributes that make it up; of everybody none.
+    """
+    (model,) = told._models
+    size = len(model.assessment.grid)
+    found = {name: _attribute(told.sweep, name, parts, size) for name, parts in constituents.items()}
+    return Publication(found, tuple(_rounded(told, found)))
+
+
+def _groups(sweep: pd.DataFrame, name: str) -> list[str]:
+    return sorted(sweep.loc[sweep["attribute"] == name, "group_value"].unique())
+
+
+def _attribute(sweep: pd.DataFrame, name: str, parts: tuple[str, ...], size: int) -> Attribute:
+    names = _groups(sweep, name)
+    rows = sweep[(sweep["attribute"] == name) & sweep["tp"].notna()]
+    group = rows["group_value"].map({value: i for i, value in enumerate(names)}).to_numpy()
+    at = (group, rows["cutoff_index"].to_numpy())
+    shown = np.zeros((len(names), size), dtype=bool)
+    shown[at] = True
+    counts = np.zeros((4, len(names), size), dtype=np.int64)
+    for place, figure in enumerate(FIGURES):
+        counts[place][at] = rows[figure]
+    cells = tuple(tuple(value.split(" x ")) if len(parts) > 1 else (value,) * len(parts) for value in names)
+    return Attribute(parts, cells, shown, counts[[0, 2]], counts[[1, 3]])
+
+
+def _rounded(told: AuditResult, found: Mapping[str, Attribute]) -> Iterator[RoundedValue]:
+    judged = told.metrics.query("metric == 'group_benefit_equality'").merge(told.operating_points, on="operating_point")
+    for row in judged[judged["rounded_to"].notna()].itertuples():
+        group = _groups(told.sweep, row.attribute).index(row.group_value)
+        assert row.attribute in found
+        yield RoundedValue(row.attribute, group, int(row.cutoff_index), row.value, row.rounded_to)
+
+
+def hidden(whole: AuditResult, told: Publication, minimum: int) -> list[tuple[Target, int]]:
+    """Every count of 1 to `minimum - 1` on one side of a cutoff, or between two, that anything is shown at.
+
+    Args:
+        whole: the same audit without disclosure control.
+        told: what is published.
+        minimum: the fewest members that may be shown.
+    """
+    anywhere = np.any([one.shown.any(axis=0) for one in told.attributes.values()], axis=0)
+    for row in whole.operating_points.itertuples():
+        anywhere[int(row.cutoff_index)] = True
+    size = len(anywhere)
+    bounds = [0, *(np.flatnonzero(anywhere) + 1).tolist(), size + 1]
+    pairs = sorted({(0, b) for b in bounds[1:]} | {(b, size + 1) for b in bounds[:-1]} | {*itertools.pairwise(bounds)})
+    found = []
+    for name, one in told.attributes.items():
+        rows = whole.sweep[whole.sweep["attribute"] == name].sort_values(["group_value", "cutoff_index"])
+        for label, figures in enumerate((("tp", "fn"), ("fp", "tn"))):
+            above, beneath = (rows[figure].to_numpy().reshape(len(one.groups), size) for figure in figures)
+            total = above[:, :1] + beneath[:, :1]
+            below = np.hstack([np.zeros_like(total), beneath, total])
+            for low, high in pairs:
+                truth = below[:, high] - below[:, low]
+                found += [
+                    (Target(name, int(g), label, low, high), int(truth[g]))
+                    for g in np.flatnonzero((truth > 0) & (truth < minimum))
+                ]
+    return found
