@@ -51,10 +51,13 @@ def _attribute(sweep: pd.DataFrame, name: str, parts: tuple[str, ...], size: int
 
 def _rounded(told: AuditResult, found: Mapping[str, Attribute]) -> Iterator[RoundedValue]:
     judged = told.metrics.query("metric == 'group_benefit_equality'").merge(told.operating_points, on="operating_point")
-    for row in judged[judged["rounded_to"].notna()].itertuples():
-        group = _groups(told.sweep, row.attribute).index(row.group_value)
-        assert row.attribute in found
-        yield RoundedValue(row.attribute, group, int(row.cutoff_index), row.value, row.rounded_to)
+    columns = ["attribute", "group_value", "cutoff_index", "value", "rounded_to"]
+    for attribute, value, cutoff, told_value, step in (
+        judged.loc[judged["rounded_to"].notna(), columns].to_numpy().tolist()
+    ):
+        assert attribute in found
+        group = _groups(told.sweep, attribute).index(value)
+        yield RoundedValue(attribute, group, int(cutoff), told_value, step)
 
 
 def hidden(whole: AuditResult, told: Publication, minimum: int) -> list[tuple[Target, int]]:
@@ -66,8 +69,7 @@ def hidden(whole: AuditResult, told: Publication, minimum: int) -> list[tuple[Ta
         minimum: the fewest members that may be shown.
     """
     anywhere = np.any([one.shown.any(axis=0) for one in told.attributes.values()], axis=0)
-    for row in whole.operating_points.itertuples():
-        anywhere[int(row.cutoff_index)] = True
+    anywhere[whole.operating_points["cutoff_index"].to_numpy()] = True
     size = len(anywhere)
     bounds = [0, *(np.flatnonzero(anywhere) + 1).tolist(), size + 1]
     pairs = sorted({(0, b) for b in bounds[1:]} | {(b, size + 1) for b in bounds[:-1]} | {*itertools.pairwise(bounds)})

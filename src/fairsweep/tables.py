@@ -331,6 +331,8 @@ _OPERATING_POINTS = Table(
         _optional("cutoff_above", "DOUBLE", "the neighbour above on the grid"),
         _required("cutoff_origin", "STRING", "tuned_here where found on the judged data, or prespecified"),
         _optional("population_gbe", "DOUBLE", "group benefit equality of everybody at the cutoff"),
+        _optional("cutoff_ci_low", "DOUBLE", "lowest cutoff at which it cannot be told from the target (95 %)"),
+        _optional("cutoff_ci_high", "DOUBLE", "highest such cutoff; both of the rule population_gbe only"),
         _required("status", "STRING", "defined, or why there is no cutoff"),
     ),
     (

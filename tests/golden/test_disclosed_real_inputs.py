@@ -40,8 +40,7 @@ def cv19(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """A thousand people; the outcome is made up: what is hidden does not depend on what it is."""
     people = pd.read_csv(folder / "cv19index" / "demographics.csv")
     scores = pd.read_csv(folder / "cv19index" / "predictions.csv")
-    name = next(column for column in people if "person" in column or "id" in column)
-    rows = people.merge(scores, left_on=name, right_on=scores.columns[0])
+    rows = people.merge(scores, left_on=people.columns[0], right_on=scores.columns[0])
     rng = np.random.default_rng(0)
     rows["met"] = (rng.random(len(rows)) < rows["prediction"].clip(0, 1)).astype(int)
     bands = {"name": "band", "from": "age", "breaks": [40, 65, 75, 85]}

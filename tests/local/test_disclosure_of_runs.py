@@ -63,12 +63,11 @@ def called(*arguments: str) -> int:
     return 0
 
 
-def current(folder: Path, table: str, warehouse: str = "wh") -> pd.DataFrame:
-    frame: pd.DataFrame = DeltaRsStore(Place.warehouse(folder / warehouse)).current(table).to_pandas()
-    return frame
+def current(folder: Path, table: str, warehouse: str = "wh") -> Any:
+    return DeltaRsStore(Place.warehouse(folder / warehouse)).current(table).to_pandas()
 
 
-def small(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
+def small(rows: Any, *columns: str) -> Any:
     return rows[((rows[list(columns)] > 0) & (rows[list(columns)] < 11)).any(axis=1)]
 
 

@@ -48,9 +48,9 @@ def test_weighted_figures_equal_a_loop_over_the_rows() -> None:
     for group, mine in rows.groupby("race"):
         weights = {(flag, event): 0.0 for flag in (0, 1) for event in (0, 1)}
         squares = 0.0
-        for row in mine.itertuples():
-            weights[int(row.risk >= CUTOFF), row.fell] += row.weight
-            squares += row.weight**2
+        for risk, fell, weight in mine[["risk", "fell", "weight"]].to_numpy().tolist():
+            weights[int(risk >= CUTOFF), int(fell)] += weight
+            squares += weight**2
         flagged, events = weights[1, 0] + weights[1, 1], weights[0, 1] + weights[1, 1]
         total = sum(weights.values())
         assert found.loc[(group, "group_benefit_equality"), "value"] == pytest.approx(flagged / events)
@@ -144,8 +144,8 @@ def test_every_metric_has_its_interval_at_any_cutoff() -> None:
     there = result.at(0.5, intervals=True).query(f"group_value == 'A' and {GBE}").squeeze()
     mine = rows.query("race == 'A'")
     flagged = mine["risk"] >= 0.5
-    counts = [(flagged & (mine["fell"] == 1)).sum(), (flagged & (mine["fell"] == 0)).sum()]
-    low, high = bonett_price(*counts, (~flagged & (mine["fell"] == 1)).sum())
+    event = mine["fell"] == 1
+    low, high = bonett_price((flagged & event).sum(), (flagged & ~event).sum(), (~flagged & event).sum())
     assert (there["ci_low"], there["ci_high"]) == pytest.approx((float(low), float(high)))
     assert there["verdict"] is None
     assert result.at(0.5, intervals=True)["metric"].nunique() == 16

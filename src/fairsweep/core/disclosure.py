@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fairsweep.core.counts import IntArray
-from fairsweep.core.rounding import Exposed, Moves, Trading, all_trade, moves
-from fairsweep.core.thinning import BoolArray, Series, Table, chain, joined, thin
+from fairsweep.core.rounding import Moves, Trading, all_trade, moves
+from fairsweep.core.thinning import BoolArray, Exposed, Series, Table, chain, joined, thin
 
 Groups = tuple[tuple[str, ...], ...]
 # Of the cutoffs that an intersection could be shown at, each of these steps is tried until moves are found.
@@ -191,6 +191,9 @@ class _Intersection:
             else:
                 self.by_line &= shown
 
+        related = everybody.shown[0] & np.logical_or.reduce([part.table.shown.any(axis=0) for part in parents])
+        self.bounds = np.concatenate([[0], np.flatnonzero(related) + 1, [table.cutoffs + 1]])
+
     def choose(self, points: Sequence[int], minimum: int) -> None:
         """Show what can be shown: at all operating points of everybody, otherwise at the most important one."""
         possible = np.logical_or.reduce(self.before, axis=0)
@@ -276,20 +279,17 @@ class _Intersection:
 
     def _proven(self, cutoffs: IntArray, minimum: int) -> bool:
         """Whether a move is found for every small count that is hidden here or in a coarser part."""
-        shown = self.everybody.shown[0] & np.any([part.table.shown.any(axis=0) for part in self.parents], axis=0)
-        shown[cutoffs] = True
-        bounds = np.concatenate([[0], np.flatnonzero(shown) + 1, [len(shown) + 1]])
-        if not self._covered(self.table, cutoffs, bounds, minimum):
+        if not self._covered(self.table, self.bounds, cutoffs, minimum):
             return False
         for part in self.parents:
             if part.intersection is None:
-                if not all_trade(part.table, [*part.children, self.table], bounds, minimum):
+                if not all_trade(part.table, [*part.children, self.table], self.bounds, cutoffs, minimum):
                     return False
-            elif not part.intersection._covered(self.table, part.intersection.cutoffs, bounds, minimum):
+            elif not part.intersection._covered(self.table, self.bounds, part.intersection.cutoffs, minimum):
                 return False
         return True
 
-    def _covered(self, finer: Table, cutoffs: IntArray, bounds: IntArray, minimum: int) -> bool:
+    def _covered(self, finer: Table, bounds: IntArray, cutoffs: IntArray, minimum: int) -> bool:
         """Whether moves between cells of a table that is as fine or finer cover every small count of this one."""
         cells = len(self.table.groups)
         series = self.table.series(np.arange(cells))
@@ -312,24 +312,36 @@ class _Intersection:
             here = slice(label * cells, (label + 1) * cells)
             covered = found.cover(exposed.part(here)) & ~(in_steps[here] & ~_any(found.swaps, starts)).any(axis=1)
             open_cells = np.flatnonzero(~covered).tolist()
-            if not all(self._trades(found, exposed, (label, cell), finer, bounds) for cell in open_cells):
+            trading = self._trading(finer, bounds) if open_cells else []
+            if not all(self._trades(found, exposed, (label, cell), trading) for cell in open_cells):
                 return False
             if (in_steps[here] & ~_any(found.swaps, starts)).any():
                 return False
         return True
 
-    def _trades(self, found: Moves, exposed: Exposed, place: tuple[int, int], finer: Table, bounds: IntArray) -> bool:
+    def _trading(self, finer: Table, bounds: IntArray) -> list[tuple[IntArray, Trading]]:
+        """Trades between groups of each coarser part that is a chain, and which group each cell belongs to."""
+        chains = [
+            (part, places) for part, places in zip(self.parents, self.places, strict=True) if not part.intersection
+        ]
+        tables = [list(dict.fromkeys([*part.children, self.table, finer])) for part, _ in chains]
+        return [
+            (places, Trading(part.table, children, bounds, self.cutoffs, self.table, ~self.visible))
+            for (part, places), children in zip(chains, tables, strict=True)
+        ]
+
+    def _trades(
+        self, found: Moves, exposed: Exposed, place: tuple[int, int], trading: Sequence[tuple[IntArray, Trading]]
+    ) -> bool:
         """Whether a cell's small counts are open because people of its row or column trade with those of others."""
         label, cell = place
         at = label * len(self.table.groups) + cell
         here, mine = exposed.part(slice(at, at + 1)), found.part(slice(cell, cell + 1))
         values = dict(zip(self.table.attributes, self.table.groups[cell], strict=True))
-        for part, places in zip(self.parents, self.places, strict=True):
-            if part.intersection is None:
-                others = {name: value for name, value in values.items() if name not in part.table.attributes}
-                children = list(dict.fromkeys([*part.children, self.table, finer]))
-                if Trading(part.table, children, bounds).covers(here, mine, label, int(places[cell]), others):
-                    return True
+        for places, trades in trading:
+            others = {name: value for name, value in values.items() if name not in trades.table.attributes}
+            if trades.covers(here, mine, label, int(places[cell]), others):
+                return True
         return False
 
     def _move(self, found: Moves, people: IntArray, cells: IntArray, wanted: BoolArray, interval: IntArray) -> None:

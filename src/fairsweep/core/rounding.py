@@ -14,7 +14,7 @@ import numpy as np
 
 from fairsweep.core.counts import ConfusionCounts, IntArray
 from fairsweep.core.intervals import FloatArray
-from fairsweep.core.thinning import BoolArray, Series, Table
+from fairsweep.core.thinning import BoolArray, Exposed, Segments, Series, Table
 
 # How many other rows, columns and third rows are tried as partners of a move, the most promising first.
 _PARTNERS = 6
@@ -57,37 +57,6 @@ class Moves:
         return np.asarray(~open_.any(axis=-1))
 
 
-@dataclass(frozen=True, eq=False)
-class Exposed:
-    """Counts of 1 to `minimum - 1` members between neighbouring bounds, `[..., F]`, and all above and beneath each.
-
-    `above[..., f]` speaks of entries f and higher, `beneath[..., f]` of entries f and lower.
-    """
-
-    atoms: BoolArray
-    above: BoolArray
-    beneath: BoolArray
-
-    @classmethod
-    def of(cls, series: Series, bounds: IntArray, minimum: int) -> Exposed:
-        """Of a series between bounds that include both ends."""
-        low, high = bounds[:-1], bounds[1:]
-        return cls(
-            series.unsafe(minimum, low, high),
-            series.unsafe(minimum, low, bounds[-1:]),
-            series.unsafe(minimum, bounds[:1], high),
-        )
-
-    def part(self, index: slice) -> Exposed:
-        """Of some of the cells."""
-        return Exposed(self.atoms[index], self.above[index], self.beneath[index])
-
-    @property
-    def anything(self) -> BoolArray:
-        """Whether a cell has such a count."""
-        return np.asarray((self.atoms | self.above | self.beneath).any(axis=-1))
-
-
 def moves(table: IntArray, listed: BoolArray, hidden: BoolArray, interval: IntArray, wanted: BoolArray) -> Moves:
     """Search the table for moves: other tables of counts with the same published figures.
 
@@ -111,7 +80,7 @@ def moves(table: IntArray, listed: BoolArray, hidden: BoolArray, interval: IntAr
     other_rows = _partners(sizes.sum(axis=1), (sizes * hidden).sum(axis=1))
     other_columns = _partners(sizes.sum(axis=0), (sizes * hidden).sum(axis=0))
     third_rows = np.argsort(-sizes.sum(axis=1), kind="stable")[: _THIRD_ROWS + 1]
-    segments = _Segments(interval)
+    segments = Segments(interval)
     for row in other_rows:
         for column in other_columns:
             four = listed[rows] & listed[rows, column, np.newaxis] & listed[row] & listed[row, column]
@@ -136,27 +105,8 @@ def _partners(sizes: IntArray, hidden_sizes: IntArray) -> list[int]:
     return [*dict.fromkeys(x for pair in zip(most_hidden, largest, strict=True) for x in pair)]
 
 
-class _Segments:
-    """Sums over the entries of each interval, and over those of it up to each entry."""
-
-    def __init__(self, interval: IntArray) -> None:
-        self.interval = interval
-        self.starts = np.flatnonzero(np.diff(interval, prepend=-1))
-        self._place = np.cumsum(np.diff(interval, prepend=interval[0]) != 0)
-        self.inside = np.diff(interval) == 0
-
-    def totals(self, some: BoolArray) -> IntArray:
-        sums = np.add.reduceat(some.astype(np.int32), self.starts, axis=-1)
-        return np.asarray(sums[..., self._place])
-
-    def up_to(self, some: BoolArray) -> IntArray:
-        sums = np.cumsum(some, axis=-1, dtype=np.int32)
-        before = np.concatenate([np.zeros_like(sums[..., :1]), sums[..., :-1]], axis=-1)[..., self.starts]
-        return np.asarray(sums - before[..., self._place])
-
-
 def _find_shifts(
-    found: Moves, rows: IntArray, four: BoolArray, sides: tuple[BoolArray, BoolArray], segments: _Segments
+    found: Moves, rows: IntArray, four: BoolArray, sides: tuple[BoolArray, BoolArray], segments: Segments
 ) -> None:
     """Moves of one person of each of four cells between two entries of one interval."""
     down, up = sides
@@ -174,7 +124,7 @@ def _find_even_swaps(
     listed: BoolArray,
     places: tuple[IntArray, int, int, int],
     four: BoolArray,
-    segments: _Segments,
+    segments: Segments,
 ) -> None:
     """Exchanges of columns between people of two entries of an interval; a third row evens out the columns.
 
@@ -192,17 +142,18 @@ def _find_even_swaps(
         found.swaps[rows] |= six & first & (segments.totals(second) - second > 0)
 
 
-def all_trade(table: Table, children: Sequence[Table], bounds: IntArray, minimum: int) -> bool:
+def all_trade(table: Table, children: Sequence[Table], bounds: IntArray, cutoffs: IntArray, minimum: int) -> bool:
     """Whether every small count that a chain of groups hides stays open though intersections show what they show.
 
     Args:
         table: the attribute whose groups form a chain, with its plan.
         children: the intersections that it is part of and that show something.
         bounds: the bounds that anything related is shown at, and both ends.
+        cutoffs: the cutoffs that the last of the intersections is shown at.
         minimum: the fewest members that may be shown.
     """
     exposed = Exposed.of(table.series(np.arange(len(table.groups))), bounds, minimum)
-    trading = Trading(table, children, bounds)
+    trading = Trading(table, children, bounds, cutoffs)
     for label, group in np.argwhere(exposed.anything.reshape(2, -1)).tolist():
         place = label * len(table.groups) + group
         if not trading.covers(
@@ -219,16 +170,27 @@ class Trading:
     groups shows anything, one may also change over to the other.
     """
 
-    def __init__(self, table: Table, children: Sequence[Table], bounds: IntArray) -> None:
+    def __init__(
+        self,
+        table: Table,
+        children: Sequence[Table],
+        bounds: IntArray,
+        cutoffs: IntArray,
+        own: Table | None = None,
+        hidden: BoolArray | None = None,
+    ) -> None:
+        self._cuts = np.isin(bounds[1:-1] - 1, cutoffs)
         self.table, self.bounds = table, bounds
+        self._hidden_of, self._hidden = own, np.zeros(0, dtype=bool) if hidden is None else hidden
         names = [set(child.attributes) for child in children]
         # What holds in the finer of two intersections holds in the coarser.
         self._children = [child for child, own in zip(children, names, strict=True) if not any(own < n for n in names)]
         self._cells = [_cells_by_group(child, table) for child in self._children]
         totals = table.rows[:, :, -1].sum(axis=0)
         least_shown = [place for place in np.lexsort((-totals, table.shown.sum(axis=1))).tolist() if totals[place]]
-        largest = np.argsort(-totals, kind="stable")[:_PARTNERS].tolist()
-        self._partners = list(dict.fromkeys([*least_shown[:_PARTNERS], *largest]))
+        largest = np.argsort(-totals, kind="stable").tolist()
+        self._partners = list(dict.fromkeys([*least_shown[:_PARTNERS], *largest[:_PARTNERS]]))
+        self._largest = largest[: _THIRD_ROWS + 2]
 
     def covers(self, exposed: Exposed, found: Moves, label: int, group: int, fixed: Mapping[str, str]) -> bool:
         """Whether trades of people with some fixed other values, and moves found before, cover what is exposed."""
@@ -238,28 +200,84 @@ class Trading:
             if other == group:
                 continue
             shown = (self.table.shown[group] | self.table.shown[other])[self.bounds[1:-1] - 1]
-            interval = np.concatenate([[0], np.cumsum(shown)])
+            segments = Segments(np.concatenate([[0], np.cumsum(shown)]))
+            self._exchange(found, label, (group, other), fixed, segments)
             both_hidden = not self.table.shown[[group, other]].any()
-            for mine, theirs in self._common(label, group, other, fixed):
+            for mine, theirs in self._common(label, group, other, fixed, self._children):
                 sides = mine[np.newaxis, np.newaxis], theirs[np.newaxis, np.newaxis]
                 there = Moves(*(one[:, np.newaxis] for one in (found.atoms, found.cuts, found.swaps)))
-                _find_shifts(there, np.array([0]), np.ones((1, 1), dtype=bool), sides, _Segments(interval))
+                _find_shifts(there, np.array([0]), np.ones((1, 1), dtype=bool), sides, segments)
                 if both_hidden:
                     there.swaps[0, 0] |= mine | theirs
+            if len(self._children) == 1 and not fixed and not found.cover(exposed).all():
+                self._trade_evenly(found, label, (group, other), shown)
         return bool(found.cover(exposed).all())
 
+    def _trade_evenly(self, found: Moves, label: int, groups: tuple[int, int], shown: BoolArray) -> None:
+        """Trades of people of different other values, which two of a third, large group even out between the entries."""
+        child, cells = self._children[0], self._cells[0]
+        interval = np.concatenate([[0], np.cumsum(shown | self._cuts)])
+        same = interval[:, np.newaxis] == interval
+        for third in self._largest:
+            if third in groups:
+                continue
+            here, there = (
+                [
+                    np.diff(child.rows[label][[cells[one][v] for v in cells[one] if v in cells[third]]][:, self.bounds])
+                    > 0,
+                    np.diff(
+                        child.rows[label][[cells[third][v] for v in cells[one] if v in cells[third]]][:, self.bounds]
+                    )
+                    > 0,
+                ]
+                for one in groups
+            )
+            out = here[0].T.astype(np.float32) @ here[1].astype(np.float32)
+            back = there[1].T.astype(np.float32) @ there[0].astype(np.float32)
+            pairs = (out > 0) & (back > 0) & same & ~np.eye(len(same), dtype=bool)
+            pairs |= pairs.T
+            found.atoms[0] |= pairs.any(axis=1)
+            reach = np.maximum.accumulate(np.where(pairs, np.arange(len(same)), -1).max(axis=1))
+            found.cuts[0] |= (reach > np.arange(len(same)))[:-1]
+
+    def _exchange(
+        self, found: Moves, label: int, groups: tuple[int, int], fixed: Mapping[str, str], segments: Segments
+    ) -> None:
+        """Exchange the groups of two people of hidden cells of the intersection in question, of any other values."""
+        own = self._hidden_of
+        shares = [set(child.attributes) for child in self._children if child is not own]
+        if own is None or own not in self._children or any(names & fixed.keys() for names in shares):
+            return
+        mine, theirs = (self._cells[self._children.index(own)][group] for group in groups)
+        open_ = [v for v in mine if v in theirs and self._hidden[mine[v]] and self._hidden[theirs[v]]]
+        here = next((v for v in open_ if dict(v) == fixed), None)
+        if here is None:
+            return
+        rest = [v for v in open_ if v != here]
+        there, left, gained, lost = (
+            np.diff(own.rows[label][cells][:, self.bounds].sum(axis=0)) > 0
+            for cells in ([mine[here]], [mine[v] for v in rest], [theirs[here]], [theirs[v] for v in rest])
+        )
+        others = [child for child in self._children if child is not own]
+        for ours, other in self._common(label, *groups, {}, others):
+            leaves = there & ours & (segments.totals(lost & other) > 0)
+            np.logical_or(found.swaps, leaves | gained & other & (segments.totals(left & ours) > 0), out=found.swaps)
+
     def _common(
-        self, label: int, group: int, other: int, fixed: Mapping[str, str]
+        self, label: int, group: int, other: int, fixed: Mapping[str, str], children: Sequence[Table]
     ) -> Iterator[tuple[BoolArray, BoolArray]]:
         """Where two groups have somebody with equal other values, in each intersection: the likeliest values."""
-        choices = []
-        for child, cells in zip(self._children, self._cells, strict=True):
+        own = np.diff(self.table.rows[label][[group, other]][:, self.bounds], axis=1) > 0
+        choices = [[own]]
+        most = _COMMON if len(children) > 1 else None
+        for child in children:
+            cells = self._cells[self._children.index(child)]
             mine, theirs = cells[group], cells[other]
             shared = [values for values in mine if values in theirs and fixed.items() <= dict(values).items()]
             totals = child.rows[label, :, -1]
             shared.sort(key=lambda v: (-int(totals[mine[v]] * totals[theirs[v]]), v))
             choices.append(
-                [np.diff(child.rows[label][[mine[v], theirs[v]]][:, self.bounds], axis=1) > 0 for v in shared[:_COMMON]]
+                [np.diff(child.rows[label][[mine[v], theirs[v]]][:, self.bounds], axis=1) > 0 for v in shared[:most]]
             )
         for chosen in itertools.product(*choices):
             both = np.all(chosen, axis=0)

@@ -79,6 +79,58 @@ def below(buckets: IntArray) -> IntArray:
     return sums
 
 
+@dataclass(frozen=True, eq=False)
+class Exposed:
+    """Counts of 1 to `minimum - 1` members between neighbouring bounds, `[..., F]`, and all above and beneath each.
+
+    `above[..., f]` speaks of entries f and higher, `beneath[..., f]` of entries f and lower.
+    """
+
+    atoms: BoolArray
+    above: BoolArray
+    beneath: BoolArray
+
+    @classmethod
+    def of(cls, series: Series, bounds: IntArray, minimum: int) -> Exposed:
+        """Of a series between bounds that include both ends."""
+        low, high = bounds[:-1], bounds[1:]
+        return cls(
+            series.unsafe(minimum, low, high),
+            series.unsafe(minimum, low, bounds[-1:]),
+            series.unsafe(minimum, bounds[:1], high),
+        )
+
+    def part(self, index: slice) -> Exposed:
+        """Of some of the cells."""
+        return Exposed(self.atoms[index], self.above[index], self.beneath[index])
+
+    @property
+    def anything(self) -> BoolArray:
+        """Whether a cell has such a count."""
+        return np.asarray((self.atoms | self.above | self.beneath).any(axis=-1))
+
+
+class Segments:
+    """Sums over the entries of each interval, and over those of it up to each entry."""
+
+    def __init__(self, interval: IntArray) -> None:
+        self.interval = interval
+        self.starts = np.flatnonzero(np.diff(interval, prepend=-1))
+        self._place = np.cumsum(np.diff(interval, prepend=interval[0]) != 0)
+        self.inside = np.diff(interval) == 0
+
+    def totals(self, some: BoolArray) -> IntArray:
+        """How many entries hold in the interval of each."""
+        sums = np.add.reduceat(some.astype(np.int32), self.starts, axis=-1)
+        return np.asarray(sums[..., self._place])
+
+    def up_to(self, some: BoolArray) -> IntArray:
+        """How many of them up to each."""
+        sums = np.cumsum(some, axis=-1, dtype=np.int32)
+        before = np.concatenate([np.zeros_like(sums[..., :1]), sums[..., :-1]], axis=-1)[..., self.starts]
+        return np.asarray(sums - before[..., self._place])
+
+
 def thin(candidates: IntArray, series: Series, points: Sequence[int], minimum: int) -> IntArray:
     """As many of the candidates as can be shown together: each interval between two is safe in each series.
 

@@ -12,20 +12,20 @@ QUERY_HELP = "see the tables, views and columns with `fairsweep tables ddl`"
 
 
 def check_version(place: str, table: str, properties: Mapping[str, str | None]) -> None:
-    """Refuse a table of another program or of a newer schema.
+    """Refuse a table of another program or of another schema.
 
     Raises:
         StorageError: unless the table's properties name a schema version that this program writes.
     """
     version = properties.get(SCHEMA_VERSION_PROPERTY) or ""
-    if not version.isdigit() or int(version) > SCHEMA_VERSION:
+    if not version.isdigit() or int(version) != SCHEMA_VERSION:
         found = f"of schema version {version}" if version else "not a table of Fairsweep"
         raise StorageError(
             Problem(
                 f"{place}: table {table}",
                 found,
                 f"schema version {SCHEMA_VERSION}",
-                "use another warehouse, or a newer Fairsweep",
+                "use another warehouse, or the Fairsweep that made it",
             )
         )
 

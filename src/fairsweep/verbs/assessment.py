@@ -370,12 +370,23 @@ class Assessment:
         columns: Columns = {
             column: [getattr(chosen, field) for chosen in self.chosen] for column, field in fields.items()
         }
+        limits = [self._limits(chosen) for chosen in self.chosen]
+        columns |= {f"cutoff_ci_{end}": [pair[i] for pair in limits] for i, end in enumerate(("low", "high"))}
         for i, judged in enumerate(self.judged):
             if judged.chosen.cutoff_index is not None and not judged.shown(self.disclosure)[0]:
                 columns["population_gbe"][i] = None
                 if judged.chosen.rule != "fixed":
                     columns["achieved"][i] = None
         return [columns]
+
+    def _limits(self, chosen: ChosenCutoff) -> tuple[float | None, float | None]:
+        """The ends of the cutoffs at which everybody's benefit equality cannot be told from the rule's target."""
+        if chosen.rule != "population_gbe" or chosen.cutoff_index is None or self.units != PEOPLE:
+            return None, None
+        everybody = self.population
+        near = tuning.indistinguishable(everybody.tp, everybody.fp, everybody.fn, chosen.target)
+        found = self.grid.values[near]
+        return (float(found[0]), float(found[-1])) if len(found) else (None, None)
 
     @property
     def _ranker(self) -> Ranker:
