@@ -182,10 +182,11 @@ def test_rates_are_not_rounded_across_their_bound(value: float, bound: float, wo
 
 
 def test_every_verdict_status_and_reason_of_the_tables_has_words() -> None:
+    from fairsweep.checks import VALUE_STATUSES
     from fairsweep.core.metrics import DEFINED
     from fairsweep.core.verdicts import VERDICT_ORDER
     from fairsweep.intake import REFUSAL_REASONS, UNSCORED_REASONS
-    from fairsweep.tables import VALUE_STATUSES, VERDICTS
+    from fairsweep.tables import VERDICTS
 
     assert set(SHORT_VERDICTS) == set(VERDICTS)
     assert {flag: tuple(words) for flag, words in LONG_VERDICTS.items()} == VERDICT_ORDER

@@ -281,9 +281,10 @@ class _Intersection:
         """Whether a move is found for every small count that is hidden here or in a coarser part."""
         if not self._covered(self.table, self.bounds, cutoffs, minimum):
             return False
+        free = [part.table for part in self.parents if not part.intersection and not part.children]
         for part in self.parents:
             if part.intersection is None:
-                if not all_trade(part.table, [*part.children, self.table], self.bounds, cutoffs, minimum):
+                if not all_trade(part.table, [*part.children, self.table], self.bounds, cutoffs, minimum, free):
                     return False
             elif not part.intersection._covered(self.table, self.bounds, part.intersection.cutoffs, minimum):
                 return False
@@ -326,7 +327,7 @@ class _Intersection:
         ]
         tables = [list(dict.fromkeys([*part.children, self.table, finer])) for part, _ in chains]
         return [
-            (places, Trading(part.table, children, bounds, self.cutoffs, self.table, ~self.visible))
+            (places, Trading(part.table, children, bounds, self.table, ~self.visible))
             for (part, places), children in zip(chains, tables, strict=True)
         ]
 

@@ -142,7 +142,9 @@ def _find_even_swaps(
         found.swaps[rows] |= six & first & (segments.totals(second) - second > 0)
 
 
-def all_trade(table: Table, children: Sequence[Table], bounds: IntArray, cutoffs: IntArray, minimum: int) -> bool:
+def all_trade(
+    table: Table, children: Sequence[Table], bounds: IntArray, cutoffs: IntArray, minimum: int, columns: Sequence[Table]
+) -> bool:
     """Whether every small count that a chain of groups hides stays open though intersections show what they show.
 
     Args:
@@ -151,14 +153,18 @@ def all_trade(table: Table, children: Sequence[Table], bounds: IntArray, cutoffs
         bounds: the bounds that anything related is shown at, and both ends.
         cutoffs: the cutoffs that the last of the intersections is shown at.
         minimum: the fewest members that may be shown.
+        columns: chains that are part of the last of the intersections only.
     """
     exposed = Exposed.of(table.series(np.arange(len(table.groups))), bounds, minimum)
-    trading = Trading(table, children, bounds, cutoffs)
+    trading = Trading(table, children, bounds)
+    if len(children) == 1:
+        rest = tuple(name for name in children[0].attributes if name not in table.attributes)
+        trading.columns = next((one for one in columns if one.attributes == rest), None)
+        trading.cuts = np.isin(bounds[1:-1] - 1, cutoffs)
     for label, group in np.argwhere(exposed.anything.reshape(2, -1)).tolist():
-        place = label * len(table.groups) + group
-        if not trading.covers(
-            exposed.part(slice(place, place + 1)), Moves.none((1, len(bounds) - 1)), label, group, {}
-        ):
+        here = label * len(table.groups) + group
+        found = Moves.none((1, len(bounds) - 1))
+        if not trading.covers(exposed.part(slice(here, here + 1)), found, label, group, {}):
             return False
     return True
 
@@ -175,22 +181,21 @@ class Trading:
         table: Table,
         children: Sequence[Table],
         bounds: IntArray,
-        cutoffs: IntArray,
         own: Table | None = None,
         hidden: BoolArray | None = None,
     ) -> None:
-        self._cuts = np.isin(bounds[1:-1] - 1, cutoffs)
         self.table, self.bounds = table, bounds
         self._hidden_of, self._hidden = own, np.zeros(0, dtype=bool) if hidden is None else hidden
+        self.columns: Table | None = None
+        self.cuts = np.zeros(len(bounds) - 2, dtype=bool)
         names = [set(child.attributes) for child in children]
         # What holds in the finer of two intersections holds in the coarser.
         self._children = [child for child, own in zip(children, names, strict=True) if not any(own < n for n in names)]
         self._cells = [_cells_by_group(child, table) for child in self._children]
         totals = table.rows[:, :, -1].sum(axis=0)
         least_shown = [place for place in np.lexsort((-totals, table.shown.sum(axis=1))).tolist() if totals[place]]
-        largest = np.argsort(-totals, kind="stable").tolist()
-        self._partners = list(dict.fromkeys([*least_shown[:_PARTNERS], *largest[:_PARTNERS]]))
-        self._largest = largest[: _THIRD_ROWS + 2]
+        largest = np.argsort(-totals, kind="stable")[:_PARTNERS].tolist()
+        self._partners = list(dict.fromkeys([*least_shown[:_PARTNERS], *largest]))
 
     def covers(self, exposed: Exposed, found: Moves, label: int, group: int, fixed: Mapping[str, str]) -> bool:
         """Whether trades of people with some fixed other values, and moves found before, cover what is exposed."""
@@ -209,36 +214,27 @@ class Trading:
                 _find_shifts(there, np.array([0]), np.ones((1, 1), dtype=bool), sides, segments)
                 if both_hidden:
                     there.swaps[0, 0] |= mine | theirs
-            if len(self._children) == 1 and not fixed and not found.cover(exposed).all():
-                self._trade_evenly(found, label, (group, other), shown)
+        for other in self._partners if self.columns is not None else ():
+            if other != group and not found.cover(exposed).all():
+                self._trade_evenly(found, label, (group, other), self.columns)
         return bool(found.cover(exposed).all())
 
-    def _trade_evenly(self, found: Moves, label: int, groups: tuple[int, int], shown: BoolArray) -> None:
-        """Trades of people of different other values, which two of a third, large group even out between the entries."""
+    def _trade_evenly(self, found: Moves, label: int, groups: tuple[int, int], columns: Table) -> None:
+        """Trades of people of any two columns that show nothing between the two entries either."""
         child, cells = self._children[0], self._cells[0]
-        interval = np.concatenate([[0], np.cumsum(shown | self._cuts)])
-        same = interval[:, np.newaxis] == interval
-        for third in self._largest:
-            if third in groups:
-                continue
-            here, there = (
-                [
-                    np.diff(child.rows[label][[cells[one][v] for v in cells[one] if v in cells[third]]][:, self.bounds])
-                    > 0,
-                    np.diff(
-                        child.rows[label][[cells[third][v] for v in cells[one] if v in cells[third]]][:, self.bounds]
-                    )
-                    > 0,
-                ]
-                for one in groups
-            )
-            out = here[0].T.astype(np.float32) @ here[1].astype(np.float32)
-            back = there[1].T.astype(np.float32) @ there[0].astype(np.float32)
-            pairs = (out > 0) & (back > 0) & same & ~np.eye(len(same), dtype=bool)
-            pairs |= pairs.T
-            found.atoms[0] |= pairs.any(axis=1)
-            reach = np.maximum.accumulate(np.where(pairs, np.arange(len(same)), -1).max(axis=1))
-            found.cuts[0] |= (reach > np.arange(len(same)))[:-1]
+        at = self.bounds[1:-1] - 1
+        pairs = _same_interval(self.table.shown[list(groups)][:, at].any(axis=0) | self.cuts)
+        for side, one in enumerate(groups):
+            possible = np.zeros_like(pairs)
+            values = sorted(cells[one], key=lambda v: (columns.shown[columns.index[_values(v)]].sum(), v))
+            for v in values[:_COMMON]:
+                people = np.diff(child.rows[label, cells[one][v], self.bounds]) > 0
+                possible |= people[:, np.newaxis] & _same_interval(columns.shown[columns.index[_values(v)], at])
+            pairs &= possible.T if side else possible
+        places = np.arange(len(pairs))
+        pairs = (pairs | pairs.T) & (places[:, np.newaxis] != places)
+        found.atoms[0] |= pairs.any(axis=1)
+        found.cuts[0] |= (np.maximum.accumulate(np.where(pairs, places, -1).max(axis=1)) > places)[:-1]
 
     def _exchange(
         self, found: Moves, label: int, groups: tuple[int, int], fixed: Mapping[str, str], segments: Segments
@@ -282,6 +278,16 @@ class Trading:
         for chosen in itertools.product(*choices):
             both = np.all(chosen, axis=0)
             yield both[0], both[1]
+
+
+def _same_interval(cuts: BoolArray) -> BoolArray:
+    """Whether no cut lies between two entries, `[F, F]`."""
+    interval = np.concatenate([[0], np.cumsum(cuts)])
+    return np.equal(interval[:, np.newaxis], interval)
+
+
+def _values(pairs: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    return tuple(value for _, value in pairs)
 
 
 def _cells_by_group(child: Table, part: Table) -> list[dict[tuple[tuple[str, str], ...], int]]:

@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from fairsweep.specs.audit import AuditSpec, Grouping
 
 
-# A group that the training data did not have is told from this share on.
-NEW_SHARE = 0.01
-
-
 @dataclass(frozen=True)
 class Assessment:
     """Everything that one model's state says, as rows of the result tables.
@@ -104,45 +100,6 @@ class Assessment:
         """Whether an attribute has the whole grid; what tasks make is shown whole or not at all."""
         here = isinstance(attribute.histogram, ScoreHistogram) or not self.disclosure.minimum
         return here and len(attribute.groups) <= self.spec.limits.full_sweep_groups
-
-    def warnings(self) -> list[str]:
-        """What a person should know beside the figures."""
-        found = []
-        declared = {a.name: a.values for a in self.spec.base_attributes if a.values is not None}
-        for attribute in self.attributes:
-            values = declared.get(attribute.name)
-            extra = [group for group in attribute.groups if values is not None and group not in (*values, "unknown")]
-            if attribute.single and extra:
-                found.append(
-                    f"{attribute.name}: {len(extra)} group(s) not in its declared values: {', '.join(extra[:10])}"
-                )
-        return [*found, *self._warnings_of_units(), *self._warnings_of_mix()]
-
-    def _warnings_of_units(self) -> list[str]:
-        if not self.units.repeated:
-            return []
-        if self.spec.weight_kind is not None:
-            return ["members have several rows, whose weights say nothing of that: intervals are too short"]
-        if self.spec.unit is None:
-            step = "write `unit: prediction` where that is meant, `unit: member` where such rows are mistakes"
-            return [f"members have several rows, and nobody said whether they should: {step}; intervals are of members"]
-        return []
-
-    def _warnings_of_mix(self) -> list[str]:
-        """Groups whose share differs from that in the training data beyond chance and by a tenth of it or more."""
-        found = []
-        for attribute in self.attributes:
-            declared = (self.spec.training_population or {}).get(attribute.name)
-            if declared is None or not self.state.rows_used:
-                continue
-            share = attribute.rows_at([0])[:, 0].n / self.state.rows_used
-            there = dict(zip(attribute.groups, share, strict=True))
-            far = [g for g in sorted(declared) if _differs(there.get(g, 0.0), declared[g], self.state.rows_used)]
-            far += [g for g in sorted({*there} - {*declared}) if there[g] > NEW_SHARE]
-            if far:
-                told = ", ".join(far[:10])
-                found.append(f"{attribute.name}: the mix differs from the training population's declared: {told}")
-        return found
 
     def conditions(self) -> dict[str, int]:
         """How many groups meet each condition of `--fail-on` at any operating point, whatever of them is shown."""
@@ -413,9 +370,3 @@ class Assessment:
 
         least = self.spec.discover.minimum_events
         return searched(self.spec.searched, least, self.state.histograms, self.judged, self.disclosure.minimum)
-
-
-def _differs(share: float, declared: float, rows: int) -> bool:
-    """Whether a share differs from a declared one beyond chance (three standard errors), and by a tenth of it."""
-    error = (declared * (1 - declared) / rows) ** 0.5
-    return bool(abs(share - declared) > max(3 * error, 0.1 * declared))

@@ -17,7 +17,7 @@ from fairsweep.intake import Window, build
 from fairsweep.specs.checking import check_columns
 from fairsweep.stores.protocol import Run, RunRecord, Store
 from fairsweep.tables import AUDIT_TABLES, RESTRICTED_TABLES, RUNS, TABLES
-from fairsweep.verbs import refusing
+from fairsweep.verbs import refusing, warning
 from fairsweep.verbs.assessment import Assessment
 from fairsweep.verbs.disclosing import disclosed, of_refused
 from fairsweep.verbs.records import (
@@ -171,7 +171,7 @@ def assess(spec: AuditSpec, window: Window, engine: Engine, inspection: Inspecti
     for given, state in counted.models.items():
         key = ModelKey(spec.model.id, spec.model.version) if spec.model is not None else given
         assessment = Assessment(spec, state)
-        warnings = assessment.warnings()
+        warnings = warning.warnings(assessment)
         if state.rows_used and not assessment.has_events:
             if labels is None:
                 labels = engine.labels_seen(build(spec, [column.name for column in inspection.columns], window))

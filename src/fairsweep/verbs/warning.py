@@ -1,0 +1,57 @@
+"""What a person should know beside the figures of an audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fairsweep.verbs.assessment import Assessment
+
+# A group that the training data did not have is told from this share on.
+NEW_SHARE = 0.01
+
+
+def warnings(assessment: Assessment) -> list[str]:
+    """What a person should know beside the figures."""
+    found = []
+    declared = {a.name: a.values for a in assessment.spec.base_attributes if a.values is not None}
+    for attribute in assessment.attributes:
+        values = declared.get(attribute.name)
+        extra = [group for group in attribute.groups if values is not None and group not in (*values, "unknown")]
+        if attribute.single and extra:
+            found.append(f"{attribute.name}: {len(extra)} group(s) not in its declared values: {', '.join(extra[:10])}")
+    return [*found, *_of_units(assessment), *_of_mix(assessment)]
+
+
+def _of_units(assessment: Assessment) -> list[str]:
+    if not assessment.units.repeated:
+        return []
+    if assessment.spec.weight_kind is not None:
+        return ["members have several rows, whose weights say nothing of that: intervals are too short"]
+    if assessment.spec.unit is None:
+        step = "write `unit: prediction` where that is meant, `unit: member` where such rows are mistakes"
+        return [f"members have several rows, and nobody said whether they should: {step}; intervals are of members"]
+    return []
+
+
+def _of_mix(assessment: Assessment) -> list[str]:
+    """Groups whose share differs from that in the training data beyond chance and by a tenth of it or more."""
+    found = []
+    for attribute in assessment.attributes:
+        declared = (assessment.spec.training_population or {}).get(attribute.name)
+        if declared is None or not assessment.state.rows_used:
+            continue
+        share = attribute.rows_at([0])[:, 0].n / assessment.state.rows_used
+        there = dict(zip(attribute.groups, share, strict=True))
+        far = [g for g in sorted(declared) if _differs(there.get(g, 0.0), declared[g], assessment.state.rows_used)]
+        far += [g for g in sorted({*there} - {*declared}) if there[g] > NEW_SHARE]
+        if far:
+            told = ", ".join(far[:10])
+            found.append(f"{attribute.name}: the mix differs from the training population's declared: {told}")
+    return found
+
+
+def _differs(share: float, declared: float, rows: int) -> bool:
+    """Whether a share differs from a declared one beyond chance (three standard errors), and by a tenth of it."""
+    error = (declared * (1 - declared) / rows) ** 0.5
+    return bool(abs(share - declared) > max(3 * error, 0.1 * declared))
