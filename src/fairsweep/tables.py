@@ -145,6 +145,8 @@ _CELLS = Table(
         required("group_values", "ARRAY<STRING>", "the cell's value of each"),
     ),
     (WINDOW_CHECK, counts("cell_id")),
+    # Which combinations there are tells how attributes follow from one another.
+    restricted=True,
 )
 
 _COUNTS = ("n", "tp", "fp", "fn", "tn", "unscored_events", "unscored_non_events")
@@ -363,8 +365,8 @@ TABLES_OF: dict[str, tuple[str, ...]] = {verb: tuple(table.name for table in own
 """The result tables that the runs of a verb write."""
 AUDIT_TABLES, COHORT_TABLES = TABLES_OF["audit"], TABLES_OF["cohort"]
 RESULT_TABLES: tuple[str, ...] = (*AUDIT_TABLES, *COHORT_TABLES)
-WHOLE_COUNTS: tuple[str, ...] = (_SCORE_HISTOGRAMS.name,)
-"""The tables from which every count could be had, where small ones are hidden."""
+WHOLE_COUNTS: tuple[str, ...] = (_SCORE_HISTOGRAMS.name, _CELLS.name)
+"""The tables from which every count and combination could be had, where small ones are hidden."""
 RESTRICTED_TABLES: tuple[str, ...] = tuple(name for name, table in TABLES.items() if table.restricted)
 """The tables that small cells, or members, can be read from: they belong under access rights of their own."""
 

@@ -51,6 +51,7 @@ def cv19(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [compas, diabetes, cv19])
 def test_nothing_small_is_recovered_from_what_is_published(source: Any, data_folder: Path) -> None:
     rows, given = source(data_folder)

@@ -120,8 +120,10 @@ def test_json_has_no_table_that_small_cells_can_be_read_from(folder: Path, capsy
 
 def test_whole_counts_are_their_owners_and_not_of_a_query(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder) == 0
-    modes = {table: stat.S_IMODE((folder / "wh" / table).stat().st_mode) for table in ("score_histograms", "cells")}
-    assert modes["score_histograms"] == 0o700 != modes["cells"]
+    modes = {
+        table: stat.S_IMODE((folder / "wh" / table).stat().st_mode) for table in ("score_histograms", "cells", "runs")
+    }
+    assert modes["score_histograms"] == modes["cells"] == 0o700 != modes["runs"]
     capsys.readouterr()
     query = "SELECT count(*) AS n FROM score_histograms"
     assert called("sql", query, "--warehouse", str(folder / "wh"), "--json") == 0

@@ -18,7 +18,6 @@ from fairsweep.core.thinning import BoolArray, Exposed, Segments, Series, Table
 
 # How many other rows, columns and third rows are tried as partners of a move, the most promising first.
 _PARTNERS = 6
-_THIRD_ROWS = 3
 _COMMON = 8
 STEPS = (1, 2, 5, 10, 20, 50)
 """What group benefit equality may be rounded to, in hundredths, the finest first."""
@@ -79,7 +78,6 @@ def moves(table: IntArray, listed: BoolArray, hidden: BoolArray, interval: IntAr
     sizes = table.sum(axis=2)
     other_rows = _partners(sizes.sum(axis=1), (sizes * hidden).sum(axis=1))
     other_columns = _partners(sizes.sum(axis=0), (sizes * hidden).sum(axis=0))
-    third_rows = np.argsort(-sizes.sum(axis=1), kind="stable")[: _THIRD_ROWS + 1]
     segments = Segments(interval)
     for row in other_rows:
         for column in other_columns:
@@ -92,9 +90,6 @@ def moves(table: IntArray, listed: BoolArray, hidden: BoolArray, interval: IntAr
             _find_shifts(found, rows, four, (down, up), segments)
             four &= hidden[rows] & hidden[rows, column, np.newaxis] & hidden[row] & hidden[row, column]
             found.swaps[rows] |= four[..., np.newaxis] & (down | up)
-            if four.any():
-                for third in third_rows[third_rows != row]:
-                    _find_even_swaps(found, some, listed, (rows, row, column, third), four, segments)
     return found
 
 
@@ -116,30 +111,6 @@ def _find_shifts(
     below_down, below_up = segments.up_to(down), segments.up_to(up)
     across = ((below_down > 0) & (all_up > below_up)) | ((below_up > 0) & (all_down > below_down))
     found.cuts[rows] |= four[..., np.newaxis] & across[..., :-1] & segments.inside
-
-
-def _find_even_swaps(
-    found: Moves,
-    some: BoolArray,
-    listed: BoolArray,
-    places: tuple[IntArray, int, int, int],
-    four: BoolArray,
-    segments: Segments,
-) -> None:
-    """Exchanges of columns between people of two entries of an interval; a third row evens out the columns.
-
-    Somebody of (row, b) at one entry and of (other, b') at a second exchange b and b'; of the third row, somebody of
-    b moves from the second to the first and somebody of b' the other way.
-    """
-    rows, row, column, third = places
-    six = (four & listed[third] & listed[third, column] & (rows != third)[:, np.newaxis])[..., np.newaxis]
-    here, there = some[rows], some[rows, column, np.newaxis]
-    third_here, third_there = some[third], some[third, column]
-    for first, second in (
-        (here & third_there, some[row, column] & third_here),
-        (there & third_here, some[row] & third_there),
-    ):
-        found.swaps[rows] |= six & first & (segments.totals(second) - second > 0)
 
 
 def all_trade(
@@ -214,8 +185,8 @@ class Trading:
                 _find_shifts(there, np.array([0]), np.ones((1, 1), dtype=bool), sides, segments)
                 if both_hidden:
                     there.swaps[0, 0] |= mine | theirs
-        for other in self._partners if self.columns is not None else ():
-            if other != group and not found.cover(exposed).all():
+        for other in self._partners:
+            if self.columns is not None and other != group and not found.cover(exposed).all():
                 self._trade_evenly(found, label, (group, other), self.columns)
         return bool(found.cover(exposed).all())
 
@@ -226,8 +197,7 @@ class Trading:
         pairs = _same_interval(self.table.shown[list(groups)][:, at].any(axis=0) | self.cuts)
         for side, one in enumerate(groups):
             possible = np.zeros_like(pairs)
-            values = sorted(cells[one], key=lambda v: (columns.shown[columns.index[_values(v)]].sum(), v))
-            for v in values[:_COMMON]:
+            for v in cells[one]:
                 people = np.diff(child.rows[label, cells[one][v], self.bounds]) > 0
                 possible |= people[:, np.newaxis] & _same_interval(columns.shown[columns.index[_values(v)], at])
             pairs &= possible.T if side else possible
@@ -283,7 +253,7 @@ class Trading:
 def _same_interval(cuts: BoolArray) -> BoolArray:
     """Whether no cut lies between two entries, `[F, F]`."""
     interval = np.concatenate([[0], np.cumsum(cuts)])
-    return np.equal(interval[:, np.newaxis], interval)
+    return np.asarray(interval[:, np.newaxis] == interval)
 
 
 def _values(pairs: tuple[tuple[str, str], ...]) -> tuple[str, ...]:

@@ -133,8 +133,15 @@ class Assessment:
         return {name: self.table(name, keys) for name in self._parts}
 
     def table(self, name: str, keys: Mapping[str, object]) -> pa.Table:
-        """One of these tables."""
-        return table_of(name, self._parts[name](), keys)
+        """One of these tables, without the groups that may not even be named."""
+        rows = table_of(name, self._parts[name](), keys)
+        unnamed = [a.name for a in self.attributes if not self.disclosure.lists(a.name)]
+        if not unnamed or "attribute" not in rows.column_names:
+            return rows
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        return rows.filter(pc.invert(pc.is_in(rows["attribute"], value_set=pa.array(unnamed))))
 
     @property
     def _parts(self) -> Mapping[str, Callable[[], Parts]]:

@@ -231,7 +231,8 @@ def publish(
 ) -> AuditOutcome:
     """Publish what was assessed; refused models leave their record."""
     options.progress("Publishing")
-    runs = [run_of(batch, counted, hide(model, *_before(batch, model.key, store))) for model in models]
+    models = [hide(model, *_before(batch, model.key, store)) for model in models]
+    runs = [run_of(batch, counted, model) for model in models]
     outcomes = store.publish(runs, force=options.force)
     accepted = [run for run in runs if run.succeeded]
     tables = results(accepted, tables_told(batch.spec))
@@ -287,7 +288,10 @@ def hide(model: Assessed, run_before: str | None = None, sweep: pa.Table | None 
         sweep: what that run shows in `threshold_sweep`.
     """
     told = of_refused(model.assessment) if model.problems else disclosed(model.assessment, run_before, sweep)
-    return replace(model, assessment=replace(model.assessment, disclosure=told))
+    warnings = (*model.warnings, *warning.of_hidden(model.assessment, told)) if not model.problems else model.warnings
+    return replace(
+        model, assessment=replace(model.assessment, disclosure=told), warnings=tuple(dict.fromkeys(warnings))
+    )
 
 
 def _before(batch: Batch[AuditSpec], key: ModelKey, store: Store) -> tuple[str | None, pa.Table | None]:

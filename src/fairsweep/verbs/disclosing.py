@@ -81,6 +81,17 @@ class Disclosure:
                 shown[:, j] = self.points[attribute][:, self.places.index(k)]
         return shown
 
+    def lists(self, attribute: str) -> bool:
+        """Whether an attribute's groups may be named.
+
+        Of an intersection that shows nothing not even its groups are: which combinations there are can tell that one
+        attribute follows from another, and then their differences are counts.
+        """
+        if not self.minimum or SEPARATOR not in attribute:
+            return True
+        shown = self.grid.get(attribute, self.points.get(attribute))
+        return shown is not None and bool(shown.any())
+
     def kept(self, operating_point: str, groups: int) -> Kept:
         """What stays of hidden groups."""
         nothing = np.full(groups, np.nan)
@@ -106,7 +117,7 @@ class Disclosure:
         for name, shown in {**self.points, **self.grid}.items():
             cutoffs = shown.sum(axis=1)
             found[name] = {
-                "groups": len(shown),
+                "groups": len(shown) if self.lists(name) else None,
                 "groups_shown": int((cutoffs > 0).sum()),
                 "cutoffs": shown.shape[1],
                 "cutoffs_shown_of_most": int(cutoffs.max(initial=0)),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fairsweep.verbs.assessment import Assessment
+    from fairsweep.verbs.disclosing import Disclosure
 
 # A group that the training data did not have is told from this share on.
 NEW_SHARE = 0.01
@@ -21,6 +22,12 @@ def warnings(assessment: Assessment) -> list[str]:
         if attribute.single and extra:
             found.append(f"{attribute.name}: {len(extra)} group(s) not in its declared values: {', '.join(extra[:10])}")
     return [*found, *_of_units(assessment), *_of_mix(assessment)]
+
+
+def of_hidden(assessment: Assessment, told: Disclosure) -> list[str]:
+    """The intersections of which nothing is shown, not even their groups."""
+    hidden = [attribute.name for attribute in assessment.attributes if not told.lists(attribute.name)]
+    return [f"{name}: nothing is shown of this intersection, because too few people" for name in hidden]
 
 
 def _of_units(assessment: Assessment) -> list[str]:

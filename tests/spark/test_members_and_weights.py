@@ -1,0 +1,67 @@
+"""Members, weights and sums of scores are counted alike by Spark's tasks and in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fairsweep as fs
+from fairsweep.tables import AUDIT_TABLES
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROWS = 3_000
+ALL_ROWS = {"maximum_refused_share": 1, "maximum_refused_share_per_group": 1}
+
+
+def people() -> pd.DataFrame:
+    """Rows of which some lack a score, a label, a group or a member, of members who have several."""
+    rng = np.random.default_rng(2)
+    risk = rng.beta(1.5, 4, ROWS)
+    member = np.array([f"m{i}" for i in rng.integers(0, ROWS // 2, ROWS)], dtype=object)
+    rows = pd.DataFrame(
+        {
+            "risk": risk, "fell": (rng.random(ROWS) < risk).astype(float), "sex": rng.choice(["F", "M"], ROWS),
+            "race": rng.choice(np.array(["A", "B", "C", None], dtype=object), ROWS, p=[0.5, 0.3, 0.19, 0.01]),
+            "member": member, "weight": rng.uniform(0.5, 3, ROWS).round(3), "place": np.arange(ROWS) % 3,
+        }
+    )  # fmt: skip
+    rows.loc[:20, "risk"] = np.nan
+    rows.loc[30:50, "fell"] = np.nan
+    rows.loc[60:70, "member"] = None
+    return rows
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"columns": {"member": "member"}, "unit": "prediction", "score_kind": "probability"},
+        pytest.param({"columns": {"weight": "weight"}, "weight_kind": "sampling"}, marks=pytest.mark.slow),
+        pytest.param(
+            {
+                "columns": {"member": "member"},
+                "unit": "member",
+                "limits": ALL_ROWS,
+                "discover": ["race", "sex", "place"],
+            },
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["members", "weights", "members once"],
+)
+def test_tables_are_the_same_row_for_row(spark: SparkSession, changes: dict[str, Any]) -> None:
+    given: dict[str, Any] = {
+        "score": "risk", "label": "fell", "attributes": ["race", "sex", ["race", "sex"]], "flag_is": "help",
+        "cutoffs": {"start": 0, "stop": 1, "count": 21}, "privacy": {"minimum_cell_size": 0},
+    }  # fmt: skip
+    rows = people()
+    here = fs.audit(rows, **(given | changes))
+    there = fs.audit(spark.createDataFrame(rows), **(given | changes))
+    for name in AUDIT_TABLES:
+        own, other = (r.tables[name].drop_columns(["run_id"]) for r in (here, there))
+        assert own.equals(other), name
+    assert here.tables["score_histograms"].num_rows
