@@ -362,3 +362,22 @@ def test_every_small_count_of_a_planned_audit_keeps_a_wide_range_in_a_single_att
         for target in (targets[i] for i in rng.permutation(len(targets))[:3]):
             least, greatest = extremes([run], 0, target)
             assert greatest - least >= MINIMUM
+
+
+def test_a_cell_that_is_gone_needs_no_part_that_still_has_its_group() -> None:
+    rows = np.array([[300, 200], [250, 260], [100, 90]])
+    groups = (("0", "f"), ("0", "m"), ("1", "f"))
+    pair = Reported("race x sex", ("race", "sex"), groups, rows, rows)
+    old_groups = (*groups, ("7", "m"))
+    old_rows = np.vstack([rows, [[20, 30]]])
+    old = replace(pair, groups=old_groups, events=old_rows, non_events=old_rows)
+    before = {
+        table.name: Previous(table.groups, np.ones((len(table.groups), 1), dtype=bool), *cells(table))
+        for table in (everybody_of(old), old)
+    }
+    race = single("race", [[550, 460], [100, 90]], [[550, 460], [100, 90]])
+    shown = plan([everybody_of(race), race, pair], [0], MINIMUM, before)
+    assert {name: mine.shape for name, mine in shown.items()} == {
+        "overall": (1, 1), "race": (2, 1), "race x sex": (3, 1)
+    }  # fmt: skip
+    assert shown["race"].all()

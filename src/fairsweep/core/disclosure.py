@@ -22,7 +22,7 @@ from fairsweep.core.rounding import Moves, Trading, all_trade, moves
 from fairsweep.core.thinning import BoolArray, Exposed, Series, Table, chain, joined, thin
 
 Groups = tuple[tuple[str, ...], ...]
-# Of the cutoffs that an intersection could be shown at, each of these steps is tried until moves are found.
+# Of the cutoffs that an intersection could be shown at, each, every fourth and so on is tried until moves are found.
 _COARSER = (1, 4, 16)
 
 
@@ -87,7 +87,8 @@ def plan(
     Raises:
         ValueError: without everybody, or where an intersection has a group that its coarser part lacks.
     """
-    tables = {table.name: Table(table, (previous or {}).get(table.name)) for table in reported}
+    before = previous or {}
+    tables = {table.name: Table(table, before.get(table.name), _gone(table, reported, before)) for table in reported}
     everybody = next((table for table in tables.values() if not table.attributes), None)
     if everybody is None:
         raise ValueError("disclosure control needs everybody: an attribute without constituents")
@@ -98,7 +99,7 @@ def plan(
     every = np.arange(everybody.cutoffs)
     everybody.shown[:, thin(everybody.allowed(every, [0]), everybody.series([0]), points, minimum)] = True
     done: list[_Part] = []
-    unreported = [Table(part, None) for part in _shared_parts(reported)]
+    unreported = [Table(part, None, _gone(part, reported, before)) for part in _shared_parts(reported)]
     for table in sorted([*tables.values(), *unreported], key=lambda table: len(table.attributes)):
         if table is everybody:
             continue
@@ -111,8 +112,16 @@ def plan(
         intersection.choose(points, minimum)
         if intersection.visible.any():
             for part in parents:
-                part.children.append(table)
+                part.children[table] = intersection
     return {name: table.shown[: table.listed] for name, table in tables.items()}
+
+
+def _gone(table: Reported, reported: Sequence[Reported], previous: Mapping[str, Previous]) -> Groups:
+    """The groups of an attribute that the previous run listed, of it or of what it is a part of."""
+    finer = [one for one in reported if set(table.attributes) <= set(one.attributes) and one.name in previous]
+    places = [[one.attributes.index(name) for name in table.attributes] for one in finer]
+    listed = [previous[one.name].groups for one in finer]
+    return tuple(tuple(group[i] for i in at) for at, groups in zip(places, listed, strict=True) for group in groups)
 
 
 def _shared_parts(reported: Sequence[Reported]) -> list[Reported]:
@@ -140,7 +149,7 @@ class _Part:
 
     table: Table
     intersection: _Intersection | None = None
-    children: list[Table] = field(default_factory=list)
+    children: dict[Table, _Intersection] = field(default_factory=dict)
 
 
 def split(attributes: Sequence[str], parts: Sequence[tuple[str, ...]]) -> tuple[set[str], list[set[str]]] | None:
@@ -190,14 +199,12 @@ class _Intersection:
                 self.by_column &= shown
             else:
                 self.by_line &= shown
-
         related = everybody.shown[0] & np.logical_or.reduce([part.table.shown.any(axis=0) for part in parents])
         self.bounds = np.concatenate([[0], np.flatnonzero(related) + 1, [table.cutoffs + 1]])
 
     def choose(self, points: Sequence[int], minimum: int) -> None:
         """Show what can be shown: at all operating points of everybody, otherwise at the most important one."""
-        possible = np.logical_or.reduce(self.before, axis=0)
-        points = [k for k in points if possible[k]]
+        points = [k for k in points if self.before[:, k].any()]
         for wanted in dict.fromkeys((tuple(points), tuple(points[:1]))):
             if self._chosen(np.array(sorted(set(wanted)), dtype=np.int64), points, minimum):
                 break
@@ -227,17 +234,17 @@ class _Intersection:
 
     def _unsafe(self, visible: BoolArray, bounds: IntArray, minimum: int) -> BoolArray:
         """Visible cells that are unsafe, or else visible cells beside an unsafe pool."""
-        low, high = _between(len(bounds))
-        cells = np.flatnonzero(visible)
+        cells, places_of = np.flatnonzero(visible), np.arange(len(bounds))
         unsafe = np.zeros_like(visible)
         alone = self.table.series(cells).unsafe(minimum, bounds[:-1], bounds[1:]).any(axis=1)
         unsafe[cells] = alone.reshape(2, -1).any(axis=0)
         if unsafe.any():
             return unsafe
         for places in (np.zeros_like(self.line), *self.places):
-            pools = self._pool(visible, bounds, places).unsafe(minimum, low, high).any(axis=1).reshape(2, -1)
+            pools = self._pool(visible, bounds, places).unsafe(minimum, places_of[:-1], places_of[1:])
             mixed = np.intersect1d(places[visible], places[~visible])
-            unsafe |= visible & np.isin(places, mixed[np.flatnonzero(pools.any(axis=0))])
+            beside = mixed[np.flatnonzero(pools.any(axis=1).reshape(2, -1).any(axis=0))]
+            unsafe |= visible & np.isin(places, beside)
         return unsafe
 
     def _without(self, visible: BoolArray, unsafe: BoolArray) -> BoolArray:
@@ -256,20 +263,17 @@ class _Intersection:
         visible = self.visible
         candidates = np.flatnonzero((self.by_line & self.by_column & self.before)[visible].all(axis=0))
         every = np.arange(self.table.cutoffs + 2)
-        series = joined(self.table.series(np.flatnonzero(visible)), self._pools(visible, every))
+        pools = [self._pool(visible, every, places) for places in (np.zeros_like(self.line), *self.places)]
+        series = joined(self.table.series(np.flatnonzero(visible)), *pools)
         most = thin(candidates, series, ranked, minimum)
         if not len(most) or not np.isin(points, most).all():
             return False
-        fewer = [np.union1d(most[::step], points) for step in _COARSER] + [points]
-        for cutoffs in fewer:
-            if len(cutoffs) and self._proven(cutoffs, minimum):
-                self.cutoffs = cutoffs
+        for cutoffs in [*(np.union1d(most[::step], points) for step in _COARSER), points]:
+            self.cutoffs = cutoffs
+            if len(cutoffs) and self._proven(minimum):
                 return True
+        self.cutoffs = most[:0]
         return False
-
-    def _pools(self, visible: BoolArray, bounds: IntArray) -> Series:
-        """All pools of hidden cells."""
-        return joined(*(self._pool(visible, bounds, places) for places in (np.zeros_like(self.line), *self.places)))
 
     def _pool(self, visible: BoolArray, bounds: IntArray, places: IntArray) -> Series:
         """The hidden cells of each part's group that has visible ones too: known as its total minus those."""
@@ -277,21 +281,25 @@ class _Intersection:
         cells = np.flatnonzero(~visible & np.isin(places, mixed))
         return self.table.series(cells).pooled(np.searchsorted(mixed, places[cells]), len(mixed), bounds)
 
-    def _proven(self, cutoffs: IntArray, minimum: int) -> bool:
-        """Whether a move is found for every small count that is hidden here or in a coarser part."""
-        if not self._covered(self.table, self.bounds, cutoffs, minimum):
-            return False
-        free = [part.table for part in self.parents if not part.intersection and not part.children]
-        for part in self.parents:
-            if part.intersection is None:
-                if not all_trade(part.table, [*part.children, self.table], self.bounds, cutoffs, minimum, free):
-                    return False
-            elif not part.intersection._covered(self.table, self.bounds, part.intersection.cutoffs, minimum):
-                return False
-        return True
+    def _proven(self, minimum: int) -> bool:
+        """Whether a move is found for every small count that is hidden here, in a coarser part or beside it."""
+        chains = [part for part in self.parents if part.intersection is None]
+        free = [part.table for part in chains if not part.children]
+        coarser = [part.intersection for part in self.parents if part.intersection is not None]
+        beside = [one for part in chains for one in part.children.values() if one not in coarser]
+        return (
+            self._covered(self.table, self, minimum)
+            and all(
+                all_trade(part.table, [*part.children, self.table], self.bounds, self.cutoffs, minimum, free)
+                for part in chains
+            )
+            and all(one._covered(self.table, self, minimum) for one in coarser)
+            and all(one._covered(one.table, self, minimum) for one in dict.fromkeys(beside))
+        )
 
-    def _covered(self, finer: Table, bounds: IntArray, cutoffs: IntArray, minimum: int) -> bool:
+    def _covered(self, finer: Table, newest: _Intersection, minimum: int) -> bool:
         """Whether moves between cells of a table that is as fine or finer cover every small count of this one."""
+        bounds, cutoffs = np.union1d(self.bounds, newest.bounds), self.cutoffs
         cells = len(self.table.groups)
         series = self.table.series(np.arange(cells))
         exposed = Exposed.of(series, bounds, minimum)
@@ -313,23 +321,22 @@ class _Intersection:
             here = slice(label * cells, (label + 1) * cells)
             covered = found.cover(exposed.part(here)) & ~(in_steps[here] & ~_any(found.swaps, starts)).any(axis=1)
             open_cells = np.flatnonzero(~covered).tolist()
-            trading = self._trading(finer, bounds) if open_cells else []
+            trading = self._trading(newest.table, bounds) if open_cells else []
             if not all(self._trades(found, exposed, (label, cell), trading) for cell in open_cells):
                 return False
             if (in_steps[here] & ~_any(found.swaps, starts)).any():
                 return False
         return True
 
-    def _trading(self, finer: Table, bounds: IntArray) -> list[tuple[IntArray, Trading]]:
+    def _trading(self, newest: Table, bounds: IntArray) -> list[tuple[IntArray, Trading]]:
         """Trades between groups of each coarser part that is a chain, and which group each cell belongs to."""
-        chains = [
-            (part, places) for part, places in zip(self.parents, self.places, strict=True) if not part.intersection
-        ]
-        tables = [list(dict.fromkeys([*part.children, self.table, finer])) for part, _ in chains]
-        return [
-            (places, Trading(part.table, children, bounds, self.table, ~self.visible))
-            for (part, places), children in zip(chains, tables, strict=True)
-        ]
+        trading = []
+        for part, places in zip(self.parents, self.places, strict=True):
+            if part.intersection is None:
+                children = dict.fromkeys([*part.children, self.table, newest])
+                finer = [one for one in children if set(part.table.attributes) < set(one.attributes)]
+                trading.append((places, Trading(part.table, finer, bounds, self.table, ~self.visible)))
+        return trading
 
     def _trades(
         self, found: Moves, exposed: Exposed, place: tuple[int, int], trading: Sequence[tuple[IntArray, Trading]]
@@ -366,10 +373,6 @@ def _any(where: BoolArray, starts: IntArray) -> BoolArray:
     return np.asarray(np.logical_or.reduceat(where, starts, axis=-1))
 
 
-def _between(count: int) -> tuple[IntArray, IntArray]:
-    return np.arange(count - 1), np.arange(1, count)
-
-
 def _numbered(keys: Sequence[Hashable]) -> IntArray:
     """A number for each key, equal for equal ones."""
     numbers: dict[Hashable, int] = {}
@@ -385,16 +388,10 @@ def _places(finer: Table, part: Table) -> IntArray:
     return np.array([part.index[value] for value in values], dtype=np.int64)
 
 
-def _roles(
-    table: Table, divided: tuple[set[str], list[set[str]]] | None
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+def _roles(table: Table, divided: tuple[set[str], list[set[str]]] | None) -> list[tuple[str, ...]]:
     """The constituents that are held fixed, those of rows (of which there are most) and those of columns."""
-    if divided is None:
-        return table.attributes, (), ()
-    fixed, sets = divided
-
-    def ordered(names: set[str]) -> tuple[str, ...]:
-        return tuple(name for name in table.attributes if name in names)
-
-    rows = max(sets, key=lambda names: (len(set(table.values_of(ordered(names)))), ordered(names)))
-    return ordered(fixed), ordered(rows), ordered(set(table.attributes) - fixed - rows)
+    names = set(table.attributes)
+    fixed, sets = divided or (names, [set[str]()])
+    ranked = {tuple(name for name in table.attributes if name in one): one for one in sets}
+    rows = ranked[max(ranked, key=lambda one: (len(set(table.values_of(one))), one))]
+    return [tuple(name for name in table.attributes if name in one) for one in (fixed, rows, names - fixed - rows)]

@@ -16,7 +16,7 @@ from fairsweep.core.counts import ConfusionCounts, IntArray
 from fairsweep.core.intervals import FloatArray
 from fairsweep.core.thinning import BoolArray, Exposed, Segments, Series, Table
 
-# How many other rows, columns and third rows are tried as partners of a move, the most promising first.
+# How many other rows, columns and equal other values are tried as partners of a move, the most promising first.
 _PARTNERS = 6
 _COMMON = 8
 STEPS = (1, 2, 5, 10, 20, 50)
@@ -63,7 +63,7 @@ def moves(table: IntArray, listed: BoolArray, hidden: BoolArray, interval: IntAr
     hidden. With all three margins of a three-way table published, counts inside can be determined though every
     published figure is safe; so what stays hidden is safe only where a move is found. One move shifts one person
     in each of the four cells (a, b), (a, b'), (a', b), (a', b') between two entries of one interval; the other
-    exchanges the columns of two people of hidden cells, if need be of different entries, which a third row evens out.
+    exchanges the columns of two people of hidden cells and of one entry.
 
     Args:
         table: people, `[rows, columns, F]`.

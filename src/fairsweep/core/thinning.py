@@ -227,9 +227,9 @@ class _Choice:
 class Table:
     """The cumulative counts of an attribute now and in the previous run, and where its groups are shown."""
 
-    def __init__(self, given: Reported, previous: Previous | None) -> None:
+    def __init__(self, given: Reported, previous: Previous | None, before: Iterable[tuple[str, ...]] = ()) -> None:
         self.name, self.attributes, self.listed = given.name, given.attributes, len(given.groups)
-        gone = [] if previous is None else [group for group in previous.groups if group not in set(given.groups)]
+        gone = list(dict.fromkeys(group for group in before if group not in set(given.groups)))
         self.groups = (*given.groups, *gone)
         self.index = {group: place for place, group in enumerate(self.groups)}
         width = np.zeros((len(gone), given.events.shape[1]), dtype=np.int64)
