@@ -27,7 +27,9 @@ def publication(told: AuditResult, constituents: Mapping[str, tuple[str, ...]]) 
     """
     (model,) = told._models
     size = len(model.assessment.grid)
-    found = {name: _attribute(told.sweep, name, parts, size) for name, parts in constituents.items()}
+    # Of an intersection that shows nothing not even the groups are named.
+    named = {name: parts for name, parts in constituents.items() if _groups(told.sweep, name)}
+    found = {name: _attribute(told.sweep, name, parts, size) for name, parts in named.items()}
     return Publication(found, tuple(_rounded(told, found)))
 
 
