@@ -111,6 +111,8 @@ def spec_of(real: Real, kind: str, path: Path) -> AuditSpec:
             columns=columns | ({"scored_on": real.scored_on} if real.scored_on else {}),
             event_labels=real.events,
             attributes=real.attributes,
+            # Codes of claims are nearly as many as people in some of these tables.
+            privacy={"minimum_cell_size": 0, "allowed_attributes": sorted(singles(real.attributes))},
             cutoffs={"values": real.cutoffs},
             operating_points=[
                 {"name": "population", "rule": "population_gbe", "target": 1.0},
@@ -119,6 +121,12 @@ def spec_of(real: Real, kind: str, path: Path) -> AuditSpec:
             limits={"maximum_refused_share": 1, "maximum_refused_share_per_group": 1},
         )
     )
+
+
+def singles(attributes: Sequence[Any]) -> set[str]:
+    """The names of single attributes."""
+    parts = [one if isinstance(one, list) else [one] for one in attributes]
+    return {part if isinstance(part, str) else part["name"] for names in parts for part in names}
 
 
 def tables_of(spec: AuditSpec, engine: Engine, window: Window) -> tuple[str, dict[str, Any]]:
