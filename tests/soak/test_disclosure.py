@@ -37,7 +37,8 @@ def test_none_of_a_thousand_hidden_counts_of_intersections_is_recovered() -> Non
         seed += 1
         rng = np.random.default_rng(seed)
         audit = random_audit(rng)
-        run = publish(audit, plan(reported_of(audit), audit.points, MINIMUM))
+        shown = plan(reported_of(audit), audit.points, MINIMUM)
+        run = publish(audit, shown, rounded_of(audit, shown) if audit.cutoffs <= 50 else ())
         if not any(len(one.attributes) > 1 for one in run.attributes.values()):
             continue
         targets = list(hidden_targets(audit, run, MINIMUM))
@@ -57,9 +58,11 @@ def test_nothing_is_recovered_from_two_runs(kind: str) -> None:
         seed += 1
         rng = np.random.default_rng(seed)
         audit = random_audit(rng)
-        first = publish(audit, plan(reported_of(audit), audit.points, MINIMUM))
+        shown = plan(reported_of(audit), audit.points, MINIMUM)
+        first = publish(audit, shown, rounded_of(audit, shown) if audit.cutoffs <= 50 else ())
         later = next_run(rng, audit, kind)
-        second = publish(later, plan(reported_of(later), later.points, MINIMUM, previous_of(first)))
+        shown = plan(reported_of(later), later.points, MINIMUM, previous_of(first))
+        second = publish(later, shown, rounded_of(later, shown) if audit.cutoffs <= 50 else ())
         found += [(seed, change) for change in small_changes(first, second)]
         for run, (truth, published) in enumerate(((audit, first), (later, second))):
             growing = kind in ("added", "grown") and audit.cutoffs <= 50

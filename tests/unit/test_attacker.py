@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.disclosure import plan
-from fairsweep.core.rounding import rounded_gbe
+from fairsweep.core.rounding import rounded_gbe, steady_gbe
 from tests.attacker import (
     Attribute,
     Audit,
@@ -89,19 +89,27 @@ def only_the_unsafe_hidden(audit: Audit) -> Shown:
 
 
 def rounded_of(audit: Audit, shown: Shown) -> list[RoundedValue]:
-    """The rounded values of single attributes that no shown intersection is made of."""
+    """The rounded values that hidden groups keep, of single attributes and of intersections that show something."""
     values = []
-    for i in (constituents[0] for constituents in audit.reported if len(constituents) == 1):
-        if any(len(other) > 1 and i in other and shown[name_of(other)].any() for other in audit.reported):
-            continue
-        counts = audit.counts((i,))[1]
+    for constituents in audit.reported:
+        name, at = name_of(constituents), list(audit.points)
+        if len(constituents) > 1 and not shown[name].any():
+            continue  # it is not named
+        counts = audit.counts(constituents)[1]
         beneath = np.cumsum(counts, axis=2)[:, :, :-1]
         above = counts.sum(axis=2, keepdims=True) - beneath
         of = ConfusionCounts.of(above[0], above[1], beneath[0], beneath[1])
-        kept = rounded_gbe(of, shown[f"a{i}"], shown["overall"][0], audit.points, MINIMUM)
+        finer = [other for other in audit.reported if set(constituents) < set(other) and len(constituents) == 1]
+        if len(constituents) != 1 or any(shown[name_of(other)].any() for other in finer):
+            there = of[:, at]
+            margins = (there.flagged, there.n - there.flagged, there.events, there.n - there.events)
+            safe = np.all([margin >= MINIMUM for margin in margins], axis=0)
+            kept = steady_gbe(there, safe & ~shown[name][:, at] & shown["overall"][0, at])
+        else:
+            kept = rounded_gbe(of, shown[name], shown["overall"][0], at, MINIMUM)
         for group, place in np.argwhere(~np.isnan(kept.value)).tolist():
             value, step = float(kept.value[group, place]), float(kept.step[group, place])
-            values.append(RoundedValue(f"a{i}", group, audit.points[place], value, step))
+            values.append(RoundedValue(name, group, at[place], value, step))
     return values
 
 

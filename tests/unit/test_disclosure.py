@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.disclosure import Previous, Reported, plan, split
-from fairsweep.core.rounding import moves, rounded_gbe
+from fairsweep.core.moves import moves
+from fairsweep.core.rounding import rounded_gbe, steady_gbe
 from tests.attacker import (
     Audit,
     extremes,
@@ -350,6 +351,14 @@ def test_no_value_is_kept_where_everybody_is_hidden_or_margins_are_small() -> No
     hidden = np.zeros((3, 1), dtype=bool)
     assert np.isnan(rounded_gbe(counts, hidden, np.zeros(1, dtype=bool), [0], MINIMUM).value).all()
     assert np.isnan(rounded_gbe(counts, hidden, np.ones(1, dtype=bool), [0], MINIMUM).value[2]).all()
+
+
+def test_beside_intersections_a_value_is_as_fine_as_one_person_more_or_less_cannot_change() -> None:
+    counts = counts_of(np.array([[94, 80, 105, 255], [940, 800, 1_050, 2_550], [20, 20, 20, 20], [9_000, 1, 1_000, 9]]))
+    kept = steady_gbe(counts, np.array([[True], [True], [True], [False]]))
+    # 174 of 199; 1,740 of 1,990; 40 of 40: .05 is too fine for 39 of 41.
+    assert kept.step[:, 0].tolist() == pytest.approx([0.1, 0.02, 0.2, np.nan], nan_ok=True)
+    assert kept.value[:, 0].tolist() == pytest.approx([0.9, 0.88, 1.0, np.nan], nan_ok=True)
 
 
 def test_every_small_count_of_a_planned_audit_keeps_a_wide_range_in_a_single_attribute() -> None:

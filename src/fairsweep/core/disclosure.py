@@ -3,7 +3,7 @@
 No count of 1 to `minimum - 1` members may be recovered from what is published: not from totals minus the groups
 that are shown, nor from neighbouring cutoffs, intersections or the previous run. Everybody, single attributes and
 intersections without a reported coarser part are safe by construction; an intersection is shown only as far as a move
-is found for every small count that it leaves hidden (`thinning.moves`), because three reported margins of a table
+is found for every small count that it leaves hidden (`moves.moves`), because three reported margins of a table
 can determine what lies inside although each of them is safe.
 
 Derived for this project and verified by attack; not published.
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fairsweep.core.counts import IntArray
-from fairsweep.core.rounding import Moves, Trading, all_trade, moves
+from fairsweep.core.moves import Moves, Trading, all_trade, moves
 from fairsweep.core.thinning import BoolArray, Exposed, Series, Table, chain, joined, thin
 
 Groups = tuple[tuple[str, ...], ...]

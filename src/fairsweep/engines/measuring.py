@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from fairsweep.core import clusters, weights
 from fairsweep.core.histogram import SCORE_MEASURES, UNSCORED_BUCKET
-from fairsweep.engines.states import EVENT, KEYS, MEASURES, NON_EVENT, USED, group_columns
+from fairsweep.engines.states import EVENT, KEYS, MEASURES, NON_EVENT, USED, group_columns, renumbered
 from fairsweep.intake import REPEATED
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ class Rows:
         found = np.zeros(len(self.rule), dtype=np.int64)
         for name in names:
             column = self.texts[name]
-            found = _renumbered(found * max(len(column.dictionary), 1) + column.indices.to_numpy())
+            found = found * max(len(column.dictionary), 1) + column.indices.to_numpy()
+            if int(np.max(found, initial=0)) >= MOST_PLACES:
+                found = renumbered(found)
         return found
 
 
@@ -159,11 +161,3 @@ def _table(
     nothing = pa.DictionaryArray.from_arrays(pa.nulls(len(rule), pa.int32()), pa.array([], pa.string()))
     named = {name: nothing if column is None else column for name, column in texts.items()}
     return pa.table(named | {"rule": rule, "bucket": np.where(rule == USED, bucket, UNSCORED_BUCKET)} | sums)
-
-
-def _renumbered(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Equal codes as equal small numbers."""
-    if int(np.max(codes, initial=0)) < MOST_PLACES:
-        return codes
-    numbers: NDArray[np.int64] = pa.array(codes).dictionary_encode().indices.to_numpy().astype(np.int64)
-    return numbers

@@ -141,6 +141,26 @@ def rows(models: Mapping[ModelKey, ModelState]) -> int:
     return sum(len(histogram.cell) for histogram in held)
 
 
+def one_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """A text column as one array of codes into one dictionary."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    whole = column.unify_dictionaries().combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0) if whole.num_chunks else pa.array([], column.type)
+    return whole
+
+
+def renumbered(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Equal codes as equal small numbers."""
+    import pyarrow as pa
+
+    numbers: NDArray[np.int64] = pa.array(codes).dictionary_encode().indices.to_numpy().astype(np.int64)
+    return numbers
+
+
 class _Coded(NamedTuple):
     """A text column as codes into its levels; a level is None where the column is outside a row's grouping set."""
 
@@ -149,13 +169,7 @@ class _Coded(NamedTuple):
 
     @classmethod
     def of(cls, column: pa.ChunkedArray) -> _Coded:
-        import pyarrow as pa
-
-        if not pa.types.is_dictionary(column.type):
-            column = column.dictionary_encode()
-        encoded = column.unify_dictionaries().combine_chunks()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.chunk(0)
+        encoded = one_dictionary(column)
         levels: list[str | None] = encoded.dictionary.to_pylist()
         if encoded.null_count:
             levels.append(None)
@@ -188,22 +202,14 @@ class _Part(NamedTuple):
         for j in positions:
             levels = len(self.groups[j].levels)
             if volume * levels > LARGEST_KEY:
-                code, volume = _renumbered(code), len(code)
+                code, volume = renumbered(code), len(code)
             code = code * levels + self.groups[j].codes
             volume *= levels
-        code = _renumbered(code)
+        code = renumbered(code)
         first = np.zeros(int(code.max(initial=-1)) + 1, dtype=np.int64)
         first[code[::-1]] = np.arange(len(code))[::-1]
         cells = [tuple(self.groups[j].levels[self.groups[j].codes[i]] or "" for j in positions) for i in first]
         return cells, code
-
-
-def _renumbered(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Equal codes as equal small numbers."""
-    import pyarrow as pa
-
-    numbers: NDArray[np.int64] = pa.array(codes).dictionary_encode().indices.to_numpy().astype(np.int64)
-    return numbers
 
 
 def _state(

@@ -13,7 +13,7 @@ import numpy as np
 from fairsweep.core import clusters, disclosure
 from fairsweep.core.disclosure import Previous, Reported
 from fairsweep.core.histogram import ScoreHistogram
-from fairsweep.core.rounding import rounded_gbe
+from fairsweep.core.rounding import rounded_gbe, steady_gbe
 from fairsweep.core.thinning import MEMBER_MEASURES, hidden_columns
 from fairsweep.groups import ALL, OVERALL, SEPARATOR
 from fairsweep.intake import REFUSAL_REASONS
@@ -270,17 +270,25 @@ def _rounded(
     points = assessment.points
     safe = _margins_are_safe(attribute, points, found.minimum)
     nothing = np.full(safe.shape, np.nan)
-    if attribute.units.weight_kind is not None or attribute.name not in found.grid or not attribute.single:
+    if attribute.units.weight_kind is not None or attribute.name not in found.grid or not found.lists(attribute.name):
         return nothing, nothing, safe
-    for other in assessment.attributes:
-        # An intersection that shows something tells more of its parts than rounding reckons with.
-        part = set(attribute.histogram.attributes) < set(other.histogram.attributes)
-        if part and found.grid.get(other.name, np.ones(1, dtype=bool)).any():
-            return nothing, nothing, safe
-    rows = attribute.rows_at(range(len(assessment.grid)))
     everybody = found.grid[OVERALL][0]
-    kept = rounded_gbe(rows, found.grid[attribute.name], everybody, points, found.minimum, safe)
+    if not attribute.single or _is_told_of_by_an_intersection(found, attribute, assessment):
+        if attribute.units.repeated:
+            return nothing, nothing, safe  # moves are of rows
+        hidden = ~found.grid[attribute.name][:, points] & everybody[points]
+        kept = steady_gbe(attribute.rows_at(points), hidden & safe)
+    else:
+        rows = attribute.rows_at(range(len(assessment.grid)))
+        kept = rounded_gbe(rows, found.grid[attribute.name], everybody, points, found.minimum, safe)
     return kept.value, kept.step, safe
+
+
+def _is_told_of_by_an_intersection(found: Disclosure, attribute: Attribute, assessment: Assessment) -> bool:
+    """Whether an intersection that it is part of shows something: that tells more than rounding reckons with."""
+    names = set(attribute.histogram.attributes)
+    finer = [one.name for one in assessment.attributes if names < set(one.histogram.attributes)]
+    return any(found.grid.get(name, np.ones(1, dtype=bool)).any() for name in finer)
 
 
 def _margins_are_safe(attribute: Attribute, points: Sequence[int], minimum: int) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from fairsweep.engines import measuring
 from fairsweep.engines.arrow.kernel import Buckets, first_rules, labels
-from fairsweep.engines.states import KEYS, USED, group_columns
+from fairsweep.engines.states import KEYS, USED, group_columns, one_dictionary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +92,7 @@ class Judge:
 def rows_of(table: pa.Table) -> measuring.Rows:
     """Judged rows out of their columns: texts, `rule`, `bucket`, `label` and what else there is."""
     numbers = ("rule", "bucket", "label", "score", "weight")
-    texts = {name: encoded(table[name]) for name in table.column_names if name not in numbers}
+    texts = {name: one_dictionary(table[name]) for name in table.column_names if name not in numbers}
     member = texts.pop(MEMBER, None)
     found = {name: table[name].to_numpy() for name in numbers if name in table.column_names}
     for name in ("rule", "bucket", "label"):
@@ -103,16 +103,6 @@ def rows_of(table: pa.Table) -> measuring.Rows:
 
 def _optional(found: dict[str, NDArray[Any]]) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
     return found.get("score"), found.get("weight")
-
-
-def encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """A text column as one dictionary."""
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    whole = column.unify_dictionaries().combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], column.type)
-    return whole
 
 
 def _texts(batch: Batch, expression: Expression | None) -> pa.DictionaryArray:
