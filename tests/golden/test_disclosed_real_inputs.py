@@ -144,9 +144,9 @@ def test_large_groups_stay_shown_and_verdicts_stay_the_same(data_folder: Path) -
     shown = told.sweep[told.sweep["tp"].notna()].groupby(["attribute", "group_value"]).size()
     # Beside the men and women of one race who may both be told, one of few women hides the many men.
     assert set(large) - set(shown.index) <= {("race x sex", "Hispanic x Male")}
-    beside = after.loc[("deployed", "race x sex", "Hispanic x Male")]
-    assert beside["verdict"] == "below_ceiling"
-    assert (beside["value"], beside["rounded_to"]) == pytest.approx((0.9, 0.1))
+    at = ("deployed", "race x sex", "Hispanic x Male")
+    assert after.loc[at, "verdict"] == "below_ceiling"
+    assert [after.loc[at, "value"], after.loc[at, "rounded_to"]] == pytest.approx([0.9, 0.1])
     assert shown["overall", "all"] == 10
     conditions = [r.tables["runs"]["conditions"][0].as_py() for r in (whole, told)]
     assert conditions[0] == conditions[1]

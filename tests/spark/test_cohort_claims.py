@@ -83,5 +83,5 @@ def test_codes_of_a_system_that_nobody_knows_are_counted_and_not_passed_over(
     del config["enrollment"]
     config["claims"]["columns"] = {"diagnoses": ["dx1"], "diagnosis_system": "system"}
     cohort, rows = built(spark, config, tmp_path)
-    assert cohort.refused["claims"] == {"code_system_unknown": 1, "used": 2}
+    assert cohort.refused["claims"] == {"code_system_unknown": (1, 1), "used": (2, 2)}
     assert rows.set_index("member_id")["label"].to_dict() == {"a": 1, "b": 0, "c": 0}

@@ -370,19 +370,21 @@ def _chain_in_order(
     return shown
 
 
-def hidden_columns(table: IntArray, minimum: int) -> BoolArray:
+def hidden_columns(table: IntArray, minimum: int, members: IntArray | None = None) -> BoolArray:
     """Which columns of a table of counts to hide in all its rows, so that no hidden count follows from row totals.
 
     Args:
         table: `[rows, columns]`, for example refused rows by group and reason.
-        minimum: the fewest that may be shown.
+        minimum: the fewest members that may be shown.
+        members: of how many members the counts are at least; by default each is of one.
     """
-    hidden: BoolArray = np.any((table > 0) & (table < minimum), axis=0)
+    held = table if members is None else members
+    hidden: BoolArray = np.any((table > 0) & (held < minimum), axis=0)
     order = np.argsort(table.sum(axis=0), kind="stable")
     while hidden.any() and not hidden.all():
-        pool = table[:, hidden].sum(axis=1)
+        pool = held[:, hidden].sum(axis=1) if members is None else held[:, hidden].max(axis=1)
         filled = int(table[:, hidden].any(axis=0).sum())
-        if filled != 1 and not ((pool > 0) & (pool < minimum)).any():
+        if filled != 1 and not (table[:, hidden].any(axis=1) & (pool < minimum)).any():
             break
         hidden[order[~hidden[order]][0]] = True
     return hidden

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -95,6 +95,23 @@ class ModelKey(NamedTuple):
 
     model_id: str
     model_version: str
+
+
+class RowsOf(NamedTuple):
+    """A number of rows, and of how many distinct members they are at least."""
+
+    rows: int
+    members: int
+
+    def is_few(self, minimum: int) -> bool:
+        """Whether there are rows, of too few members to be told."""
+        return self.rows > 0 and self.members < minimum
+
+    @classmethod
+    def pooled(cls, parts: Iterable[RowsOf]) -> RowsOf:
+        """Several together; a member may be in each of them."""
+        found = list(parts)
+        return cls(sum(one.rows for one in found), max((one.members for one in found), default=0))
 
 
 class Tally(NamedTuple):

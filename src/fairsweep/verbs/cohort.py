@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairsweep.engines.protocol import Inspection, ModelKey
+from fairsweep.engines.protocol import Inspection, ModelKey, RowsOf
 from fairsweep.errors import Problem, UsageError
 from fairsweep.groups import ALL, OVERALL
 from fairsweep.inputs import peek
@@ -137,8 +137,8 @@ def _content(cohort: Cohort) -> str:
 
 def _publish(batch: Batch[CohortSpec], cohort: Cohort, store: Store, options: AuditOptions) -> CohortOutcome:
     keys = sorted({ModelKey(row.model_id, row.model_version) for row in cohort.flow})
-    stored, unscored = _stored(batch, cohort.rows, keys), _unscored(cohort.rows)
-    runs = [_run(batch, cohort, key, stored, unscored.get(key, 0)) for key in keys]
+    stored, scored = _stored(batch, cohort.rows, keys), _scored(cohort.rows)
+    runs = [_run(batch, cohort, key, stored, scored) for key in keys]
     options.progress("Publishing")
     outcomes = store.publish(runs, force=options.force)
     accepted = [run for run in runs if run.succeeded]
@@ -147,7 +147,13 @@ def _publish(batch: Batch[CohortSpec], cohort: Cohort, store: Store, options: Au
     return _outcome([run.id for run in accepted], "already_done" if done else "published", refused, store)
 
 
-def _run(batch: Batch[CohortSpec], cohort: Cohort, key: ModelKey, stored: DataFrame, unscored: int) -> Run:
+def _run(
+    batch: Batch[CohortSpec],
+    cohort: Cohort,
+    key: ModelKey,
+    stored: DataFrame,
+    scored: Mapping[tuple[ModelKey, bool], RowsOf],
+) -> Run:
     """A model's record, with its rows where it is accepted."""
     from pyspark.sql import functions as F
 
@@ -155,15 +161,17 @@ def _run(batch: Batch[CohortSpec], cohort: Cohort, key: ModelKey, stored: DataFr
 
     flow = [row for row in cohort.flow if (row.model_id, row.model_version) == key]
     everybody = [row for row in flow if _is_of_all(row._asdict(), "predictions")]
-    total, counts = everybody[0].rows_in, everybody[-1].rows_in
     minimum = batch.spec.privacy.minimum_cell_size
-    parts = {"rows_used": counts - unscored, "rows_unscored": unscored, "rows_refused": total - counts}
+    refused = RowsOf.pooled(RowsOf(row.rows_out, *row.members) for row in everybody[:-1])
+    used, unscored = (scored.get((key, with_score), RowsOf(0, 0)) for with_score in (True, False))
+    parts = {"rows_used": used, "rows_unscored": unscored, "rows_refused": refused}
     # The total is the sum of the three.
-    small = any(0 < n < minimum for n in parts.values())
+    small = any(one.is_few(minimum) for one in parts.values())
     record = batch.record(key, now()) | {
         "config_json": _config_with_factors(batch.spec, cohort.factors),
         "minimum_cell_size": minimum,
-        **{name: None if small else n for name, n in {"rows_input": total, **parts}.items()},
+        "rows_input": None if small else everybody[0].rows_in,
+        **{name: None if small else one.rows for name, one in parts.items()},
     }
     problems = _problems(batch.spec, key, cohort, everybody)
     if problems:
@@ -175,13 +183,14 @@ def _run(batch: Batch[CohortSpec], cohort: Cohort, key: ModelKey, stored: DataFr
     return Run(done, {FLOW: TABLES[FLOW].rows(rows)}, {"cohort": [members]})
 
 
-def _unscored(rows: DataFrame) -> dict[ModelKey, int]:
-    """By model, those who count and have no usable score."""
+def _scored(rows: DataFrame) -> dict[tuple[ModelKey, bool], RowsOf]:
+    """By model, those who count and have a usable score, and those who have none."""
     from pyspark.sql import functions as F
 
-    usable = ~F.isnan("score") & (F.abs("score") < F.lit(float("inf")))
-    without = rows.where(~F.coalesce(usable, F.lit(False)))
-    return {ModelKey(row[0], row[1]): row[2] for row in without.groupBy("model_id", "model_version").count().collect()}
+    usable = F.coalesce(~F.isnan("score") & (F.abs("score") < F.lit(float("inf"))), F.lit(False))
+    by_model = rows.groupBy("model_id", "model_version", usable.alias("scored"))
+    counted = by_model.agg(F.count("*").alias("n"), F.count_distinct("member_id").alias("members"))
+    return {(ModelKey(row[0], row[1]), row[2]): RowsOf(row[3], row[4]) for row in counted.collect()}
 
 
 def _stored(batch: Batch[CohortSpec], rows: DataFrame, keys: Sequence[ModelKey]) -> DataFrame:
@@ -211,9 +220,9 @@ def _other_inputs(cohort: Cohort) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for source, reasons in cohort.refused.items():
         by_reason = {None if reason == USED else reason: n for reason, n in reasons.items()}
-        for step, reason, rows_in, rows_out in steps_of(by_reason, INPUT_REASONS, USED):
+        for step, reason, rows_in, rows_out, members in steps_of(by_reason, INPUT_REASONS, USED):
             place = {"input": source, "step": step, "reason": reason, "attribute": OVERALL, "group_value": ALL}
-            found.append(place | {"rows_in": rows_in, "rows_out": rows_out, "events": None})
+            found.append(place | {"rows_in": rows_in, "rows_out": rows_out, "members": members, "events": None})
     return found
 
 
@@ -230,25 +239,28 @@ def _problems(spec: CohortSpec, key: ModelKey, cohort: Cohort, everybody: Sequen
     """Why a model's cohort is refused; empty where it may be published."""
     from fairsweep.engines.spark.cohort import USED
 
-    by_reason, total = {row.reason: row.rows_out for row in everybody}, everybody[0].rows_in
+    by_reason = {row.reason: RowsOf(row.rows_out, *row.members) for row in everybody[:-1]}
+    total, minimum = everybody[0].rows_in, spec.privacy.minimum_cell_size
+    counting = RowsOf(everybody[-1].rows_in, max(everybody[-1].members))
     problems = model_problems(key)
-    if not everybody[-1].rows_in:
-        most = sorted(((n, reason) for reason, n in by_reason.items() if n), reverse=True)
-        minimum = spec.privacy.minimum_cell_size
-        small = any(0 < n < minimum for n, _ in most)
+    if not counting.rows:
+        most = sorted(((found.rows, reason) for reason, found in by_reason.items() if found.rows), reverse=True)
+        small = any(found.is_few(minimum) for found in by_reason.values())
         named = ", ".join(reason if small else f"{reason} {n:,}" for n, reason in most[:5])
         found = f"none counts ({named})" if small else f"none of {total:,} counts ({named})"
         problems.append(Problem("predictions", found, "at least one", "mend the inputs or the rules"))
-    unusable = {"predictions": (sum(by_reason[reason] for reason in _UNUSABLE), total)}
-    for source, reasons in cohort.refused.items():
-        rows = sum(reasons.values())
-        unusable[source] = (rows - reasons.get(USED, 0), rows)
+    unusable: dict[str, tuple[tuple[str, ...], Mapping[str, RowsOf]]]
+    unusable = {"predictions": (_UNUSABLE, {**by_reason, USED: counting})}
+    unusable |= {source: (tuple(reasons.keys() - {USED}), reasons) for source, reasons in cohort.refused.items()}
     limit = spec.limits.maximum_refused_share
-    for source, (refused, rows) in unusable.items():
-        if rows and refused / rows > limit:
-            small = any(0 < n < spec.privacy.minimum_cell_size for n in (refused, rows - refused))
+    for source, (names, reasons) in unusable.items():
+        refused = RowsOf.pooled(reasons[name] for name in names)
+        usable = RowsOf.pooled(one for name, one in reasons.items() if name not in names)
+        rows = refused.rows + usable.rows
+        if refused.rows > limit * rows:
             found = "too many rows cannot be used"
-            found = found if small else f"{refused:,} of {rows:,} rows cannot be used ({refused / rows:.1%})"
+            if not refused.is_few(minimum) and not usable.is_few(minimum):
+                found = f"{refused.rows:,} of {rows:,} rows cannot be used ({refused.rows / rows:.1%})"
             step = "mend those rows or name other columns; limits.maximum_refused_share allows for more"
             problems.append(Problem(source, found, f"at most {limit:.1%}", step))
     return problems

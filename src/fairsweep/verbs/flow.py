@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fairsweep.core.thinning import hidden_columns
+from fairsweep.engines.protocol import RowsOf
 from fairsweep.groups import OVERALL
 
 Row = dict[str, Any]
+Columns = dict[str, RowsOf]
 EVENTS, NON_EVENTS = "events", "non_events"
+MEMBERS = "members"
 
 
 def told(rows: Sequence[Row], minimum: int) -> list[Row]:
-    """The rows with what would show a small cell left out; with 0 all as they are.
+    """The rows with what would show a small cell left out, and without their members; with 0 all as they are.
 
     Rows that came to a step are the sum of those left out from there on, so that they are told of the first step
     alone once anything is hidden.
 
     Args:
-        rows: of one model.
+        rows: of one model; `members` tells of how many members at least each row's are.
         minimum: the fewest members that may be shown.
     """
-    if not minimum:
-        return list(rows)
     inputs: dict[str, list[Row]] = {}
     for row in rows:
         inputs.setdefault(row["input"], []).append(row)
-    return [row for of_one in inputs.values() for row in _input(of_one, minimum)]
+    found = [row for of_one in inputs.values() for row in _input(of_one, minimum)] if minimum else rows
+    return [{name: value for name, value in row.items() if name != MEMBERS} for row in found]
 
 
 def _input(rows: Sequence[Row], minimum: int) -> list[Row]:
@@ -43,26 +45,28 @@ def _input(rows: Sequence[Row], minimum: int) -> list[Row]:
         # What is hidden of everybody is hidden of the groups, whose sum it is.
         table = [everybody, *map(_columns, groups.values())]
         hidden = _hidden(table, minimum)
-        totals = all(not 0 < sum(columns.values()) < minimum for columns in table)
+        totals = not any(RowsOf.pooled(columns.values()).is_few(minimum) for columns in table)
         for steps in groups.values():
             found += _steps(steps, hidden, totals=totals)
     return found
 
 
-def _columns(steps: Sequence[Row]) -> dict[str, int]:
+def _columns(steps: Sequence[Row]) -> Columns:
     """By step, the rows left out there; at the end those that remain, with and without an event."""
     *before, last = sorted(steps, key=lambda row: row["step"])
     events = last["events"] or 0
-    return {str(row["step"]): row["rows_out"] for row in before} | {
-        EVENTS: events,
-        NON_EVENTS: last["rows_in"] - events,
+    with_event, without = last[MEMBERS]
+    return {str(row["step"]): RowsOf(row["rows_out"], *row[MEMBERS]) for row in before} | {
+        EVENTS: RowsOf(events, with_event),
+        NON_EVENTS: RowsOf(last["rows_in"] - events, without),
     }
 
 
-def _hidden(table: Sequence[Mapping[str, int]], minimum: int) -> frozenset[str]:
+def _hidden(table: Sequence[Columns], minimum: int) -> frozenset[str]:
     names = list(dict.fromkeys(name for columns in table for name in columns))
-    counts = np.array([[columns.get(name, 0) for name in names] for columns in table], dtype=np.int64)
-    return frozenset(name for name, hide in zip(names, hidden_columns(counts, minimum), strict=True) if hide)
+    counts = np.array([[columns.get(name, RowsOf(0, 0)) for name in names] for columns in table], dtype=np.int64)
+    hidden = hidden_columns(counts[..., 0], minimum, counts[..., 1])
+    return frozenset(name for name, hide in zip(names, hidden, strict=True) if hide)
 
 
 def _steps(steps: Sequence[Row], hidden: frozenset[str], *, totals: bool) -> list[Row]:

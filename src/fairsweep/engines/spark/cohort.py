@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pyspark.sql import Window as Rows
 from pyspark.sql import functions as F
 
+from fairsweep.engines.protocol import RowsOf
 from fairsweep.engines.spark.adjustments import LINE_REASONS, judged_lines
 from fairsweep.engines.spark.blending import blended, factors, with_blends
 from fairsweep.engines.spark.cohort_inputs import MODEL, CohortInputs, first_reason, usable
@@ -45,6 +46,8 @@ INPUT_REASONS = (
 
 Place = tuple[str, str, str, str]
 """Model, version, attribute and group."""
+_EVENT, _NON_EVENT = "event", "non_event"
+_NOTHING = RowsOf(0, 0)
 _WITH_SPANS = ("enrollment", "histories")
 _DEATHS_EXCLUDED = (":deaths-excluded", False, False)
 _ALL_KEPT = (":all-kept", True, True)
@@ -53,7 +56,8 @@ _ALL_KEPT = (":all-kept", True, True)
 class FlowRow(NamedTuple):
     """How many rows of an input came to a step, and how many were left out there for its reason.
 
-    Of the predictions that count, `events` tells how many had the outcome.
+    Of the predictions that count, `events` tells how many had the outcome. `members` tells of how many members at
+    least the rows are: those left out; at the end those with the outcome, and those without.
     """
 
     model_id: str
@@ -65,6 +69,7 @@ class FlowRow(NamedTuple):
     group_value: str
     rows_in: int
     rows_out: int
+    members: tuple[int, ...]
     events: int | None = None
 
     @property
@@ -88,7 +93,7 @@ class Cohort(NamedTuple):
 
     rows: DataFrame
     flow: tuple[FlowRow, ...]
-    refused: dict[str, dict[str, int]]
+    refused: dict[str, dict[str, RowsOf]]
     versions: dict[str, str | None]
     factors: dict[int, float]
 
@@ -154,13 +159,11 @@ class CohortBuilder:
         lines = self._keep(judged_lines(met, claims, spec.claims, spec.as_of))
         rows = self._keep(with_labels(counting, usable(lines), spec.outcome))
         progress("Counting what was left out")
-        events = rows.select(
-            *MODEL, "group_values", F.lit(None).cast("string").alias("reason"), F.col("label").alias("n")
-        )
-        met_by = {place: by_reason[None] for place, by_reason in self._by_place(events).items()}
+        outcome = F.when(F.col("label") == 1, _EVENT).otherwise(_NON_EVENT)
+        of_each = self._by_place(rows.withColumns({"reason": outcome, "n": F.lit(1)}))
         left_out = _flow(self._by_place(judged.withColumn("n", F.lit(1))), "predictions", REASONS, IN_COHORT)
         flow = [
-            *(row._replace(events=met_by.get(row.place, 0)) if row.reason == IN_COHORT else row for row in left_out),
+            *(_with_events(row, of_each.get(row.place, {})) if row.reason == IN_COHORT else row for row in left_out),
             *_flow(self._by_place(_near(counting, lines)), OUTCOME_LINES, LINE_REASONS, USED),
         ]
         others = {"members": self._inputs.member_rows, "claims": self._inputs.claims}
@@ -173,10 +176,14 @@ class CohortBuilder:
             scales,
         )
 
-    def _by_place(self, rows: DataFrame) -> dict[Place, dict[str | None, int]]:
-        """The sum of `n` by reason, for everybody and for every group of every attribute."""
+    def _by_place(self, rows: DataFrame) -> dict[Place, dict[str | None, RowsOf]]:
+        """The sum of `n` by reason, for everybody and for every group of every attribute, and the members at least."""
+        # The first row of each member adds one: over cells such sums never count a member twice.
+        of_member = Rows.partitionBy(*MODEL, "reason", "member_id").orderBy("group_values")
+        first = F.col("member_id").isNull() | (F.row_number().over(of_member) == 1)
+        sums = [F.sum(name).alias(name) for name in ("n", "members")]
         # By cell first: these are few, and only they have to be told once for each attribute.
-        cells = rows.groupBy(*MODEL, "reason", "group_values").agg(F.sum("n").alias("n"))
+        cells = rows.withColumn("members", first.cast("int")).groupBy(*MODEL, "reason", "group_values").agg(*sums)
         places = [F.struct(F.lit(OVERALL).alias("attribute"), F.lit(ALL).alias("group_value"))]
         places += [
             F.struct(
@@ -186,10 +193,10 @@ class CohortBuilder:
             for i, name in enumerate(self._spec.attributes)
         ]
         told = cells.withColumn("place", F.explode(F.array(*places)))
-        found: dict[Place, dict[str | None, int]] = {}
-        for row in told.groupBy(*MODEL, "place", "reason").agg(F.sum("n").alias("n")).collect():
+        found: dict[Place, dict[str | None, RowsOf]] = {}
+        for row in told.groupBy(*MODEL, "place", "reason").agg(*sums).collect():
             place = (row["model_id"], row["model_version"], row["place"]["attribute"], row["place"]["group_value"])
-            found.setdefault(place, {})[row["reason"]] = row["n"]
+            found.setdefault(place, {})[row["reason"]] = RowsOf(row["n"], row["members"])
         return found
 
     def _islands(self) -> DataFrame:
@@ -296,30 +303,46 @@ def _near(counting: DataFrame, lines: DataFrame) -> DataFrame:
     return counting.select("member_id", "scored_on", *MODEL, "group_values").join(of_day, ["member_id", "scored_on"])
 
 
+def _with_events(row: FlowRow, of_each: Mapping[str | None, RowsOf]) -> FlowRow:
+    """The last step of predictions, with how many of those that count had the outcome."""
+    events, non_events = (of_each.get(name, _NOTHING) for name in (_EVENT, _NON_EVENT))
+    return row._replace(events=events.rows, members=(events.members, non_events.members))
+
+
 def _flow(
-    by_place: Mapping[Place, Mapping[str | None, int]], source: str, reasons: Sequence[str], rest: str
+    by_place: Mapping[Place, Mapping[str | None, RowsOf]], source: str, reasons: Sequence[str], rest: str
 ) -> list[FlowRow]:
     """Rows in and out at every step, for everybody and every group."""
     found = []
     for (model_id, version, attribute, group), by_reason in sorted(by_place.items()):
         steps = steps_of(by_reason, reasons, rest)
-        found += [FlowRow(model_id, version, source, *step[:2], attribute, group, *step[2:]) for step in steps]
+        found += [
+            FlowRow(model_id, version, source, step, reason, attribute, group, rows_in, rows_out, members)
+            for step, reason, rows_in, rows_out, members in steps
+        ]
     return found
 
 
-def steps_of(by_reason: Mapping[str | None, int], reasons: Sequence[str], rest: str) -> list[tuple[int, str, int, int]]:
-    """Step, reason, rows in and rows out, from the rows of each reason; those of none are left at the end."""
-    left, steps = sum(by_reason.values()), []
-    for step, reason in enumerate((*reasons, rest), 1):
-        gone = by_reason.get(reason, 0)
-        steps.append((step, reason, left, gone))
-        left -= gone
-    return steps
+def steps_of(
+    by_reason: Mapping[str | None, RowsOf], reasons: Sequence[str], rest: str
+) -> list[tuple[int, str, int, int, tuple[int, ...]]]:
+    """Step, reason, rows in, rows out and of how many members, from the rows of each reason.
+
+    Those of no reason are left at the end: none of them with an event, as far as is known here.
+    """
+    left, steps = sum(found.rows for found in by_reason.values()), []
+    for step, reason in enumerate(reasons, 1):
+        gone = by_reason.get(reason, _NOTHING)
+        steps.append((step, reason, left, gone.rows, (gone.members,)))
+        left -= gone.rows
+    return [*steps, (len(steps) + 1, rest, left, 0, (0, by_reason.get(None, _NOTHING).members))]
 
 
-def _refused(rows: DataFrame) -> dict[str, int]:
-    counted = rows.groupBy(F.coalesce("reason", F.lit(USED)).alias("reason")).count().collect()
-    return {row["reason"]: row["count"] for row in counted}
+def _refused(rows: DataFrame) -> dict[str, RowsOf]:
+    members = F.count_distinct("member_id") + F.count_if(F.col("member_id").isNull())
+    by_reason = rows.groupBy(F.coalesce("reason", F.lit(USED)).alias("reason"))
+    counted = by_reason.agg(F.count("*").alias("n"), members.alias("members")).collect()
+    return {row["reason"]: RowsOf(row["n"], row["members"]) for row in counted}
 
 
 def _age(birth: Column, day: Column) -> Column:
