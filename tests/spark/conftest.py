@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.spark.connect import serving
+from tests.spark.connect import INTERPRETED, serving
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +21,14 @@ def connect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
     with serving(tmp_path_factory.mktemp("connect")) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def interpreted(spark: SparkSession) -> Iterator[None]:
+    """For tests of storing: see `INTERPRETED`."""
+    before = {key: spark.conf.get(key) for key in INTERPRETED}
+    for key, value in INTERPRETED.items():
+        spark.conf.set(key, value)
+    yield
+    for key, found in before.items():
+        spark.conf.set(key, found or "")

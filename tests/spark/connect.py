@@ -17,6 +17,8 @@ from fairsweep.engines.spark.session import SETTINGS
 
 SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 START_SECONDS = 180
+# To make code for each of many tasks of a few rows takes a third of all the time of tests that only store.
+INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Store
 from fairsweep.tables import TABLES_OF
+from tests.spark.connect import INTERPRETED
 from tests.spark.made_up_runs import made_up_run
 
 Ask = Callable[[str], pa.Table]
@@ -64,7 +65,10 @@ def opened(kind: str, warehouse: str) -> tuple[Store, Callable[[], Ask]]:
 
     from fairsweep.stores.spark_delta import SparkDeltaStore
 
-    store = SparkDeltaStore(SparkSession.builder.remote(kind).getOrCreate(), place)
+    spark = SparkSession.builder.remote(kind).getOrCreate()
+    for key, value in INTERPRETED.items():
+        spark.conf.set(key, value)
+    store = SparkDeltaStore(spark, place)
 
     def ask() -> Ask:
         store.register_sql_views()

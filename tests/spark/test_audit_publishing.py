@@ -23,6 +23,7 @@ from tests.spark.small_audits import bare, config_of, confusion, people, recount
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+pytestmark = pytest.mark.usefixtures("interpreted")
 THREADS = 8
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from fairsweep.stores.failpoints import EXIT_CODE, FAILPOINTS, VARIABLE
-from fairsweep.tables import COHORT_TABLES
+from fairsweep.tables import AUDIT_TABLES
 
 pytestmark = [pytest.mark.timeout(600)]
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Every kill through a server takes a session of its own, and one table is written like another.
 THROUGH_A_SERVER = {
-    "tables_ensured", "threshold_sweep_written", "cohort_written", "read_back", "before_commit", "committed",
+    "tables_ensured", "threshold_sweep_written", "cohort_flow_written", "before_commit", "committed",
 }  # fmt: skip
 QUICK = {"threshold_sweep_written", "before_commit", "committed"}
 CLIENT = Path(__file__).with_name("publishing_client.py")
@@ -82,7 +82,8 @@ def test_readers_see_one_run_whole_wherever_the_next_one_is_killed(
     if server != "local" and failpoint not in THROUGH_A_SERVER:
         pytest.skip("killed there by delta-rs alone: publishing is the same for both")
     model = f"killed_at_{failpoint}"
-    verb = "cohort" if failpoint.startswith(COHORT_TABLES) else "audit"
+    # Cohorts have the fewest tables, and all else is the same.
+    verb = "audit" if failpoint.startswith(AUDIT_TABLES) else "cohort"
     assert client.ask(verb, publish=["A"], model=model) == ["published"]
 
     killed = Client(server, warehouse, failpoint)
@@ -99,9 +100,9 @@ def test_readers_see_one_run_whole_wherever_the_next_one_is_killed(
 
 
 def test_eight_threads_of_a_client_publish_a_run_once(client: Client) -> None:
-    outcomes = client.ask(publish=["A"] * 8, model="threads")
+    outcomes = client.ask("cohort", publish=["A"] * 8, model="threads")
     assert Counter(outcomes) == {"published": 1, "already_done": 7}
-    assert client.ask(show=["A"], model="threads") == ["A"]
+    assert client.ask("cohort", show=["A"], model="threads") == ["A"]
 
 
 def test_processes_that_publish_the_same_run_at_once_leave_one_output(
@@ -110,11 +111,11 @@ def test_processes_that_publish_the_same_run_at_once_leave_one_output(
     others = [Client(server, warehouse) for _ in range(3)]
     for other in others:
         assert other.process.stdin
-        other.process.stdin.write(json.dumps({"publish": ["A"], "model": "processes", "verb": "audit"}) + "\n")
+        other.process.stdin.write(json.dumps({"publish": ["A"], "model": "processes", "verb": "cohort"}) + "\n")
         other.process.stdin.flush()
     for other in others:
         assert other.process.stdout
         assert json.loads(other.process.stdout.readline()) in (["published"], ["already_done"])
         assert other.end() == 0
-    assert client.ask(show=["A"], model="processes") == ["A"]
-    assert client.ask(publish=["A"], model="processes") == ["already_done"]
+    assert client.ask("cohort", show=["A"], model="processes") == ["A"]
+    assert client.ask("cohort", publish=["A"], model="processes") == ["already_done"]

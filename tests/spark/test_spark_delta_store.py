@@ -32,6 +32,7 @@ from tests.spark.stored_tables import assert_documented_and_checked, assert_one_
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+pytestmark = pytest.mark.usefixtures("interpreted")
 FIRST, SECOND = made_up_run("A"), made_up_run("A", model="sepsis")
 REFUSED = made_up_run("A", model="stroke", status="refused")
 

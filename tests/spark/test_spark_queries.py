@@ -20,6 +20,7 @@ from tests.spark.made_up_runs import made_up_run
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+pytestmark = pytest.mark.usefixtures("interpreted")
 RUN = made_up_run("A")
 
 
