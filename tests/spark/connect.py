@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fairsweep.engines.spark.session import SETTINGS
+from fairsweep.engines.spark.session import QUICK_SETTINGS, SETTINGS
 
 SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 START_SECONDS = 180
@@ -40,7 +40,8 @@ def serving(folder: Path) -> Iterator[str]:
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder / "spark-warehouse"),
     }
-    settings = [text for key, value in {**SETTINGS, **own}.items() for text in ("--conf", f"{key}={value}")]
+    conf = {**SETTINGS, **QUICK_SETTINGS, **own}
+    settings = [text for key, value in conf.items() for text in ("--conf", f"{key}={value}")]
     command = [shutil.which("bash") or "bash", str(home / "bin" / "spark-submit"), "--class", SERVER]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
     environment |= {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
