@@ -7,9 +7,8 @@ import os
 import numpy as np
 import pytest
 
-from fairsweep.core.disclosure import plan
-from tests.attacker import Target, hidden_targets, next_run, previous_of, publish, random_audit, reported_of
-from tests.unit.test_attacker import MINIMUM, recovered, rounded_of, small_changes
+from tests.attacker import Target, hidden_targets, next_run, random_audit
+from tests.unit.test_attacker import MINIMUM, published, recovered, small_changes
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3_600)]
 COUNTS = int(os.environ.get("FAIRSWEEP_SOAK_COUNTS", "5000"))
@@ -22,8 +21,7 @@ def test_none_of_thousands_of_hidden_counts_is_recovered() -> None:
         seed += 1
         rng = np.random.default_rng(seed)
         audit = random_audit(rng)
-        shown = plan(reported_of(audit), audit.points, MINIMUM)
-        run = publish(audit, shown, rounded_of(audit, shown) if audit.cutoffs <= 50 else ())
+        run = published(audit)
         count, here = recovered(rng, list(hidden_targets(audit, run, MINIMUM)), [run], 0, 12)
         tried += count
         found += [(seed, target) for target in here]
@@ -37,8 +35,7 @@ def test_none_of_a_thousand_hidden_counts_of_intersections_is_recovered() -> Non
         seed += 1
         rng = np.random.default_rng(seed)
         audit = random_audit(rng)
-        shown = plan(reported_of(audit), audit.points, MINIMUM)
-        run = publish(audit, shown, rounded_of(audit, shown) if audit.cutoffs <= 50 else ())
+        run = published(audit)
         if not any(len(one.attributes) > 1 for one in run.attributes.values()):
             continue
         targets = list(hidden_targets(audit, run, MINIMUM))
@@ -58,15 +55,13 @@ def test_nothing_is_recovered_from_two_runs(kind: str) -> None:
         seed += 1
         rng = np.random.default_rng(seed)
         audit = random_audit(rng)
-        shown = plan(reported_of(audit), audit.points, MINIMUM)
-        first = publish(audit, shown, rounded_of(audit, shown) if audit.cutoffs <= 50 else ())
+        first = published(audit)
         later = next_run(rng, audit, kind)
-        shown = plan(reported_of(later), later.points, MINIMUM, previous_of(first))
-        second = publish(later, shown, rounded_of(later, shown) if audit.cutoffs <= 50 else ())
+        second = published(later, first)
         found += [(seed, change) for change in small_changes(first, second)]
-        for run, (truth, published) in enumerate(((audit, first), (later, second))):
+        for run, (truth, told) in enumerate(((audit, first), (later, second))):
             growing = kind in ("added", "grown") and audit.cutoffs <= 50
-            targets = list(hidden_targets(truth, published, MINIMUM))
+            targets = list(hidden_targets(truth, told, MINIMUM))
             count, here = recovered(rng, targets, [first, second], run, 2, growing=growing)
             tried += count
             found += [(seed, target) for target in here]

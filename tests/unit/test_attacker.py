@@ -113,6 +113,12 @@ def rounded_of(audit: Audit, shown: Shown) -> list[RoundedValue]:
     return values
 
 
+def published(audit: Audit, before: Publication | None = None) -> Publication:
+    """The planned publication; values are rounded where the adversary can use them within the time there is."""
+    shown = plan(reported_of(audit), audit.points, MINIMUM, None if before is None else previous_of(before))
+    return publish(audit, shown, rounded_of(audit, shown) if audit.cutoffs <= 50 else ())
+
+
 def enumerated(run: Publication, target: Target, bounds: list[int]) -> tuple[int, int]:
     """Least and greatest value over every possible table of cells: the slow way, for tiny audits."""
     cells = run.attributes["a0 x a1"].groups
@@ -237,8 +243,7 @@ def test_nothing_is_recovered_from_planned_audits() -> None:
     for seed in range(40):
         rng = np.random.default_rng(seed)
         audit = random_audit(rng)
-        shown = plan(reported_of(audit), audit.points, MINIMUM)
-        run = publish(audit, shown, rounded_of(audit, shown) if audit.cutoffs <= 50 else ())
+        run = published(audit)
         count, found = recovered(rng, list(hidden_targets(audit, run, MINIMUM)), [run], 0, 4)
         tried += count
         assert not found
@@ -250,9 +255,9 @@ def test_nothing_is_recovered_from_two_runs_of_one_window(kind: str) -> None:
     for seed in range(6):
         rng = np.random.default_rng(seed)
         audit = random_audit(rng, 5_000)
-        first = publish(audit, plan(reported_of(audit), audit.points, MINIMUM))
+        first = published(audit)
         later = next_run(rng, audit, kind)
-        second = publish(later, plan(reported_of(later), later.points, MINIMUM, previous_of(first)))
+        second = published(later, first)
         assert not small_changes(first, second)
         targets = list(hidden_targets(later, second, MINIMUM))
         growing = kind == "grown" and audit.cutoffs <= 50
