@@ -198,13 +198,31 @@ def _variance(
     return np.asarray(inside + outside + others * pull**2 + movement.excess * per_gained**2, dtype=np.float64)
 
 
-def share_at(rows: ArrayLike, index: int, least: float | None = None) -> FloatArray:
-    """Each group's share of the rows in the buckets next to a cutoff.
+def neighbourhood(everybody: ArrayLike, index: int, least: float | None = None) -> tuple[int, int]:
+    """The buckets next to a cutoff that groups' shares are taken of: the first, and the one after the last.
 
     The bucket just below cutoff k is k and the one just above is k + 1. Where they hold few rows the neighbourhood
     grows by a bucket on each side until it holds enough: the root of all rows, but at most half of the flags. Simulated
     with 5 to 200 events in the smallest group, fewer rows make the shares noise and the intervals too wide; three times
     as many, or more than half of the flags where events are rare, reach into scores where the shares are others.
+
+    Args:
+        everybody: rows of each bucket, shape `[cutoffs + 1]`.
+        index: the cutoff k.
+        least: how many rows are enough, when it shall be another number.
+    """
+    everybody = np.asarray(everybody, dtype=np.float64)
+    enough = min(np.sqrt(everybody.sum()), everybody[index + 1 :].sum() / 2) if least is None else least
+    before = np.concatenate([[0.0], np.cumsum(everybody)])
+    width = np.arange(1, len(everybody) + 1)
+    low, high = np.maximum(index + 1 - width, 0), np.minimum(index + 1 + width, len(everybody))
+    held = before[high] - before[low]
+    chosen = int(np.argmax(held >= min(enough, held[-1])))
+    return int(low[chosen]), int(high[chosen])
+
+
+def share_at(rows: ArrayLike, index: int, least: float | None = None) -> FloatArray:
+    """Each group's share of the rows in the buckets next to a cutoff, see `neighbourhood`.
 
     Args:
         rows: rows of each group and bucket, shape `[groups, cutoffs + 1]`; the groups hold everybody once.
@@ -216,15 +234,9 @@ def share_at(rows: ArrayLike, index: int, least: float | None = None) -> FloatAr
         the two buckets are empty, or where there are no rows at all.
     """
     rows = np.asarray(rows, dtype=np.float64)
-    everybody = rows.sum(axis=0)
-    enough = min(np.sqrt(everybody.sum()), everybody[index + 1 :].sum() / 2) if least is None else least
-    before = np.concatenate([[0.0], np.cumsum(everybody)])
-    width = np.arange(1, len(everybody) + 1)
-    low, high = np.maximum(index + 1 - width, 0), np.minimum(index + 1 + width, len(everybody))
-    held = before[high] - before[low]
-    chosen = int(np.argmax(held >= min(enough, held[-1])))
-    near: FloatArray = rows[:, low[chosen] : high[chosen]].sum(axis=1)
-    return near * _reciprocal(held[chosen])
+    low, high = neighbourhood(rows.sum(axis=0), index, least)
+    near: FloatArray = rows[:, low:high].sum(axis=1)
+    return near * _reciprocal(near.sum())
 
 
 def effective(group: Triple, variance: ArrayLike, population: Triple | None = None) -> FloatArray:

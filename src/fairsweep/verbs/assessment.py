@@ -291,12 +291,14 @@ class Assessment:
         k = chosen.cutoff_index
         if chosen.origin != "tuned_here" or k is None or self.units != PEOPLE:
             return None
-        parts = []
-        for attribute in self.attributes:
-            if not isinstance(attribute.histogram, ScoreHistogram) or not self.is_full(attribute):
-                return None
-            parts.append(tuning.share_at(attribute.dense("events") + attribute.dense("non_events"), k))
-        return Nearby(np.concatenate(parts), self.population.flagged)
+        flagged = self.population.flagged
+        low, high = tuning.neighbourhood(-np.diff(np.concatenate([self.population.n[:1], flagged, [0]])), k)
+        # Bucket b begins at cutoff b - 1: the rows from there on are those flagged at it.
+        at = np.clip([low - 1, high - 1], 0, len(self.grid) - 1).tolist()
+        counts = stacked([attribute.rows_at(at) for attribute in self.attributes])
+        first = counts.n[:, 0] if low == 0 else counts.flagged[:, 0]
+        near = first - (counts.flagged[:, 1] if high <= len(self.grid) else 0)
+        return Nearby(near / near[0] if near[0] else np.full(len(near), np.nan), flagged)
 
     @cached_property
     def _expected(self) -> FloatArray | None:
