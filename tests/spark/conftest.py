@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.spark.connect import INTERPRETED, serving
+from tests.spark.connect import INTERPRETED, interpret, serving
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -26,9 +26,7 @@ def connect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def interpreted(spark: SparkSession) -> Iterator[None]:
     """For tests of storing: see `INTERPRETED`."""
-    before = {key: spark.conf.get(key) for key in INTERPRETED}
-    for key, value in INTERPRETED.items():
-        spark.conf.set(key, value)
+    interpret(spark)
     yield
-    for key, found in before.items():
-        spark.conf.set(key, found or "")
+    for key in INTERPRETED:
+        spark.conf.unset(key)

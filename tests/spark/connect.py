@@ -12,13 +12,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairsweep.engines.spark.session import QUICK_SETTINGS, SETTINGS
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 START_SECONDS = 180
 # To make code for each of many tasks of a few rows takes a third of all the time of tests that only store.
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+
+
+def interpret(spark: SparkSession) -> None:
+    """Let a session interpret expressions, as befits tests of storing."""
+    for key, value in INTERPRETED.items():
+        spark.conf.set(key, value)
 
 
 @contextmanager

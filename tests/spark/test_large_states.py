@@ -28,7 +28,7 @@ from tests.spark.small_audits import bare, config_of, people, stored
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interpreted"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 HERE = {"driver_state_rows": 20_000_000}
 # What the driver then holds: nothing; or everybody's small sets, but not the larger ones.
@@ -61,13 +61,13 @@ def published(
     return outcome, {n: store.current(n).sort_by([(k, "ascending") for k in TABLES[n].key]) for n in names}
 
 
+@pytest.mark.parametrize("form", ["catalyst", "arrow"])
 @pytest.mark.parametrize(
-    ("form", "limits", "changes"),
+    ("limits", "changes"),
     [
-        pytest.param("arrow", ASIDE, {}, id="every set-arrow"),
-        pytest.param("catalyst", PARTLY, TWO_MODELS | {"model": None}, id="the larger sets of two models-catalyst"),
-        pytest.param("arrow", PARTLY, TWO_MODELS | {"model": None}, id="the larger sets of two models-arrow"),
-        pytest.param("catalyst", JOINT, OTHER_SEX, id="joint-catalyst"),
+        pytest.param(ASIDE, {}, id="every set"),
+        pytest.param(PARTLY, TWO_MODELS | {"model": None}, id="the larger sets of two models"),
+        pytest.param(JOINT, OTHER_SEX, id="joint"),
     ],
 )
 def test_what_stays_in_spark_gives_the_same_tables(

@@ -99,7 +99,7 @@ def rounded_of(audit: Audit, shown: Shown) -> list[RoundedValue]:
         beneath = np.cumsum(counts, axis=2)[:, :, :-1]
         above = counts.sum(axis=2, keepdims=True) - beneath
         of = ConfusionCounts.of(above[0], above[1], beneath[0], beneath[1])
-        finer = [other for other in audit.reported if set(constituents) < set(other) and len(constituents) == 1]
+        finer = [other for other in audit.reported if set(constituents) < set(other)]
         if len(constituents) != 1 or any(shown[name_of(other)].any() for other in finer):
             there = of[:, at]
             margins = (there.flagged, there.n - there.flagged, there.events, there.n - there.events)
