@@ -19,6 +19,7 @@ from fairsweep.verbs.sweeping import Swept
 from fairsweep.verbs.tabulating import table_of
 from scripts.benchmarks.answers import Answer
 from scripts.benchmarks.contestants import Job, Work
+from scripts.benchmarks.data import ROW_GROUP_ROWS
 from scripts.benchmarks.forms import config_of, job, spark_engine
 from scripts.benchmarks.frames import frame_of
 
@@ -84,25 +85,30 @@ def plan(work: Work) -> Job:
 
 
 def _with_members(work: Work) -> Path:
-    """The file with a member for each one and a half rows."""
+    """The file with a member for each one and a half rows, far from each other and of the same groups."""
     path = work.scratch / "members.parquet"
     if not path.is_file():
         rows = pq.read_table(work.path)
-        member = (np.arange(rows.num_rows) / ROWS_PER_MEMBER).astype(np.int64)
-        pq.write_table(rows.append_column("member", pa.array(member)), path, row_group_size=1_000_000)
+        first = np.arange(rows.num_rows) % round(rows.num_rows / ROWS_PER_MEMBER)
+        for name in work.attributes:
+            there = rows.column_names.index(name)
+            rows = rows.set_column(there, name, rows[name].combine_chunks().take(pa.array(first)))
+        # Members are numbered in no order.
+        member = np.random.default_rng(0).permutation(int(first.max()) + 1)[first]
+        pq.write_table(rows.append_column("member", pa.array(member)), path, row_group_size=ROW_GROUP_ROWS)
     return path
 
 
 def members(work: Work) -> Job:
     """Count with Spark, and sum over pairs of each member's rows."""
-    config: dict[str, Any] = config_of(work, _with_members(work), "catalyst")
+    config: dict[str, Any] = config_of(work, _with_members(work))
     config["columns"]["member"] = "member"
     return job(work, load_mapping(config | {"unit": "prediction"}), spark_engine)
 
 
 def rows(work: Work) -> Job:
     """Count the same file with Spark, each row by itself."""
-    return job(work, load_mapping(config_of(work, _with_members(work), "catalyst")), spark_engine)
+    return job(work, load_mapping(config_of(work, _with_members(work))), spark_engine)
 
 
 def intervals(work: Work) -> Job:

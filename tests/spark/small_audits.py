@@ -81,8 +81,9 @@ def written(config: Mapping[str, Any], file: Path) -> Path:
 def audited(spark: SparkSession, config: Path, *overrides: str) -> AuditOutcome:
     """The audit of a config file, published in memory only."""
     checked = check(config, overrides)
-    engine = SparkEngine(spark, source_of(spark, checked.spec.source), checked.spec.limits)
-    return audit(checked.spec, checked.window, engine, MemoryStore(), AuditOptions())
+    spec = checked.spec
+    engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, spec.spark.counting)
+    return audit(spec, checked.window, engine, MemoryStore(), AuditOptions())
 
 
 def bare(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:

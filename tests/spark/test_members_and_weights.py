@@ -8,10 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import fairsweep as fs
-from fairsweep.tables import AUDIT_TABLES
+from fairsweep.engines.arrow.sources import source_of as local_source
+from fairsweep.engines.local import LocalEngine
+from fairsweep.intake import Window
+from fairsweep.specs.loading import load_mapping
+from fairsweep.stores.memory import MemoryStore
+from fairsweep.tables import RUNS
+from fairsweep.verbs.audit import AuditOptions, audit
+from tests.spark.small_audits import audited, bare, config_of, written
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyspark.sql import SparkSession
 
 ROWS = 3_000
@@ -27,7 +35,8 @@ def people() -> pd.DataFrame:
         {
             "risk": risk, "fell": (rng.random(ROWS) < risk).astype(float), "sex": rng.choice(["F", "M"], ROWS),
             "race": rng.choice(np.array(["A", "B", "C", None], dtype=object), ROWS, p=[0.5, 0.3, 0.19, 0.01]),
-            "member": member, "weight": rng.uniform(0.5, 3, ROWS).round(3), "place": np.arange(ROWS) % 3,
+            "member": member, "number": rng.integers(-ROWS, 0, ROWS),
+            "weight": rng.uniform(0.5, 3, ROWS).round(3), "place": np.arange(ROWS) % 3,
         }
     )  # fmt: skip
     rows.loc[:20, "risk"] = np.nan
@@ -40,28 +49,37 @@ def people() -> pd.DataFrame:
     "changes",
     [
         {"columns": {"member": "member"}, "unit": "prediction", "score_kind": "probability"},
+        {"columns": {"member": "number"}, "unit": "prediction"},
         pytest.param({"columns": {"weight": "weight"}, "weight_kind": "sampling"}, marks=pytest.mark.slow),
         pytest.param(
             {
                 "columns": {"member": "member"},
                 "unit": "member",
                 "limits": ALL_ROWS,
-                "discover": ["race", "sex", "place"],
+                "discover": {"attributes": ["race", "sex", "place"]},
             },
             marks=pytest.mark.slow,
         ),
     ],
-    ids=["members", "weights", "members once"],
+    ids=["members", "numbered members", "weights", "members once"],
 )
-def test_tables_are_the_same_row_for_row(spark: SparkSession, changes: dict[str, Any]) -> None:
-    given: dict[str, Any] = {
-        "score": "risk", "label": "fell", "attributes": ["race", "sex", ["race", "sex"]], "flag_is": "help",
-        "cutoffs": {"start": 0, "stop": 1, "count": 21}, "privacy": {"minimum_cell_size": 0},
-    }  # fmt: skip
-    rows = people()
-    here = fs.audit(rows, **(given | changes))
-    there = fs.audit(spark.createDataFrame(rows), **(given | changes))
-    for name in AUDIT_TABLES:
-        own, other = (r.tables[name].drop_columns(["run_id"]) for r in (here, there))
-        assert own.equals(other), name
-    assert here.tables["score_histograms"].num_rows
+def test_tables_are_the_same_row_for_row(spark: SparkSession, tmp_path: Path, changes: dict[str, Any]) -> None:
+    people().to_parquet(tmp_path / "rows.parquet", row_group_size=700)
+    config = config_of(
+        **changes | {"columns": {"score": "risk", "label": "fell"} | changes["columns"]},
+        attributes=["race", "sex", ["race", "sex"]],
+        cutoffs={"start": 0, "stop": 1, "count": 21},
+        input={"format": "parquet", "path": str(tmp_path / "rows.parquet")},
+    )
+    spec = load_mapping(config)
+    outcome = audit(spec, Window(), LocalEngine(local_source(spec.source), spec.limits), MemoryStore(), AuditOptions())
+    here = bare(outcome.tables)
+    for counting in ("catalyst", "arrow"):
+        file = written(config | {"spark": {"counting": counting}}, tmp_path / f"{counting}.yaml")
+        outcome = audited(spark, file)
+        assert outcome.tables[RUNS]["counting"].to_pylist() == [counting]
+        there = bare(outcome.tables)
+        assert there.keys() == here.keys()
+        for name in here:
+            assert there[name].equals(here[name]), (counting, name)
+    assert here["score_histograms"].num_rows

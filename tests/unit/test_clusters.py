@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,13 +13,16 @@ from fairsweep.core.clusters import (
     MEASURES,
     ClusterSums,
     MemberCounts,
+    Standing,
     gbe_variance,
+    kinds,
     positive_predictive_value_variance,
-    terms,
+    several,
     true_positive_rate_variance,
 )
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.intervals import log_gbe_variance
+from tests.unit.terms import terms
 
 BUCKETS, CELLS = 6, 3
 QUICK = settings(max_examples=50, deadline=None)
@@ -161,6 +165,52 @@ def test_many_rows_of_any_numbering_equal_sums_by_sorting(member_factor: int, ce
         assert int(found["events_squared"].sum()) == b @ b
         assert int(found["top_event_members"][above].sum()) == np.count_nonzero(t)
         assert int(found["bottom_event_members"][~above].sum()) == np.count_nonzero(b - t)
+
+
+NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.integers(0, 3)
+ODD = 0x9E3779B97F4A7C15
+
+
+def mixed_alike(count: int) -> list[tuple[int, int]]:
+    """Pairs of different numbers that are mixed into the same one on the way to their order."""
+    found = []
+    for first in range(count):
+        mixed = first * ODD % 2**64
+        other = mixed ^ mixed >> 32
+        found.append((first, other - 2**64 if other >= 2**63 else other))
+    return found
+
+
+@QUICK
+@given(
+    rows=st.lists(st.tuples(st.tuples(NUMBERS, NUMBERS), st.sampled_from([0, 1, 2, 5, 2**40])), max_size=40)
+    | st.lists(st.tuples(st.sampled_from(mixed_alike(4)), st.integers(0, 3)), max_size=40),
+    columns=st.integers(1, 2),
+)
+def test_rows_of_members_who_have_several_come_together_from_the_top(
+    rows: list[tuple[tuple[int, int], int]], columns: int
+) -> None:
+    who = [np.array([numbers[i] for numbers, _ in rows], dtype=np.int64) for i in range(columns)]
+    bucket = np.array([bucket for _, bucket in rows], dtype=np.int64)
+    places, member = several(who, bucket)
+    names = [numbers[:columns] for numbers, _ in rows]
+    assert sorted(places.tolist()) == [i for i, name in enumerate(names) if names.count(name) > 1]
+    assert len(set(zip(member.tolist(), (names[i] for i in places), strict=True))) == len(set(member.tolist()))
+    assert member.tolist() == sorted(member.tolist())
+    assert set(member.tolist()) == set(range(len({names[i] for i in places})))
+    for (one, above), (other, below) in pairwise(zip(member.tolist(), bucket[places].tolist(), strict=True)):
+        assert one != other or above >= below
+
+
+@pytest.mark.parametrize("largest", [1, 3, 40, 600])
+def test_kinds_are_the_standings_of_the_rows_whatever_the_clusters_size(largest: int) -> None:
+    rng = np.random.default_rng(largest)
+    cluster = np.repeat(np.arange(30), rng.integers(1, largest + 1, 30))
+    event = rng.random(len(cluster)) < 0.3
+    found, kind = kinds(cluster, event)
+    for told, expected in zip(found, Standing.of(cluster, event), strict=True):
+        assert np.array_equal(told[kind], expected)
+    assert len({tuple(row) for row in np.stack(found, axis=1).tolist()}) == len(found.size)
 
 
 @QUICK

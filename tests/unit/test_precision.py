@@ -24,6 +24,7 @@ from fairsweep.core.metrics import (
 )
 from fairsweep.core.precision import INDEPENDENT, Clustered, Precision, Scaled, Weighted, evidence
 from fairsweep.core.weights import MILLION, WeightKind, WeightSums, fixed, squares
+from tests.unit.terms import terms
 
 PAIRED = (GBE, GBE_INCLUDING_UNSCORED)
 BY_MEMBER = (TRUE_POSITIVE_RATE, FALSE_NEGATIVE_RATE, POSITIVE_PREDICTIVE_VALUE, FALSE_DISCOVERY_RATE)
@@ -40,7 +41,7 @@ def clustered(rows: list[Row], unscored: int = 0) -> tuple[ConfusionCounts, Clus
     member, flagged, event = (np.array([row[i] for row in rows], dtype=np.int64) for i in range(3))
     zeros = np.zeros_like(member)
     found = {}
-    for name, term in clusters.terms(member, zeros, flagged, event.astype(bool)).items():
+    for name, term in terms(member, zeros, flagged, event.astype(bool)).items():
         found[name] = np.zeros((1, 2), dtype=np.int64)
         np.add.at(found[name], (zeros, flagged), term)
     tp, fp, fn, tn = (

@@ -9,9 +9,9 @@ Spark's own packages: only numpy may be imported here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,131 +36,191 @@ MEASURES: tuple[str, ...] = (
 `events_squared` is a member's whole, at its highest row; the last four are 1 at the member's highest and lowest event
 and non-event, so that distinct members among tp, fp, fn and tn can be told at every cutoff."""
 
-# Rows that share a place of a table this many times as long as the rows are sorted: few that need not be.
-_PLACES_PER_ROW = 4
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _LARGEST_KEY = 1 << 63
+# Kinds of places in a cluster are numbered in a table that is no longer than this.
+_LONGEST_TABLE = 1 << 20
 
 
-def terms(member: IntArray, cell: IntArray, bucket: IntArray, event: NDArray[np.bool_]) -> dict[str, IntArray]:
-    """What each row adds to the measures of its cell and bucket, by the names in `MEASURES`.
-
-    A cluster is a member's rows within one cell; all of them have to be given. Which of several rows of a cluster in
-    one bucket is given what is arbitrary, but their sum is not.
+def several(who: Sequence[IntArray], bucket: IntArray) -> tuple[IntArray, IntArray]:
+    """Which rows are of members who have several.
 
     Args:
-        member: a number for each member, any int64, `[rows]`.
-        cell: a number for each cell.
-        bucket: the bucket of the row's score, at least 0.
-        event: whether the row is an event.
+        who: the numbers that tell members apart, any int64: rows are one member's where all of them are equal.
+        bucket: the bucket of each row's score, at least 0.
 
     Returns:
-        int64 arrays `[rows]`, in the order of the rows given. Clusters of one row are never sorted, and rows that come
-        sorted by member, cell and falling bucket are not either.
+        The places of these rows, each member's together and from the highest bucket down, and a number from 0 on for
+        each of these members. Which of several rows of a member in one bucket comes first is arbitrary.
+    """
+    if not len(bucket):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    keyed = _by_one_key(who[0], bucket) if len(who) == 1 else None
+    order, new = keyed or _together(who)
+    more = ~(new & np.append(new[1:], True))
+    order, member = order[more], np.cumsum(new[more]) - 1
+    if keyed is None and len(order):
+        keyed = _by_one_key(member, bucket[order])
+        order = order[keyed[0] if keyed else np.lexsort((-bucket[order], member))]
+    return order, member
 
-    Source:
-        Derived for this project and checked against the direct sum over members; not published.
+
+InOrder = tuple[IntArray, NDArray[np.bool_]]
+"""Places of all rows, those of a member together, and whether each row in that order is its member's first."""
+
+
+def _by_one_key(member: IntArray, bucket: IntArray) -> InOrder | None:
+    """By member and falling bucket, in one number; None where it would not fit.
+
+    Sorting numbers that end in their place takes a fraction of the time of sorting places.
+    """
+    place_bits, bucket_bits = len(member).bit_length(), int(bucket.max()).bit_length()
+    least, shift = int(member.min()), place_bits + bucket_bits
+    if (int(member.max()) - least + 1) << shift >= _LARGEST_KEY:
+        return None
+    keys = member - least
+    keys <<= bucket_bits
+    keys += (1 << bucket_bits) - 1
+    keys -= bucket
+    keys <<= place_bits
+    keys |= np.arange(len(member))
+    keys.sort()
+    there = keys >> shift
+    keys &= (1 << place_bits) - 1
+    return keys, np.append(True, there[1:] != there[:-1])
+
+
+def _together(who: Sequence[IntArray]) -> InOrder:
+    """By a number that members are mixed into."""
+    mixed = np.zeros(len(who[0]), dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for number in who:
+            mixed = (mixed ^ (mixed >> np.uint64(32)) ^ number.view(np.uint64)) * _ODD
+    bits = len(mixed).bit_length()
+    high = (mixed >> np.uint64(bits + 1)).astype(np.int64)
+    order = np.sort(high << bits | np.arange(len(high))) & ((1 << bits) - 1)
+    run = np.cumsum(np.append(True, high[order[1:]] != high[order[:-1]]))
+    changes = _changes(who, order)
+    # Different members that are mixed into one number stand between each other.
+    wrong = changes & (run[1:] == run[:-1])
+    if wrong.any():
+        between = np.flatnonzero(np.isin(run, run[1:][wrong]))
+        rows = order[between]
+        order[between] = rows[np.lexsort([*(number[rows] for number in who), run[between]])]
+        changes = _changes(who, order)
+    return order, np.append(True, changes)
+
+
+def _changes(who: Sequence[IntArray], order: IntArray) -> NDArray[np.bool_]:
+    """Whether each row but the first is another member's than the row before."""
+    found = np.zeros(len(order) - 1, dtype=bool)
+    for number in who:
+        there = number[order]
+        found |= there[1:] != there[:-1]
+    return found
+
+
+class Standing(NamedTuple):
+    """Where rows stand in their clusters, which are a member's rows within one cell, int64 `[rows]`.
+
+    Attributes:
+        above: the rows of its cluster above each row: of a higher bucket, or before it in the same one.
+        events_above: the events among them.
+        events: the events of its cluster.
+        size: the rows of its cluster.
+        event: 1 for an event.
+    """
+
+    above: IntArray
+    events_above: IntArray
+    events: IntArray
+    size: IntArray
+    event: IntArray
+
+    @classmethod
+    def alone(cls, event: NDArray[Any]) -> Standing:
+        """Rows that are clusters of their own."""
+        y = event.astype(np.int64)
+        return cls(np.zeros_like(y), np.zeros_like(y), y, np.ones_like(y), y)
+
+    @classmethod
+    def of(cls, cluster: IntArray, event: NDArray[Any]) -> Standing:
+        """All rows of some clusters, each cluster's together and from the highest bucket down, as `several` puts them.
+
+        Args:
+            cluster: a number for each cluster.
+            event: whether the row is an event.
+        """
+        y = event.astype(np.int64)
+        starts = np.flatnonzero(np.append(True, cluster[1:] != cluster[:-1])[: len(y)])
+        sizes = np.diff(np.append(starts, len(y)))
+        before = np.append(0, np.cumsum(y))
+        above = np.arange(len(y)) - np.repeat(starts, sizes)
+        events_above = before[:-1] - np.repeat(before[starts], sizes)
+        events = np.repeat(before[starts + sizes] - before[starts], sizes)
+        return cls(above, events_above, events, np.repeat(sizes, sizes), y)
+
+    def measures(self) -> dict[str, IntArray]:
+        """What each row adds to the measures of its cell and bucket, by the names in `MEASURES`.
+
+        Source:
+            Derived for this project and checked against the direct sum over members; not published.
+        """
+        a, t, b, n, y = self
+        not_y = 1 - y
+        found = (
+            2 * a + 1,
+            b,
+            y * (2 * t + 1),
+            t + y * (a + 1),
+            y * b,
+            (a == 0) * b * b,
+            y * (t == 0),
+            not_y * (a == t),
+            y * (t + 1 == b),
+            not_y * (a - t + 1 == n - b),
+        )
+        return dict(zip(MEASURES, found, strict=True))
+
+
+def kinds(cluster: IntArray, event: NDArray[Any]) -> tuple[Standing, IntArray]:
+    """The different standings of some clusters' rows, few while clusters are small, and which one each row has.
+
+    Args: as for `Standing.of`.
     """
     y = event.astype(np.int64)
-    # A row that is alone in its cluster has none before it.
-    a, t, b, n = np.zeros_like(y), np.zeros_like(y), y.copy(), np.ones_like(y)
-    rows = _repeated(member, cell)
-    if len(rows):
-        order, first = _clusters(member[rows], cell[rows], bucket[rows])
-        rows = rows[order]
-        a[rows], t[rows], b[rows], n[rows] = _places(first, y[rows])
-    not_y = 1 - y
-    found = (
-        2 * a + 1,
-        b,
-        y * (2 * t + 1),
-        t + y * (a + 1),
-        y * b,
-        (a == 0) * b * b,
-        y * (t == 0),
-        not_y * (a == t),
-        y * (t + 1 == b),
-        not_y * (a - t + 1 == n - b),
-    )
-    return dict(zip(MEASURES, found, strict=True))
-
-
-def _repeated(member: IntArray, cell: IntArray) -> IntArray:
-    """Places of all rows of clusters that have several, and of a few others."""
-    if len(member) < 2:
-        return np.empty(0, dtype=np.int64)
-    follows = member[1:] >= member[:-1]
-    if follows.all():
-        same = member[1:] == member[:-1]
-        return np.flatnonzero(np.append(same, False) | np.append(False, same))
-    places = 1 << int(_PLACES_PER_ROW * len(member) - 1).bit_length()
-    if member.min() >= 0 and member.max() < places:
-        place = member
-    else:
-        mixed = (member.view(np.uint64) ^ (cell.view(np.uint64) * _ODD)) * _ODD
-        place = (mixed >> np.uint64(65 - places.bit_length())).astype(np.int64)
-    return np.flatnonzero(np.bincount(place, minlength=places)[place] > 1)
-
-
-def _clusters(member: IntArray, cell: IntArray, bucket: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
-    """An order by cluster and falling bucket, and whether each row in it is its cluster's first."""
-    in_order = (member[1:] > member[:-1]) | (
-        (member[1:] == member[:-1]) & ((cell[1:] > cell[:-1]) | ((cell[1:] == cell[:-1]) & (bucket[1:] <= bucket[:-1])))
-    )
-    if in_order.all():
-        order = np.arange(len(member))
-    else:
-        order = _order(member, cell, bucket)
-        member, cell = member[order], cell[order]
-    first = np.ones(len(member), dtype=bool)
-    first[1:] = (member[1:] != member[:-1]) | (cell[1:] != cell[:-1])
-    return order, first
-
-
-def _order(member: IntArray, cell: IntArray, bucket: IntArray) -> IntArray:
-    """Rows by member, cell and falling bucket, by one key, which is several times faster than by three."""
-    if _width(member) * _width(cell) * _width(bucket) >= _LARGEST_KEY:
-        member, cell = _ranks(member), _ranks(cell)
-        member, cell = _ranks(member * _width(cell) + cell), np.zeros_like(cell)
-    cluster = (member - member.min()) * _width(cell) + (cell - cell.min())
-    key, bits = cluster * _width(bucket) + (bucket.max() - bucket), len(member).bit_length()
-    if (int(key.max()) + 1) << bits >= _LARGEST_KEY:
-        return np.argsort(key)
-    # Sorting numbers that end in their place takes a fraction of the time of sorting places.
-    return np.sort(key << bits | np.arange(len(key))) & ((1 << bits) - 1)
-
-
-def _width(column: IntArray) -> int:
-    """How many whole numbers lie between the smallest and the largest, both included."""
-    return int(column.max()) - int(column.min()) + 1
-
-
-def _ranks(column: IntArray) -> IntArray:
-    """Equal numbers as equal ranks from 0."""
-    order = np.argsort(column)
-    kept = column[order]
-    ranks = np.empty_like(column)
-    ranks[order] = np.cumsum(np.append(False, kept[1:] != kept[:-1]))
-    return ranks
-
-
-def _places(first: NDArray[np.bool_], y: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Of rows that stand by cluster, each cluster from its highest row down.
-
-    Args:
-        first: whether the row is its cluster's first.
-        y: 1 for an event.
-
-    Returns:
-        The rows and the events of the cluster before each row, and the cluster's events and rows.
-    """
-    starts = np.flatnonzero(first)
+    starts = np.flatnonzero(np.append(True, cluster[1:] != cluster[:-1])[: len(y)])
     sizes = np.diff(np.append(starts, len(y)))
+    radix = int(sizes.max(initial=0)) + 1
+    if (2 * radix**4 + len(y)) * 2 * radix**3 >= _LARGEST_KEY:
+        rows, kind = np.unique(np.stack(Standing.of(cluster, event), axis=1), axis=0, return_inverse=True)
+        return Standing._make(rows.T), kind.reshape(-1)
+    # A number of five digits. Two of them grow from row to row; what they were where a cluster began is taken off.
+    steps = [2 * radix**i for i in range(4)]
     before = np.append(0, np.cumsum(y))
-    a = np.arange(len(y)) - np.repeat(starts, sizes)
-    t = before[:-1] - np.repeat(before[starts], sizes)
-    b = np.repeat(before[starts + sizes] - before[starts], sizes)
-    return a, t, b, np.repeat(sizes, sizes)
+    events = before[starts + sizes] - before[starts]
+    begun = events * steps[1] + sizes * steps[0] - starts * steps[3] - before[starts] * steps[2]
+    code = np.repeat(begun, sizes)
+    code += np.arange(0, len(y) * steps[3], steps[3])
+    before *= steps[2]
+    code += before[:-1]
+    code += y
+    present, kind = _numbered(code, radix * steps[3])
+    rest, digits = present, []
+    for base in (2, radix, radix, radix):
+        rest, digit = np.divmod(rest, base)
+        digits.append(digit)
+    event_digit, size, all_events, events_above = digits
+    return Standing(rest, events_above, all_events, size, event_digit), kind
+
+
+def _numbered(codes: IntArray, beyond: int) -> tuple[IntArray, IntArray]:
+    """The codes that occur, ascending, and which of them each row has."""
+    if beyond > max(_LONGEST_TABLE, len(codes)):
+        present, number = np.unique(codes, return_inverse=True)
+        return present, number
+    occurs = np.bincount(codes, minlength=beyond) > 0
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[codes]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,13 +8,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from fairsweep.engines import measuring, states
 from fairsweep.engines.arrow.cells import TooManyCellsError
-from fairsweep.engines.arrow.judging import Judge
+from fairsweep.engines.arrow.judging import Judge, finished
 from fairsweep.engines.arrow.kernel import Counter, sample
 from fairsweep.engines.probing import refuse_above, too_large_for_one_process
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 # The usual 5 ms are as long as it takes to count a hundred thousand rows.
 SWITCH_SECONDS = 0.0005
+# Members' rows are put together in parts that are small enough for a processor's cache.
+PARTS_PER_WORKER = 8
 
 
 class LocalEngine:
@@ -75,8 +78,17 @@ class LocalEngine:
         sets = measuring.grouping_sets(intake)
         first = sample(pieces, intake, grid)
         refuse_above(self._limits.maximum_state_rows, first.state_rows(sets, len(grid)), first)
-        judges = [Judge(intake, grid, sets) for _ in range(self._workers(pieces))]
-        counts = judges[0].finished(self._at_once(pieces, intake, judges))
+        workers = self._workers(pieces)
+        judges = [Judge(intake, grid, sets, workers * PARTS_PER_WORKER) for _ in range(workers)]
+        try:
+            self._at_once(pieces, intake, judges)
+        except TooManyCellsError:
+            raise self._too_large() from None
+        parts = [list(chain.from_iterable(taken)) for taken in zip(*(judge.taken() for judge in judges), strict=True)]
+        sums = [table for judge in judges for table in judge.sums()]
+        with _threads(workers) as pool:
+            found = pool.map(lambda kept: finished(intake, len(grid) + 1, sets, [], kept), parts)
+            counts = pa.concat_tables([finished(intake, len(grid) + 1, sets, sums, []), *found])
         models = states.states(counts, intake, grid, sets)
         if states.rows(models) > self._most:
             raise self._too_large()
@@ -95,26 +107,24 @@ class LocalEngine:
         """
         # Events and non-events of a bucket are two counts.
         counters = [Counter(intake, grid, sets, 2 * self._most) for _ in range(self._workers(pieces))]
-        return pa.concat_tables(self._at_once(pieces, intake, counters))
+        self._at_once(pieces, intake, counters)
+        return pa.concat_tables([counter.table() for counter in counters])
 
     @staticmethod
     def _workers(pieces: Sequence[Piece]) -> int:
-        return min(_threads(), max(len(pieces), 1))
+        return min(_cores(), max(len(pieces), 1))
 
     @staticmethod
-    def _at_once(
-        pieces: Sequence[Piece], intake: Intake, takers: Sequence[Counter] | Sequence[Judge]
-    ) -> list[pa.Table | None]:
-        """What each of some takers makes of the batches that its thread gets."""
+    def _at_once(pieces: Sequence[Piece], intake: Intake, takers: Sequence[Counter] | Sequence[Judge]) -> None:
+        """Give each of some takers the batches that its thread gets."""
         waiting = _Waiting(pieces)
 
-        def work(taker: Counter | Judge) -> pa.Table | None:
+        def work(taker: Counter | Judge) -> None:
             for batch in waiting.batches(intake.fields):
                 taker.add(batch)
-            return taker.table()
 
-        with _quick_switches(), ThreadPoolExecutor(len(takers), thread_name_prefix="fairsweep-count") as pool:
-            return list(pool.map(work, takers))
+        with _threads(len(takers)) as pool:
+            list(pool.map(work, takers))
 
     @property
     def _most(self) -> int:
@@ -157,16 +167,17 @@ class _Waiting:
 
 
 @contextmanager
-def _quick_switches() -> Iterator[None]:
-    """Let a thread that comes back from numpy go on at once, whatever else runs beside it."""
+def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads of which one that comes back from numpy goes on at once, whatever else runs beside it."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        yield
+        with ThreadPoolExecutor(workers, thread_name_prefix="fairsweep-count") as pool:
+            yield pool
     finally:
         sys.setswitchinterval(before)
 
 
-def _threads() -> int:
+def _cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,6 +14,8 @@ Codes = NDArray[np.integer[Any]]
 
 # Whole numbers within so narrow a range need no hashing: their distance from the smallest is their code.
 WIDEST_RANGE = 1 << 10
+# Where so many of the first values differ, a column names rows, and finding its levels costs more than it saves.
+_SAMPLED, _DIFFERENT = 1 << 12, 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,7 @@ class CodedColumn:
 
     @classmethod
     def of(cls, column: pa.Array | pa.ChunkedArray) -> CodedColumn:
-        """Encode a column; floating-point numbers, decimals and points in time stay as they are."""
+        """Encode a column; fractions, points in time and what differs from row to row stay as they are."""
         array = _one_chunk(column)
         kind = array.type
         if pa.types.is_dictionary(kind):
@@ -41,7 +43,7 @@ class CodedColumn:
             return _of_integers(array)
         if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_timestamp(kind):
             return cls(array, None)
-        return _of_dictionary(array.dictionary_encode())
+        return _of_many(array)
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """What was found for each level, for each row."""
@@ -59,6 +61,13 @@ def _one_chunk(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
 
 
+def _of_many(array: pa.Array) -> CodedColumn:
+    first = array.slice(0, _SAMPLED)
+    if len(first) == _SAMPLED and pc.count_distinct(first).as_py() > _DIFFERENT * _SAMPLED:
+        return CodedColumn(array, None)
+    return _of_dictionary(array.dictionary_encode())
+
+
 def _of_dictionary(array: pa.DictionaryArray) -> CodedColumn:
     levels, indices = array.dictionary, array.indices
     if indices.null_count:
@@ -73,7 +82,7 @@ def _of_integers(array: pa.Array) -> CodedColumn:
     if low is None:
         return CodedColumn(pa.nulls(1, array.type), np.zeros(len(array), dtype=np.int32))
     if high - low >= WIDEST_RANGE:
-        return _of_dictionary(array.dictionary_encode())
+        return _of_many(array)
     numbers = array.view(pa.int32()) if pa.types.is_date32(array.type) else array
     return _of_small_integers(pa.array(range(low, high + 1), numbers.type).cast(array.type), numbers, low)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fairsweep.engines.arrow import values
 from fairsweep.engines.arrow.columns import CodedColumn
+from fairsweep.engines.arrow.telling_apart import numbers
 from fairsweep.engines.arrow.values import EPOCH, Values
 from fairsweep.expressions import (
     AllOf,
@@ -90,6 +91,12 @@ class Batch:
     def score(self, expression: AsNumber) -> NDArray[np.float64]:
         """A number for each row; anything where there is none."""
         return self._columns[expression.value.position].spread(self._numbers(expression).numbers)
+
+    def who(self, expression: AsText) -> list[NDArray[np.int64]]:
+        """The numbers that together tell apart what the rows are of."""
+        column = self._columns[expression.value.position]
+        levels = column.levels if pa.types.is_integer(column.levels.type) else self._texts(expression)
+        return [column.spread(number) for number in numbers(levels)]
 
     def levels_of_rows(self, field: int | None) -> NDArray[Any] | None:
         """The level of each row in a column; None where the rows are their own levels."""

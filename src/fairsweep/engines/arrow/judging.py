@@ -1,4 +1,4 @@
-"""Batches of an input as judged rows: what `measuring` takes, where counting alone is not enough."""
+"""Batches of an input as sums, and as the rows of members, which can only be summed when all are there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from fairsweep.engines import measuring
-from fairsweep.engines.arrow.kernel import Buckets, first_rules, labels
+from fairsweep.engines.arrow.kernel import Buckets, Counter, first_rules, labels
+from fairsweep.engines.arrow.telling_apart import joined, parts_of, taken_apart
 from fairsweep.engines.states import KEYS, USED, group_columns, one_dictionary
 
 if TYPE_CHECKING:
@@ -17,99 +18,170 @@ if TYPE_CHECKING:
 
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.engines.arrow.conditions import Batch
-    from fairsweep.expressions import Expression
+    from fairsweep.expressions import AsText, Expression
     from fairsweep.intake import Intake
 
-MEMBER = "member"
+# What the numbers that tell members apart are called in a table, each with its place.
+MEMBER = "member_"
 
 
 class Judge:
-    """Takes batches, and keeps of them what is to be summed; each thread has one of its own.
+    """Takes batches, sums what each row adds by itself, and keeps the rows of members.
 
-    Without members a batch is summed at once; terms of a member wait for all rows.
+    Each thread or task has one of its own. Where a member may be there only once, all rows are kept, and none is summed
+    before.
+
+    Args:
+        intake: what to ask of every row.
+        grid: the cutoffs.
+        sets: for each grouping set the positions of its single attributes.
+        parts: in how many parts rows are kept; those of a member are in the same one.
     """
 
-    def __init__(self, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]) -> None:
-        """Take the questions, the cutoffs, and for each grouping set the positions of its single attributes."""
+    def __init__(self, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]], parts: int = 1) -> None:
         self._intake, self._sets = intake, sets
         self._buckets, self._count = Buckets(grid), len(grid) + 1
-        self._kept: list[pa.Table] = []
+        plain = not intake.score_sums and intake.weight is None
+        self._counter = Counter(intake, grid, sets) if plain and not intake.once else None
+        self._sums: list[pa.Table] = []
+        self._parts: list[list[pa.Table]] = [[] for _ in range(parts)]
 
     def add(self, batch: Batch) -> None:
         """Judge a batch."""
         inside = batch.holds(self._intake.inside)
         if inside is False or not batch.rows:
             return
-        rows = self._rows(batch)
-        if inside is not True:
-            rows = rows.filter(pa.array(inside))
-        self._kept.append(rows if self._intake.member is not None else self._summed(rows))
+        if self._counter is not None:
+            self._counter.add(batch)
+        rule = first_rules(batch, self._intake)
+        if self._counter is None and not self._intake.once:
+            every = rows_of(pa.table(self._columns(batch, rule, _places(inside, batch.rows))), self._intake)
+            self._sums.append(measuring.summed(every, self._intake, self._count, self._sets))
+        if self._intake.member is not None:
+            kept = inside if rule is None or self._intake.once else inside & (rule == USED)
+            self._keep(batch, rule, _places(kept, batch.rows), self._intake.member)
 
-    def table(self) -> pa.Table | None:
-        """Judged rows where there are members, otherwise sums in the form that `states` takes; None without a row."""
-        return pa.concat_tables(self._kept) if self._kept else None
+    def sums(self) -> list[pa.Table]:
+        """What rows added by themselves, in the form that `states` takes."""
+        return self._sums if self._counter is None else [self._counter.table()]
 
-    def finished(self, tables: Sequence[pa.Table | None]) -> pa.Table:
-        """The sums of what all judges kept, in the form that `states` takes."""
-        kept = [table for table in tables if table is not None and table.num_rows]
-        if self._intake.member is None and kept:
-            return pa.concat_tables(kept)
-        return self._summed(pa.concat_tables(kept) if kept else self._nothing())
+    def taken(self) -> list[list[pa.Table]]:
+        """The rows kept of each part since this was asked last, as `finished` takes them."""
+        taken, self._parts = self._parts, [[] for _ in self._parts]
+        return taken
 
-    def _rows(self, batch: Batch) -> pa.Table:
+    def _keep(self, batch: Batch, rule: NDArray[np.int64] | None, chosen: NDArray[np.int64], member: AsText) -> None:
+        """Keep some rows, each part's together."""
+        who, parts = batch.who(member), len(self._parts)
+        part = parts_of([number[chosen] for number in who], parts)
+        chosen = chosen[np.argsort(part, kind="stable")]
+        numbers = {f"{MEMBER}{i}": _narrow(number[chosen]) for i, number in enumerate(who)}
+        rows = pa.table(self._columns(batch, rule, chosen) | numbers)
+        ends = np.cumsum(np.bincount(part, minlength=parts))
+        for mine, end, size in zip(self._parts, ends, np.diff(ends, prepend=0), strict=True):
+            if size:
+                mine.append(rows.slice(end - size, size))
+
+    def _columns(self, batch: Batch, rule: NDArray[np.int64] | None, chosen: NDArray[np.int64]) -> dict[str, Any]:
+        """Some rows in the columns that `rows_of` takes, whole numbers in few bytes."""
         intake = self._intake
-        rule = first_rules(batch, intake)
-        rule = np.full(batch.rows, USED) if rule is None else rule
-        columns: dict[str, Any] = {name: _texts(batch, expression) for name, expression in self._named()}
-        columns["rule"] = rule
-        score = batch.score(intake.score)
-        bucket = np.zeros(batch.rows, dtype=np.int64)
-        used = rule == USED
-        bucket[used] = self._buckets.of(score[used])
-        columns["bucket"] = bucket
-        columns["label"] = labels(batch, intake)
+        columns: dict[str, Any] = {"cell": self._cells(batch, chosen)}
+        columns["label"] = labels(batch, intake).astype(np.int8)[chosen]
+        score, used = batch.score(intake.score)[chosen], np.ones(len(chosen), dtype=bool)
+        if rule is not None:
+            columns["rule"] = rule.astype(np.int8)[chosen]
+            used = columns["rule"] == USED
+        columns["bucket"] = np.zeros(len(chosen), dtype=_smallest(self._count))
+        columns["bucket"][used] = self._buckets.of(score[used])
         if intake.score_sums:
-            columns["score"] = np.asarray(score, dtype=np.float64)
+            columns["score"] = score
         if intake.weight is not None:
-            columns["weight"] = np.asarray(batch.score(intake.weight), dtype=np.float64)
-        return pa.table(columns)
+            columns["weight"] = batch.score(intake.weight)[chosen]
+        return columns
 
-    def _named(self) -> list[tuple[str, Expression | None]]:
+    def _cells(self, batch: Batch, chosen: NDArray[np.int64]) -> pa.DictionaryArray:
+        """The cell of some rows, by a name that says all of its texts."""
         intake = self._intake
-        groups = zip(group_columns(intake), (group for _, group in intake.groups), strict=True)
-        named = [(KEYS[0], intake.model_id), (KEYS[1], intake.model_version), *groups]
-        return named if intake.member is None else [*named, (MEMBER, intake.member)]
-
-    def _nothing(self) -> pa.Table:
-        empty = pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pa.array([], pa.string()))
-        numbers = {name: np.zeros(0, np.int64) for name in ("rule", "bucket", "label")}
-        return pa.table({name: empty for name, _ in self._named()} | numbers)
-
-    def _summed(self, table: pa.Table) -> pa.Table:
-        return measuring.measured(rows_of(table), self._intake, self._count, self._sets)
+        wanted = (intake.model_id, intake.model_version, *(group for _, group in intake.groups))
+        cells, cell = measuring.cells_of({str(i): _texts(batch, expression) for i, expression in enumerate(wanted)})
+        names = joined([texts.cast(pa.string()) for texts in cells.values()])
+        return pa.DictionaryArray.from_arrays(pa.array(cell.astype(_smallest(len(names)))[chosen]), names)
 
 
-def rows_of(table: pa.Table) -> measuring.Rows:
-    """Judged rows out of their columns: texts, `rule`, `bucket`, `label` and what else there is."""
-    numbers = ("rule", "bucket", "label", "score", "weight")
-    texts = {name: one_dictionary(table[name]) for name in table.column_names if name not in numbers}
-    member = texts.pop(MEMBER, None)
-    found = {name: table[name].to_numpy() for name in numbers if name in table.column_names}
-    for name in ("rule", "bucket", "label"):
-        found[name] = found[name].astype(np.int64)
-    who = None if member is None else member.indices.to_numpy().astype(np.int64)
-    return measuring.Rows(texts, found["rule"], found["bucket"], found["label"], *_optional(found), who)
+def finished(
+    intake: Intake, buckets: int, sets: Sequence[tuple[int, ...]], sums: Sequence[pa.Table], kept: Sequence[pa.Table]
+) -> pa.Table:
+    """Counts and measures in the form that `states` takes.
+
+    Args:
+        intake: what was asked of every row.
+        buckets: how many buckets used rows have.
+        sets: for each grouping set the positions of its single attributes.
+        sums: what some judges summed.
+        kept: what they kept of one part, or of several.
+    """
+    parts = [measuring.nothing(intake)]
+    if kept:
+        rows = rows_of(pa.concat_tables(map(_alike, kept), promote_options="default"), intake)
+        work = measuring.measured if intake.once else measuring.of_pairs
+        parts.append(work(rows, intake, buckets, sets))
+    parts += sums if intake.member is None else map(measuring.with_members, sums)
+    return pa.concat_tables([part.select(parts[0].column_names) for part in parts])
 
 
-def _optional(found: dict[str, NDArray[Any]]) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
-    return found.get("score"), found.get("weight")
+def _alike(table: pa.Table) -> pa.Table:
+    """The same with whole numbers in eight bytes, and codes in four, however few each table needs."""
+    code = pa.dictionary(pa.int32(), pa.string())
+
+    def wide(kind: pa.DataType) -> pa.DataType:
+        return code if pa.types.is_dictionary(kind) else pa.int64() if pa.types.is_integer(kind) else kind
+
+    return table.cast(pa.schema([(field.name, wide(field.type)) for field in table.schema]))
+
+
+def rows_of(table: pa.Table, intake: Intake) -> measuring.Rows:
+    """Judged rows out of their columns: `cell`, `bucket`, `label` and what else there is."""
+    present = [name for name in ("rule", "bucket", "label", "score", "weight") if name in table.column_names]
+    # Batches of nothing but used rows have no rule.
+    found = {name: (table[name].fill_null(USED) if name == "rule" else table[name]).to_numpy() for name in present}
+    bucket, label = (found[name].astype(np.int64, copy=False) for name in ("bucket", "label"))
+    rule = found["rule"].astype(np.int64, copy=False) if "rule" in found else np.full(len(label), USED)
+    encoded = one_dictionary(table["cell"])
+    cell = encoded.indices.to_numpy().astype(np.int64)
+    names = [*KEYS[:2], *group_columns(intake)]
+    texts = (column.dictionary_encode() for column in taken_apart(encoded.dictionary, len(names)))
+    cells = dict(zip(names, texts, strict=True))
+    return measuring.Rows(cells, cell, rule, bucket, label, found.get("score"), found.get("weight"), who_of(table))
+
+
+def who_of(table: pa.Table) -> list[NDArray[np.int64]]:
+    """The numbers that together tell the members of kept rows apart."""
+    names = sorted(name for name in table.column_names if name.startswith(MEMBER))
+    # Where other rows need more numbers, a further one is 0.
+    return [table[name].fill_null(0).to_numpy().astype(np.int64, copy=False) for name in names]
 
 
 def _texts(batch: Batch, expression: Expression | None) -> pa.DictionaryArray:
-    """A text of every row, the empty one where there is none."""
+    """A text of every row; the empty one where there is none."""
     groups = batch.groups(expression)
     levels = batch.levels_of_rows(groups.field)
-    codes = groups.codes if levels is None else groups.codes.take(levels)
-    return pa.DictionaryArray.from_arrays(
-        pa.array(np.ascontiguousarray(np.broadcast_to(codes, batch.rows)), pa.int32()), groups.names
-    )
+    codes = groups.codes.astype(_smallest(len(groups.names)))
+    codes = np.broadcast_to(codes if levels is None else codes.take(levels), batch.rows)
+    return pa.DictionaryArray.from_arrays(pa.array(np.ascontiguousarray(codes)), groups.names)
+
+
+def _places(holds: NDArray[np.bool_] | bool, rows: int) -> NDArray[np.int64]:
+    """The places of the rows that something holds for."""
+    return np.arange(rows) if np.all(holds) else np.flatnonzero(np.broadcast_to(holds, rows))
+
+
+def _smallest(numbers: int) -> type[np.signedinteger[Any]]:
+    """The type of fewest bytes for so many whole numbers from 0 on."""
+    return next(kind for kind in (np.int8, np.int16, np.int32) if numbers - 1 <= np.iinfo(kind).max)
+
+
+def _narrow(numbers: NDArray[np.int64]) -> NDArray[Any]:
+    """In four bytes where they fit."""
+    ends = np.iinfo(np.int32)
+    fit = len(numbers) and ends.min <= int(numbers.min()) and int(numbers.max()) <= ends.max
+    return numbers.astype(np.int32) if fit else numbers

@@ -197,9 +197,9 @@ def first_rules(batch: Batch, intake: Intake) -> NDArray[np.int64] | None:
 
 def labels(batch: Batch, intake: Intake) -> NDArray[np.int64]:
     """`EVENT`, `NON_EVENT` or `NOT_KNOWN` for each row."""
-    known = np.broadcast_to(batch.holds(intake.label_known), batch.rows)
-    event = np.broadcast_to(batch.holds(intake.is_event), batch.rows)
-    return np.where(known, np.where(event, EVENT, NON_EVENT), NOT_KNOWN)
+    known = batch.holds(intake.label_known)
+    found = np.where(np.broadcast_to(batch.holds(intake.is_event), batch.rows), EVENT, NON_EVENT)
+    return found if known is True else np.where(known, found, NOT_KNOWN)
 
 
 def sample(pieces: Sequence[Piece], intake: Intake, grid: CutoffGrid) -> Sample:

@@ -41,6 +41,11 @@ SCAN_SETTINGS = {
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation",
     # Spark gives each core an equal share up to here: every task shuffles a state of its own, so few are better.
     "spark.sql.files.maxPartitionBytes": str(1 << 30),
+    # No task gives other rows when it is run again, so that Spark need not hash every byte that it shuffles.
+    "spark.sql.shuffle.orderIndependentChecksum.enabled": "false",
+    "spark.sql.shuffle.orderIndependentChecksum.enableFullRetryOnMismatch": "false",
+    # Python works on one batch while the next is made, and no batch is copied each time that it grows.
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(2 << 20),
 }
 
 
@@ -96,13 +101,14 @@ class SparkEngine:
         """
         with self._reading():
             found = self._source.pieces()
-            if intake.measured:
-                return self._measured(None if isinstance(found, str) else found, intake, grid)
             reason = self._against_kernel(found, intake)
+            by_kernel, by_catalyst = self._by_kernel, self._by_catalyst
+            if intake.measured:
+                by_kernel, by_catalyst = self._measured_by_kernel, self._measured_by_catalyst
             if reason is None and not isinstance(found, str):
                 why = "asked for" if self._counting == "arrow" else "plain files that tasks can read"
                 try:
-                    return self._by_kernel(found, intake, grid, why)
+                    return by_kernel(found, intake, grid, why)
                 except Exception as error:
                     if TooManyCellsError.__name__ not in str(error):
                         raise
@@ -111,7 +117,7 @@ class SparkEngine:
             if self._counting == "arrow" and found:
                 raise UsageError(_no_kernel(reason or ""))
             rows_input = None if isinstance(found, str) else sum(piece.rows for piece in found)
-            return self._by_catalyst(rows_input, intake, grid, reason or "")
+            return by_catalyst(rows_input, intake, grid, reason or "")
 
     def close(self) -> None:
         """Remove what was laid aside."""
@@ -153,26 +159,47 @@ class SparkEngine:
                 reason += COUNTED_TWICE
             return Counted(self._laid_aside(scan.rows(scan.counts(rows)), intake, grid, sets), "catalyst", reason)
 
-    def _measured(self, pieces: list[Piece] | None, intake: Intake, grid: CutoffGrid) -> Counted:
-        """The one scan where more is summed than rows."""
+    def _measured_by_kernel(self, pieces: list[Piece], intake: Intake, grid: CutoffGrid, reason: str) -> Counted:
+        """The one scan where more is summed than rows, by tasks that read the input."""
+        first, sets = sample(pieces, intake, grid), kernel.grouping_sets(intake)
+        states_held = self._limits.driver_state_rows // max(self._expected(first, sets, grid), 1)
+        counts, summed = measuring.counted_by_kernel(self._spark, pieces, intake, grid, states_held)
+        return self._measured(counts, intake, grid, "arrow", reason, limited=summed)
+
+    def _measured_by_catalyst(self, rows_input: int | None, intake: Intake, grid: CutoffGrid, reason: str) -> Counted:
+        """The same where only Spark can read the input."""
         rows, compiler = self._source.rows(intake.fields), self._compiler()
-        rows_input = None if pieces is None else sum(piece.rows for piece in pieces)
         met = counting.FirstRows.of(rows, intake, compiler)
-        sets = kernel.grouping_sets(intake)
-        first = met.sample(intake, grid, rows_input)
-        refuse_above(self._limits.maximum_state_rows, first.state_rows(sets, len(grid)), first)
+        first, sets = met.sample(intake, grid, rows_input), kernel.grouping_sets(intake)
+        self._expected(first, sets, grid)
         scan = counting.Scan(intake, grid, [tuple(range(len(intake.groups)))], compiler, met)
+        counts = measuring.counted_by_catalyst(scan, rows, intake, grid, compiler, rows_input)
+        return self._measured(counts, intake, grid, "catalyst", reason)
+
+    def _measured(
+        self, counts: DataFrame, intake: Intake, grid: CutoffGrid, counted_by: str, reason: str, *, limited: bool = True
+    ) -> Counted:
         try:
-            counts = self._held(measuring.counted(scan, rows, intake, grid, compiler, rows_input))
+            held = self._held(counts, limited=limited)
         except Exception as error:
             if "ModuleNotFoundError" not in str(error):
                 raise
             step = "ship the wheel with the job, `--py-files fairsweep.zip`, or name neither a member nor a weight"
             raise UsageError(Problem("tasks", "without this package", "the package on every worker", step)) from error
-        if counts is None:
+        if held is None:
             step = "raise the limit where the driver has the memory"
             raise DataRefusedError(too_large_for_one_process(self._limits, step))
-        return Counted(states.states(counts, intake, grid, sets), "catalyst", "members, weights or scores are summed")
+        return Counted(states.states(held, intake, grid, kernel.grouping_sets(intake)), counted_by, reason)
+
+    def _expected(self, first: Sample, sets: Sets, grid: CutoffGrid) -> int:
+        """About how many cells and buckets there will be.
+
+        Raises:
+            DataRefusedError: where nobody can hold them.
+        """
+        expected = first.state_rows(sets, len(grid))
+        refuse_above(self._limits.maximum_state_rows, expected, first)
+        return expected
 
     def _fits(self, first: Sample, sets: Sets, grid: CutoffGrid) -> bool:
         """Whether the driver can probably hold the counts.
@@ -180,10 +207,8 @@ class SparkEngine:
         Raises:
             DataRefusedError: where nobody can.
         """
-        expected = first.state_rows(sets, len(grid))
-        refuse_above(self._limits.maximum_state_rows, expected, first)
         # Events and non-events of a bucket are two counts.
-        return 2 * expected <= self._limits.driver_state_rows
+        return 2 * self._expected(first, sets, grid) <= self._limits.driver_state_rows
 
     def _held(self, counts: DataFrame, *, limited: bool = True) -> pa.Table | None:
         """The counts on the driver; None where they are too many.
