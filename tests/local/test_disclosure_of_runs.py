@@ -18,6 +18,7 @@ from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.surfaces.cli import main
 from fairsweep.tables import RUNS
+from fairsweep.verbs import connecting
 
 ROWS = 4_000
 CONFIG = """
@@ -51,7 +52,8 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *flags: str, warehouse: str = "wh") -> int:
     place = str(folder / warehouse)
-    return called("audit", "--config", str(folder / "audit.yaml"), "--warehouse", place, *flags)
+    # A session of other tests would be taken otherwise.
+    return called("audit", "--engine", "local", "--config", str(folder / "audit.yaml"), "--warehouse", place, *flags)
 
 
 def called(*arguments: str) -> int:
@@ -126,7 +128,7 @@ def test_whole_counts_are_their_owners_and_not_of_a_query(folder: Path, capsys: 
     assert modes["score_histograms"] == modes["cells"] == 0o700 != modes["runs"]
     capsys.readouterr()
     query = "SELECT count(*) AS n FROM score_histograms"
-    assert called("sql", query, "--warehouse", str(folder / "wh"), "--json") == 0
+    assert called("sql", query, "--engine", "local", "--warehouse", str(folder / "wh"), "--json") == 0
     assert json.loads(capsys.readouterr().out)["result"] == [{"n": 0}]
 
 
@@ -197,7 +199,9 @@ def test_the_run_says_what_it_hid_and_how_much_is_shown(folder: Path) -> None:
     assert json.loads(record["conditions"])["breach"] == 1
 
 
-def test_results_in_memory_are_told_like_published_ones(folder: Path) -> None:
+def test_results_in_memory_are_told_like_published_ones(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A session of other tests would write, and take long.
+    monkeypatch.setattr(connecting, "spark_is_around", lambda: False)
     given: dict[str, Any] = {
         "score": "risk", "label": "fell", "attributes": ["race", "sex"], "flag_is": "help",
         "operating_points": [{"name": "deployed", "rule": "fixed", "at": 0.3}],
