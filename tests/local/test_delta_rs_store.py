@@ -56,6 +56,7 @@ def test_each_run_has_one_file_in_each_table_and_no_statistics_of_its_values(sto
     assert_one_file_each_and_no_statistics(folder, (FIRST, SECOND))
 
 
+@pytest.mark.slow
 def test_a_large_table_has_one_file_below_128_mb(tmp_path: Path) -> None:
     store = DeltaRsStore(Place.warehouse(tmp_path))
     store.ensure()

@@ -152,6 +152,7 @@ def _command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_demo_needs_neither_spark_nor_java(tmp_path: Path) -> None:
     shown = _command(tmp_path, "demo")
     assert shown.returncode == 0, shown.stderr

@@ -23,7 +23,7 @@ from tests.spark.small_audits import bare, config_of, confusion, people, recount
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.usefixtures("interpreted")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interpreted")]
 THREADS = 8
 
 
@@ -133,7 +133,6 @@ def test_duckdb_and_delta_rs_read_every_table_and_find_the_current_run(story: St
     assert session.sql(sums).fetchall() == expected
 
 
-@pytest.mark.slow
 def test_used_unscored_and_refused_add_up_to_the_input(warehouse: Path, tmp_path: Path) -> None:
     rows = people(1_000).astype({"label": "object", "score": "object", "age": "object"})
     spoilt: dict[str, dict[int, str | None]] = {
@@ -177,7 +176,6 @@ def test_used_unscored_and_refused_add_up_to_the_input(warehouse: Path, tmp_path
         ) == (run["rows_refused"] + run["rows_unscored"])
 
 
-@pytest.mark.slow
 def test_of_several_models_the_refused_one_leaves_only_its_record(
     spark: SparkSession, warehouse: Path, tmp_path: Path
 ) -> None:
@@ -227,7 +225,6 @@ def test_a_refused_run_never_replaces_the_one_before(spark: SparkSession, wareho
     assert confusion({"threshold_sweep": sweep}) == recounted_people(good)
 
 
-@pytest.mark.slow
 def test_the_same_run_from_eight_threads_publishes_once(spark: SparkSession, tmp_path: Path) -> None:
     rows = people(300)
     rows.to_csv(tmp_path / "rows.csv", index=False)
@@ -253,7 +250,6 @@ def test_the_same_run_from_eight_threads_publishes_once(spark: SparkSession, tmp
     ) == recounted_people(rows)
 
 
-@pytest.mark.slow
 def test_a_schema_of_a_catalog_holds_tables_and_views_as_a_folder_does(
     spark: SparkSession, warehouse: Path, tmp_path: Path
 ) -> None:

@@ -209,6 +209,7 @@ def test_what_members_were_on_the_day_and_what_they_chose_and_how_leaving_is_tre
     assert rows["age"].max() == 90
 
 
+@pytest.mark.slow
 def test_a_cohort_of_inputs_that_are_mostly_unusable_is_refused_and_leaves_its_record(
     spark: SparkSession, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

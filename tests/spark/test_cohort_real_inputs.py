@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ANY_STAY: dict[str, Any] = {**STAY, "horizon": {"months": 3}}
 
 
-@pytest.mark.parametrize("day", ["2018-09-30", "2018-12-31"])
+@pytest.mark.parametrize("day", [pytest.param("2018-09-30", marks=pytest.mark.slow), "2018-12-31"])
 def test_real_claims_have_the_events_that_pandas_finds(
     day: str, spark: SparkSession, data_folder: Path, tmp_path: Path
 ) -> None:
@@ -77,6 +77,7 @@ def test_real_claims_have_the_events_that_pandas_finds(
     assert np.isclose(everybody["value"].item(), 0.04, atol=0.01)
 
 
+@pytest.mark.slow
 def test_readmissions_of_real_stays_agree_with_pandas(spark: SparkSession, data_folder: Path, tmp_path: Path) -> None:
     place = data_folder / "synthea"
     encounters = pd.read_csv(place / "encounters_inpatient_emergency.csv.gz")

@@ -62,6 +62,7 @@ def test_hostile_names_give_the_numbers_of_plain_ones(
     assert _figures(spark, rows, names, form, tmp_path) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [k for k, names in NAMES.items() if not DELTA_REFUSES & set("".join(names))])
 def test_hostile_names_in_delta_tables(
     spark: SparkSession, rows: pd.DataFrame, expected: Figures, tmp_path: Path, kind: str

@@ -92,7 +92,11 @@ def _changed(spark: SparkSession, place: Path, statement: str) -> dict[str, Any]
     return {"format": "delta", "path": str(place)}
 
 
-READABLE: list[Make] = [one_file, several_files, plain_delta, partitioned_delta, older_version]
+READABLE = [
+    one_file,
+    plain_delta,
+    *(pytest.param(make, marks=pytest.mark.slow) for make in (several_files, partitioned_delta, older_version)),
+]
 LEFT_TO_SPARK: list[tuple[Make, str]] = [(deletion_vectors, "deletion vectors"), (column_mapping, "column mapping")]
 
 

@@ -33,15 +33,20 @@ class Way(NamedTuple):
     joint: bool = True
 
 
+QUICK = [Way(partitions=7, order="reversed", adaptive=False, joint=False), Way(partitions=200, order="by score")]
 WAYS = [
-    Way(partitions=7),
-    Way(partitions=200),
-    Way(order="reversed"),
-    Way(order="by score"),
-    Way(adaptive=False),
-    Way(joint=False),
-    Way(partitions=7, order="reversed", adaptive=False, joint=False),
-    Way(partitions=200, order="by score", adaptive=False),
+    *QUICK,
+    *(
+        pytest.param(way, marks=pytest.mark.slow)
+        for way in (
+            Way(partitions=7),
+            Way(partitions=200),
+            Way(order="reversed"),
+            Way(order="by score"),
+            Way(adaptive=False),
+            Way(joint=False),
+        )
+    ),
 ]
 
 

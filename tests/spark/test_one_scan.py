@@ -21,7 +21,7 @@ from tests.spark.small_audits import config_of, written
 
 deltalake = pytest.importorskip("deltalake", reason="deltalake writes the Delta table that is audited")
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROWS = 200_000
 ROW_GROUP = 50_000
 FIVE = ["race", "sex", "plan", "state", {"name": "age_band", "from": "age", "breaks": [18, 65, 75, 85]}]
@@ -32,12 +32,10 @@ PROGRAM = """
 import json, sys
 from fairsweep.engines.spark.session import start
 from fairsweep.verbs.audit import AuditOptions, audit_config
-from tests.spark.small_audits import audited
 
-spark = start(master="local[2]")
+start(master="local[2]")
 for config, warehouse in json.loads(sys.argv[1]):
-    options = AuditOptions(engine="spark", warehouse=warehouse)
-    outcome = audit_config(config, options) if warehouse else audited(spark, config)
+    outcome = audit_config(config, AuditOptions(engine="spark", warehouse=warehouse))
     assert outcome.state == "published", outcome.state
     print(json.dumps([config, outcome.tables["runs"]["rows_input"].to_pylist()]))
 """
@@ -58,7 +56,6 @@ class Case(NamedTuple):
 CASES = [
     Case(form, attributes, cutoffs) for form in ("parquet", "delta") for attributes in (1, 5) for cutoffs in (10, 1001)
 ]
-QUICK = {Case("parquet", 5, 1001), Case("delta", 1, 10)}
 
 
 class Read(NamedTuple):
@@ -70,14 +67,11 @@ class Read(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def reads(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[Case, Read]:
+def reads(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Read]:
     """All cases in one process of its own; each has its own copy of the input, so that the log tells them apart."""
     folder = tmp_path_factory.mktemp("one-scan")
-    slow = any(item.get_closest_marker("slow") for item in request.session.items if item.path == Path(__file__))
-    cases = [case for case in CASES if slow or case in QUICK]
-    configs = {case: _prepared(case, folder) for case in cases}
-    # Creating a warehouse takes longer than all the reading, so the quick cases keep their results in memory.
-    jobs = [(str(config), str(folder / "warehouse") if slow else None) for config in configs.values()]
+    configs = {case: _prepared(case, folder) for case in CASES}
+    jobs = [(str(config), str(folder / "warehouse")) for config in configs.values()]
     output = _run_logged(jobs, folder / "events")
     rows = {config: sum(counts) for config, counts in map(json.loads, output.splitlines())}
     events = [event for log in sorted((folder / "events").iterdir()) for event in _events(log)]
@@ -87,11 +81,7 @@ def reads(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     }
 
 
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(c, marks=() if c in QUICK else (pytest.mark.slow,)) for c in CASES],
-    ids=lambda case: case.name,
-)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_records_read_are_the_input_s_rows_and_at_most_one_probed_row_group(
     reads: dict[Case, Read], case: Case
 ) -> None:
@@ -136,7 +126,7 @@ def _write_input(place: Path, form: str) -> None:
         deltalake.write_deltalake(place, rows, writer_properties=properties)
 
 
-def _run_logged(jobs: list[tuple[str, str | None]], log: Path) -> str:
+def _run_logged(jobs: list[tuple[str, str]], log: Path) -> str:
     log.mkdir()
     settings = {
         "spark.eventLog.enabled": "true",

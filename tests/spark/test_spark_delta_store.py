@@ -63,6 +63,7 @@ def test_spark_reads_back_what_was_written(spark: SparkSession, store: SparkDelt
     assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
 
 
+@pytest.mark.slow
 def test_many_members_are_compared_by_tasks_and_never_read_here(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

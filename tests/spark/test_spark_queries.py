@@ -20,7 +20,7 @@ from tests.spark.made_up_runs import made_up_run
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.usefixtures("interpreted")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("interpreted")]
 RUN = made_up_run("A")
 
 
@@ -105,6 +105,10 @@ def test_every_other_statement_is_refused_and_changes_nothing(
     assert set(TABLES) <= shown
     assert "mine" not in shown
     assert spark.conf.get("spark.sql.runSQLOnFiles") == "false"
+
+
+def test_after_all_of_them_views_show_what_they_showed(store: SparkDeltaStore) -> None:
+    assert store.query("SELECT * FROM runs").num_rows == 1
     assert checksum(store.query("SELECT * FROM cells")) == checksum(RUN.results["cells"])
 
 
@@ -142,7 +146,6 @@ def test_the_command_deletes_nothing_and_still_finds_the_run(
     assert json.loads(capsys.readouterr().out) == {"result": [{"n": 1}]}
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_over_connect_only_queries_run_too(connect_server: str, folder: Path, store: SparkDeltaStore) -> None:
     import subprocess
