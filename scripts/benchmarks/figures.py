@@ -182,8 +182,8 @@ FIGURES: Mapping[str, Figure] = {
         together=True,
     ),
     "evidence-disclosure": Figure(
-        "disclosure control of that sweep, in at most 10 seconds, against the sweep and its write",
-        Side("disclosure", ONE_MILLION), Side("sweep-alone", ONE_MILLION), target=10.0, limit=10.0, compared=False,
+        "disclosure control of that sweep against the sweep and its write",
+        Side("disclosure", ONE_MILLION), Side("sweep-alone", ONE_MILLION), target=1.0, limit=10.0, compared=False,
         together=True,
     ),
     "evidence-members": Figure(

@@ -84,7 +84,10 @@ def _target(outcome: Outcome) -> str:
     if figure.target is None:
         return "-"
     bound = f"{'at least' if figure.at_least else 'at most'} {figure.target:g}"
-    return bound if figure.limit is None else f"{bound}, and under {figure.limit / 1e9:g} GB"
+    if figure.limit is None:
+        return bound
+    limit = f"{figure.limit:g} s" if figure.measure == "seconds" else f"{figure.limit / 1e9:g} GB"
+    return f"{bound}, and under {limit}"
 
 
 def _reached(outcome: Outcome) -> str:
