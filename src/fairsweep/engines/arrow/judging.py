@@ -73,8 +73,10 @@ class Judge:
     def _keep(self, batch: Batch, rule: NDArray[np.int64] | None, chosen: NDArray[np.int64], member: AsText) -> None:
         """Keep some rows, each part's together."""
         who, parts = batch.who(member), len(self._parts)
-        part = parts_of([number[chosen] for number in who], parts)
-        chosen = chosen[np.argsort(part, kind="stable")]
+        whole = len(chosen) == batch.rows
+        part = parts_of(who if whole else [number[chosen] for number in who], parts)
+        order = np.argsort(part, kind="stable")
+        chosen = order if whole else chosen[order]
         numbers = {f"{MEMBER}{i}": _narrow(number[chosen]) for i, number in enumerate(who)}
         rows = pa.table(self._columns(batch, rule, chosen) | numbers)
         ends = np.cumsum(np.bincount(part, minlength=parts))
@@ -86,7 +88,7 @@ class Judge:
         """Some rows in the columns that `rows_of` takes, whole numbers in few bytes."""
         intake = self._intake
         columns: dict[str, Any] = {"cell": self._cells(batch, chosen)}
-        columns["label"] = labels(batch, intake).astype(np.int8)[chosen]
+        columns["label"] = labels(batch, intake)[chosen]
         score, used = batch.score(intake.score)[chosen], np.ones(len(chosen), dtype=bool)
         if rule is not None:
             columns["rule"] = rule.astype(np.int8)[chosen]

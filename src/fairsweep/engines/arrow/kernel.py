@@ -195,11 +195,12 @@ def first_rules(batch: Batch, intake: Intake) -> NDArray[np.int64] | None:
     return rule
 
 
-def labels(batch: Batch, intake: Intake) -> NDArray[np.int64]:
+def labels(batch: Batch, intake: Intake) -> NDArray[np.int8]:
     """`EVENT`, `NON_EVENT` or `NOT_KNOWN` for each row."""
     known = batch.holds(intake.label_known)
-    found = np.where(np.broadcast_to(batch.holds(intake.is_event), batch.rows), EVENT, NON_EVENT)
-    return found if known is True else np.where(known, found, NOT_KNOWN)
+    event = np.broadcast_to(batch.holds(intake.is_event), batch.rows)
+    found = np.where(event, np.int8(EVENT), np.int8(NON_EVENT))
+    return found if known is True else np.where(known, found, np.int8(NOT_KNOWN))
 
 
 def sample(pieces: Sequence[Piece], intake: Intake, grid: CutoffGrid) -> Sample:

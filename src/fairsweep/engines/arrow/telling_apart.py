@@ -51,9 +51,10 @@ def numbers(values: pa.Array) -> list[NDArray[np.int64]]:
 
 def parts_of(who: list[NDArray[np.int64]], parts: int) -> NDArray[np.unsignedinteger[Any]]:
     """A number below `parts` for each row, the same for all rows of a member; further zeros make no difference."""
-    mixed = np.zeros(len(who[0]), dtype=np.uint64)
+    *others, last = who
     with np.errstate(over="ignore"):
-        for number in reversed(who):
+        mixed = last.view(np.uint64) * _ODD
+        for number in reversed(others):
             mixed = ((mixed ^ (mixed >> _HALF)) + number.view(np.uint64)) * _ODD
     part = ((mixed >> _HALF) * np.uint64(parts)) >> _HALF
     return part.astype(np.uint8 if parts <= 1 << 8 else np.uint16)
