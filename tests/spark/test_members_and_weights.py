@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import fairsweep as fs
 from fairsweep.engines.arrow.sources import source_of as local_source
 from fairsweep.engines.local import LocalEngine
 from fairsweep.intake import Window
 from fairsweep.specs.loading import load_mapping
 from fairsweep.stores.memory import MemoryStore
-from fairsweep.tables import RUNS
+from fairsweep.tables import AUDIT_TABLES, RUNS
 from fairsweep.verbs.audit import AuditOptions, audit
 from tests.spark.small_audits import audited, bare, config_of, written
 
@@ -63,7 +64,9 @@ def people() -> pd.DataFrame:
     ],
     ids=["members", "numbered members", "weights", "members once"],
 )
-def test_tables_are_the_same_row_for_row(spark: SparkSession, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_tables_of_a_file_are_the_same_row_for_row(
+    spark: SparkSession, tmp_path: Path, changes: dict[str, Any]
+) -> None:
     people().to_parquet(tmp_path / "rows.parquet", row_group_size=700)
     config = config_of(
         **changes | {"columns": {"score": "risk", "label": "fell"} | changes["columns"]},
@@ -83,3 +86,34 @@ def test_tables_are_the_same_row_for_row(spark: SparkSession, tmp_path: Path, ch
         for name in here:
             assert there[name].equals(here[name]), (counting, name)
     assert here["score_histograms"].num_rows
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"columns": {"member": "member"}, "unit": "prediction", "score_kind": "probability"},
+        pytest.param({"columns": {"weight": "weight"}, "weight_kind": "sampling"}, marks=pytest.mark.slow),
+        pytest.param(
+            {
+                "columns": {"member": "member"},
+                "unit": "member",
+                "limits": ALL_ROWS,
+                "discover": ["race", "sex", "place"],
+            },
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["members", "weights", "members once"],
+)
+def test_tables_of_a_frame_are_the_same_row_for_row(spark: SparkSession, changes: dict[str, Any]) -> None:
+    given: dict[str, Any] = {
+        "score": "risk", "label": "fell", "attributes": ["race", "sex", ["race", "sex"]], "flag_is": "help",
+        "cutoffs": {"start": 0, "stop": 1, "count": 21}, "privacy": {"minimum_cell_size": 0},
+    }  # fmt: skip
+    rows = people()
+    here = fs.audit(rows, **(given | changes))
+    there = fs.audit(spark.createDataFrame(rows), **(given | changes))
+    for name in AUDIT_TABLES:
+        own, other = (r.tables[name].drop_columns(["run_id"]) for r in (here, there))
+        assert own.equals(other), name
+    assert here.tables["score_histograms"].num_rows

@@ -13,15 +13,13 @@ from fairsweep.core.clusters import (
     MEASURES,
     ClusterSums,
     MemberCounts,
-    Standing,
     gbe_variance,
-    kinds,
     positive_predictive_value_variance,
-    several,
     true_positive_rate_variance,
 )
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.intervals import log_gbe_variance
+from fairsweep.core.standing import Standing, kinds, several
 from tests.unit.terms import terms
 
 BUCKETS, CELLS = 6, 3

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from fairsweep.core import clusters, weights
+from fairsweep.core import clusters, standing, weights
 from fairsweep.core.histogram import SCORE_MEASURES, UNSCORED_BUCKET
 from fairsweep.engines.states import EVENT, KEYS, MEASURES, NON_EVENT, USED, group_columns, renumbered
 from fairsweep.intake import REPEATED
@@ -156,7 +156,7 @@ def with_members(counts: pa.Table) -> pa.Table:
     """Counts with the measures that members have while each used row is of another member."""
     used = counts["rule"].to_numpy() == USED
     events, non_events = (np.where(used, counts[name].to_numpy(), 0) for name in MEASURES[:2])
-    event, non_event = (clusters.Standing.alone(np.array([y])).measures() for y in (1, 0))
+    event, non_event = (standing.Standing.alone(np.array([y])).measures() for y in (1, 0))
     for name in clusters.MEASURES:
         counts = counts.append_column(name, pa.array(events * event[name] + non_events * non_event[name]))
     return counts
@@ -171,7 +171,7 @@ def of_pairs(rows: Rows, intake: Intake, buckets: int, sets: Sequence[tuple[int,
         buckets: how many buckets there are.
         sets: for each grouping set the positions of its single attributes.
     """
-    places, member = clusters.several(rows.who, rows.bucket)
+    places, member = standing.several(rows.who, rows.bucket)
     cell, bucket, event = rows.cell[places], rows.bucket[places], rows.label[places] == EVENT
     moves = (member[1:] == member[:-1]) & (cell[1:] != cell[:-1])
     moved = np.zeros(len(member), dtype=bool)
@@ -185,7 +185,7 @@ def of_pairs(rows: Rows, intake: Intake, buckets: int, sets: Sequence[tuple[int,
         code, example = distinct(codes(rows.cells[name] for name in names))
         found = [stayed.sums(code, buckets)]
         if len(move):
-            several, cluster = clusters.several([member[move], code[cell[move]]], bucket[move])
+            several, cluster = standing.several([member[move], code[cell[move]]], bucket[move])
             those = move[several]
             found.append(_Added.of(cluster, cell[those], bucket[those], event[those]).sums(code, buckets))
         for place, sums in found:
@@ -218,8 +218,8 @@ class _Added(NamedTuple):
         event: NDArray[np.bool_],
     ) -> _Added:
         """Rows as `several` puts them, and the clusters that they are of."""
-        kinds, kind = clusters.kinds(cluster, event)
-        alone = clusters.Standing.alone(kinds.event).measures()
+        kinds, kind = standing.kinds(cluster, event)
+        alone = standing.Standing.alone(kinds.event).measures()
         more = np.stack([term - alone[name] for name, term in kinds.measures().items()], axis=1)
         return cls(more, cell, bucket * len(more) + kind)
 
@@ -265,7 +265,7 @@ def _once(rows: Rows, intake: Intake) -> NDArray[np.int64]:
     kept = np.flatnonzero((rule == USED) | (rule >= intake.refusals))
     model, _ = distinct(codes(rows.cells[name] for name in KEYS[:2]))
     who = [model[rows.cell[kept]], *(number[kept] for number in rows.who)]
-    repeated, _ = clusters.several(who, np.zeros(len(kept), dtype=np.int64))
+    repeated, _ = standing.several(who, np.zeros(len(kept), dtype=np.int64))
     rule[kept[repeated]] = [one.reason for one in intake.rules].index(REPEATED)
     return rule
 

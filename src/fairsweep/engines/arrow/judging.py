@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from fairsweep.engines import measuring
 from fairsweep.engines.arrow.kernel import Buckets, Counter, first_rules, labels
+from fairsweep.engines.arrow.packing import cell_columns
 from fairsweep.engines.arrow.telling_apart import joined, parts_of, taken_apart
-from fairsweep.engines.states import KEYS, USED, group_columns, one_dictionary
+from fairsweep.engines.states import USED, one_dictionary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,7 +151,7 @@ def rows_of(table: pa.Table, intake: Intake) -> measuring.Rows:
     rule = found["rule"].astype(np.int64, copy=False) if "rule" in found else np.full(len(label), USED)
     encoded = one_dictionary(table["cell"])
     cell = encoded.indices.to_numpy().astype(np.int64)
-    names = [*KEYS[:2], *group_columns(intake)]
+    names = cell_columns(intake)
     texts = (column.dictionary_encode() for column in taken_apart(encoded.dictionary, len(names)))
     cells = dict(zip(names, texts, strict=True))
     return measuring.Rows(cells, cell, rule, bucket, label, found.get("score"), found.get("weight"), who_of(table))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,21 +11,19 @@ import pyspark.sql.functions as F
 
 from fairsweep.engines import measuring
 from fairsweep.engines.arrow.judging import MEMBER, Judge, finished, who_of
-from fairsweep.engines.arrow.packing import plain
-from fairsweep.engines.spark.tasks import parallelism, shares, task_count
+from fairsweep.engines.arrow.packing import cell_columns, plain
+from fairsweep.engines.spark.tasks import Batches, parallelism, rows_of, shares, task_count, task_numbers
 from fairsweep.engines.states import KEYS, MEASURES, Places, group_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from fairsweep.core.cutoffs import CutoffGrid
-    from fairsweep.engines.arrow.conditions import Batch
     from fairsweep.engines.arrow.reading import Piece
     from fairsweep.engines.spark.columns import Compiler
     from fairsweep.engines.spark.counting import Scan
     from fairsweep.intake import Intake
 
-Batches = Iterator[pa.RecordBatch]
 _WORD = (1 << 32) - 1
 Task = Callable[[Batches], Batches]
 Given = Sequence[Sequence["Piece"]]
@@ -99,8 +97,8 @@ def summed(counts: DataFrame, intake: Intake) -> DataFrame:
 
 
 def _declared(intake: Intake) -> str:
-    texts, numbers = (*KEYS[:2], *group_columns(intake)), (*KEYS[2:], *MEASURES, *measuring.measure_names(intake))
-    return ", ".join([*(f"{name} string" for name in texts), *(f"{name} bigint" for name in numbers)])
+    numbers = (*KEYS[2:], *MEASURES, *measuring.measure_names(intake))
+    return ", ".join([*(f"{name} string" for name in cell_columns(intake)), *(f"{name} bigint" for name in numbers)])
 
 
 def _further(intake: Intake, compiler: Compiler) -> dict[str, Column]:
@@ -121,9 +119,9 @@ def _summing(given: Given, intake: Intake, grid: CutoffGrid, sets: Sets) -> Task
     """For the numbers of tasks, the sums of the pieces that are theirs."""
 
     def work(batches: Batches) -> Batches:
-        for task in _numbers(batches):
+        for task in task_numbers(batches):
             judge = Judge(intake, grid, sets)
-            for batch in _rows_of(given[task], intake):
+            for batch in rows_of(given[task], intake):
                 judge.add(batch)
             yield from plain(finished(intake, len(grid) + 1, sets, judge.sums(), [])).to_batches()
 
@@ -160,9 +158,9 @@ def _sending(given: Given, intake: Intake, grid: CutoffGrid, sets: Sets, keys: S
     """
 
     def work(batches: Batches) -> Batches:
-        for task in _numbers(batches):
+        for task in task_numbers(batches):
             judge = Judge(intake, grid, sets, len(keys))
-            for batch in _rows_of(given[task], intake):
+            for batch in rows_of(given[task], intake):
                 judge.add(batch)
                 kept = zip(keys, judge.taken(), strict=True)
                 yield _sent([(key, table) for key, tables in kept for table in tables], counts=False)
@@ -198,16 +196,6 @@ def _measuring(scan: Scan, intake: Intake, places: Places, *, whole: bool) -> Ta
                 yield from plain(found).to_batches()
 
     return work
-
-
-def _numbers(batches: Batches) -> Iterator[int]:
-    for numbers in batches:
-        yield from numbers.column(0).to_pylist()
-
-
-def _rows_of(pieces: Sequence[Piece], intake: Intake) -> Iterator[Batch]:
-    for piece in pieces:
-        yield from piece.batches(intake.fields)
 
 
 def _sent(tables: Sequence[tuple[int, pa.Table]], *, counts: bool) -> pa.RecordBatch:

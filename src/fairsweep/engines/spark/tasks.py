@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from fairsweep.core.cutoffs import CutoffGrid
+    from fairsweep.engines.arrow.conditions import Batch
     from fairsweep.engines.arrow.reading import Piece
     from fairsweep.intake import Intake
 
@@ -102,15 +103,25 @@ def _counting(
     given: Sequence[Sequence[Piece]], intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]
 ) -> Callable[[Batches], Batches]:
     def work(batches: Batches) -> Batches:
-        for numbers in batches:
-            for task in numbers.column(0).to_pylist():
-                counter = Counter(intake, grid, sets)
-                for piece in given[task]:
-                    for batch in piece.batches(intake.fields):
-                        counter.add(batch)
-                yield from packed(counter.table(), intake).to_batches()
+        for task in task_numbers(batches):
+            counter = Counter(intake, grid, sets)
+            for batch in rows_of(given[task], intake):
+                counter.add(batch)
+            yield from packed(counter.table(), intake).to_batches()
 
     return work
+
+
+def task_numbers(batches: Batches) -> Iterator[int]:
+    """The numbers of the tasks that a partition stands for."""
+    for numbers in batches:
+        yield from numbers.column(0).to_pylist()
+
+
+def rows_of(pieces: Sequence[Piece], intake: Intake) -> Iterator[Batch]:
+    """All that the intake asks for of some pieces."""
+    for piece in pieces:
+        yield from piece.batches(intake.fields)
 
 
 def why_tasks_cannot_read(spark: SparkSession, piece: Piece, intake: Intake) -> str | None:
