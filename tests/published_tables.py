@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,27 +18,28 @@ if TYPE_CHECKING:
 FIGURES = ("tp", "fn", "fp", "tn")
 
 
-def publication(told: AuditResult, constituents: Mapping[str, tuple[str, ...]]) -> Publication:
-    """Everything that `threshold_sweep` and `group_metrics` tell of counts.
+def publication(told: AuditResult, constituents: Mapping[str, tuple[str, ...]], whole: AuditResult) -> Publication:
+    """Everything that `threshold_sweep` and `group_metrics` tell of counts, to somebody who knows all groups by name.
 
     Args:
         told: the audit, one model.
         constituents: by attribute, the single attributes that make it up; of everybody none.
+        whole: the same audit without disclosure control, which names groups that are too small to name.
     """
     (model,) = told._models
     size = len(model.assessment.grid)
-    # Of an intersection that shows nothing not even the groups are named.
-    named = {name: parts for name, parts in constituents.items() if _groups(told.sweep, name)}
-    found = {name: _attribute(told.sweep, name, parts, size) for name, parts in named.items()}
-    return Publication(found, tuple(_rounded(told, found)))
+    # Of an intersection that shows nothing not even the number of groups is published.
+    listed = {name: parts for name, parts in constituents.items() if _groups(told.sweep, name)}
+    names = {name: _groups(whole.sweep, name) for name in listed}
+    found = {name: _attribute(told.sweep, name, parts, names[name], size) for name, parts in listed.items()}
+    return Publication(found, tuple(_rounded(told, found, names)))
 
 
 def _groups(sweep: pd.DataFrame, name: str) -> list[str]:
     return sorted(sweep.loc[sweep["attribute"] == name, "group_value"].unique())
 
 
-def _attribute(sweep: pd.DataFrame, name: str, parts: tuple[str, ...], size: int) -> Attribute:
-    names = _groups(sweep, name)
+def _attribute(sweep: pd.DataFrame, name: str, parts: tuple[str, ...], names: Sequence[str], size: int) -> Attribute:
     rows = sweep[(sweep["attribute"] == name) & sweep["tp"].notna()]
     group = rows["group_value"].map({value: i for i, value in enumerate(names)}).to_numpy()
     at = (group, rows["cutoff_index"].to_numpy())
@@ -51,14 +52,16 @@ def _attribute(sweep: pd.DataFrame, name: str, parts: tuple[str, ...], size: int
     return Attribute(parts, cells, shown, counts[[0, 2]], counts[[1, 3]])
 
 
-def _rounded(told: AuditResult, found: Mapping[str, Attribute]) -> Iterator[RoundedValue]:
+def _rounded(
+    told: AuditResult, found: Mapping[str, Attribute], names: Mapping[str, Sequence[str]]
+) -> Iterator[RoundedValue]:
     judged = told.metrics.query("metric == 'group_benefit_equality'").merge(told.operating_points, on="operating_point")
     columns = ["attribute", "group_value", "cutoff_index", "value", "rounded_to"]
     for attribute, value, cutoff, told_value, step in (
         judged.loc[judged["rounded_to"].notna(), columns].to_numpy().tolist()
     ):
         assert attribute in found
-        group = _groups(told.sweep, attribute).index(value)
+        group = names[attribute].index(value)
         yield RoundedValue(attribute, group, int(cutoff), told_value, step)
 
 

@@ -28,7 +28,6 @@ from fairsweep.verbs.audit import (
 )
 from fairsweep.verbs.frames import engine_over
 from fairsweep.verbs.records import Batch, now, state_version
-from fairsweep.verbs.tabulating import table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -291,10 +290,7 @@ class AuditResult:
                     )
                 )
             keys = self._batch.keys(model.key)
-            if intervals:
-                parts.append(table_of("group_metrics", model.assessment.metrics_at(index), keys))
-            else:
-                parts.append(table_of("threshold_sweep", model.assessment.sweep_at(index), keys))
+            parts.append(model.assessment.table_at("group_metrics" if intervals else "threshold_sweep", index, keys))
         several = len(parts) > 1
         hidden = [name for name in _KEYS if not (several and name in {"model_id", "model_version"})]
         frame: pd.DataFrame = pa.concat_tables(parts).drop_columns(hidden).to_pandas()

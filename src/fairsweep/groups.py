@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 OVERALL = "overall"
 ALL = "all"
 SEPARATOR = " x "
+TOO_SMALL = "too small to name"
+_TOO_SMALL = re.compile(rf"([1-9][0-9]*) groups? {TOO_SMALL}")
 
 
 def attribute_name(attributes: Sequence[str]) -> str:
@@ -39,3 +42,24 @@ def _quoted(value: str) -> str:
         return value
     doubled = value.replace('"', '""')
     return f'"{doubled}"'
+
+
+def too_small_to_name(groups: int) -> str:
+    """What results call suppressed groups of fewer members than the minimum, all of an attribute together.
+
+    >>> too_small_to_name(3)
+    '3 groups too small to name'
+    >>> too_small_to_name(1)
+    '1 group too small to name'
+    """
+    return f"{groups} group{'' if groups == 1 else 's'} {TOO_SMALL}"
+
+
+def number_of_groups(group_value: str) -> int:
+    """How many groups a row of a result table is of.
+
+    >>> number_of_groups("3 groups too small to name"), number_of_groups("female")
+    (3, 1)
+    """
+    found = _TOO_SMALL.fullmatch(group_value)
+    return int(found[1]) if found else 1

@@ -79,7 +79,7 @@ def test_published_tables_show_no_count_of_one_to_ten(folder: Path) -> None:
     assert small(current(folder, "group_metrics"), "numerator", "denominator").empty
     assert small(current(folder, "ranking"), "n", "events").empty
     sweep = current(folder, "threshold_sweep").set_index(["attribute", "group_value"])
-    assert list(sweep.loc[("race", "D"), "status"]) == ["suppressed"]
+    assert list(sweep.loc[("race", "1 group too small to name"), "status"]) == ["suppressed"]
     assert sweep.loc["sex", "tp"].notna().sum() > 50
     whole = current(folder, "score_histograms")
     assert whole["events"].sum() + whole["non_events"].sum() == ROWS
@@ -209,8 +209,8 @@ def test_results_in_memory_are_told_like_published_ones(folder: Path, monkeypatc
     result = fs.audit(people(), **given)
     assert small(result.sweep, "n", "tp", "fp", "fn", "tn").empty
     assert small(result.at(0.17), "n", "tp", "fp", "fn", "tn").empty
-    assert result.at(0.17).query("group_value == 'D'")["status"].item() == "suppressed"
-    assert "D: hidden, because too few people" in result.summary()
+    assert result.at(0.17).query("group_value == '1 group too small to name'")["status"].item() == "suppressed"
+    assert "1 group too small to name: hidden, because too few people" in result.summary()
     outcome = result.write(folder / "memory")
     assert outcome.state == "published"
     assert "score_histograms" not in outcome.tables

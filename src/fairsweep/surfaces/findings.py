@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairsweep.core.metrics import SUPPRESSED
 from fairsweep.core.verdicts import NOT_ASSESSED, VERDICT_ORDER, FlagIs, Rule
-from fairsweep.groups import OVERALL, SEPARATOR
+from fairsweep.groups import OVERALL, SEPARATOR, TOO_SMALL, number_of_groups
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,6 +102,11 @@ class AttributeFinding:
     def count(self) -> int:
         """All groups, told or not."""
         return sum(self.verdicts.values())
+
+    @property
+    def listed(self) -> int:
+        """Those of them that `groups` speaks of."""
+        return sum(number_of_groups(group.name) for group in self.groups)
 
     @property
     def assessed(self) -> int:
@@ -221,6 +226,8 @@ def _read_attribute(
 
     order = VERDICT_ORDER[flag_is]
     counts = {item["values"].as_py(): item["counts"].as_py() for item in judged["verdict"].value_counts()}
+    for row in _several(judged).to_pylist():
+        counts[row["verdict"]] += number_of_groups(row["group_value"]) - 1
     ranked = judged.append_column("rank", pc.index_in(judged["verdict"], value_set=pa.array(order)))
     direction = "ascending" if flag_is == "help" else "descending"
     # Values of small groups jump about: they are ordered as far as they are known.
@@ -236,6 +243,13 @@ def _read_attribute(
         tuple((row["group_value"], row["status"]) for row in unassessed.to_pylist()),
         _disparate_impact(impacts, metrics, flag_is),
     )
+
+
+def _several(judged: pa.Table) -> pa.Table:
+    """The rows that may be of several groups."""
+    import pyarrow.compute as pc
+
+    return judged.filter(pc.ends_with(judged["group_value"], TOO_SMALL))
 
 
 def _groups(judged: pa.Table, metrics: pa.Table) -> tuple[GroupFinding, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from fairsweep.groups import number_of_groups
 from fairsweep.intake import FIRST_DAY, NO_END, UNSCORED_REASONS
 from fairsweep.surfaces import findings, sentences
 from fairsweep.surfaces.drawing import ASCII, UNICODE, Axis
@@ -153,14 +154,14 @@ def _coverage(point: PointFinding, page: Page) -> Iterator[Line]:
         Span(counted(breaches, "breach", "breaches"), "bad" if breaches else "plain"),
     )
     missing = [
-        f"{printable(attribute.name)}: {group_label(group)} ({STATUSES.get(status, status)})"
+        (f"{printable(attribute.name)}: {group_label(group)} ({STATUSES.get(status, status)})", number_of_groups(group))
         for attribute in point.attributes
         for group, status in attribute.not_assessed
-    ]
+    ][: findings.SHOWN_OF_MORE]
     if missing:
-        rest = count - assessed - len(missing[: findings.SHOWN_OF_MORE])
+        rest = count - assessed - sum(groups for _, groups in missing)
         more = [f"and {rest:,} more"] if rest else []
-        told = [*missing[: findings.SHOWN_OF_MORE], *more]
+        told = [*(text for text, _ in missing), *more]
         told[0] = f"Not assessed: {told[0]}"
         yield from wrapped(told, page, indent=2, style="dim")
 
@@ -224,9 +225,9 @@ def _attribute(
     )
     for group in attribute.groups:
         yield from _group(group, point, run, page, axis)
-    hidden = attribute.count - len(attribute.groups)
-    if hidden:
-        yield (Span(f"  and {counted(hidden, 'more group')}, none of them worse by this order", "dim"),)
+    more = attribute.count - attribute.listed
+    if more:
+        yield (Span(f"  and {counted(more, 'more group')}, none of them worse by this order", "dim"),)
     if (told := sentences.high(attribute.groups)) is not None:
         yield from flowing(told, page, indent=2)
     if attribute.disparate_impact is not None:

@@ -22,6 +22,7 @@ from fairsweep.verbs.attributes import PEOPLE, Attribute, Units, attribute_of, j
 from fairsweep.verbs.comparing import Members, compared
 from fairsweep.verbs.disclosing import EVERYTHING, Disclosure
 from fairsweep.verbs.judging import Judged, Nearby
+from fairsweep.verbs.naming import unnamed_groups, with_unnamed_groups
 from fairsweep.verbs.ranking import Ranker
 from fairsweep.verbs.sweeping import Swept, entry_rows
 from fairsweep.verbs.tabulating import Columns, Parts, table_of
@@ -133,15 +134,32 @@ class Assessment:
         return {name: self.table(name, keys) for name in self._parts}
 
     def table(self, name: str, keys: Mapping[str, object]) -> pa.Table:
-        """One of these tables, without the groups that may not even be named."""
-        rows = table_of(name, self._parts[name](), keys)
-        unnamed = [a.name for a in self.attributes if not self.disclosure.lists(a.name)]
-        if not unnamed or "attribute" not in rows.column_names:
-            return rows
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        """One of these tables, without the groups that may not be named."""
+        return self._named(name, self._parts[name](), keys)
 
-        return rows.filter(pc.invert(pc.is_in(rows["attribute"], value_set=pa.array(unnamed))))
+    def table_at(self, name: str, cutoff_index: int, keys: Mapping[str, object]) -> pa.Table:
+        """Rows of `threshold_sweep` or `group_metrics` for every group at any cutoff of the grid."""
+        parts = {"threshold_sweep": self._sweep_at, "group_metrics": self._metrics_at}[name](cutoff_index)
+        return self._named(name, parts, keys)
+
+    def _named(self, name: str, parts: Parts, keys: Mapping[str, object]) -> pa.Table:
+        rows = table_of(name, parts, keys)
+        unlisted = [a.name for a in self.attributes if not self.disclosure.lists(a.name)]
+        if unlisted and "attribute" in rows.column_names:
+            import pyarrow as pa
+            import pyarrow.compute as pc
+
+            rows = rows.filter(pc.invert(pc.is_in(rows["attribute"], value_set=pa.array(unlisted))))
+        return with_unnamed_groups(rows, self.unnamed_groups, TABLES[name])
+
+    @cached_property
+    def unnamed_groups(self) -> Mapping[str, frozenset[str]]:
+        """By attribute, the groups of too few members to be named."""
+        named = {
+            one.name: frozenset({*(one.values or ()), *((one.reference,) if one.reference is not None else ())})
+            for one in self.spec.base_attributes
+        }
+        return unnamed_groups(self.attributes, self.state.tallies, named, self.spec.privacy.minimum_cell_size)
 
     @property
     def _parts(self) -> Mapping[str, Callable[[], Parts]]:
@@ -198,11 +216,11 @@ class Assessment:
         everywhere, chosen = range(len(self.grid)), sorted(self._points)
         return [self._sweep(a, everywhere if self.is_full(a) else chosen) for a in self.attributes]
 
-    def sweep_at(self, cutoff_index: int) -> Parts:
+    def _sweep_at(self, cutoff_index: int) -> Parts:
         """Rows of `threshold_sweep` for every group at one cutoff, also where the published sweep is thinner."""
         return [self._sweep(attribute, [cutoff_index], keep=True) for attribute in self.attributes]
 
-    def metrics_at(self, cutoff_index: int) -> Parts:
+    def _metrics_at(self, cutoff_index: int) -> Parts:
         """Rows of `group_metrics` for every group at one cutoff: exploration, so without verdicts."""
         value = float(self.grid.values[cutoff_index])
         there = ChosenCutoff(

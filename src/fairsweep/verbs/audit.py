@@ -19,7 +19,7 @@ from fairsweep.stores.protocol import Run, RunRecord, Store
 from fairsweep.tables import AUDIT_TABLES, RESTRICTED_TABLES, RUNS, TABLES
 from fairsweep.verbs import refusing, warning
 from fairsweep.verbs.assessment import Assessment
-from fairsweep.verbs.disclosing import disclosed, of_refused
+from fairsweep.verbs.disclosing import RunBefore, disclosed, of_refused
 from fairsweep.verbs.records import (
     UNNAMED,
     UNPINNED,
@@ -231,7 +231,7 @@ def publish(
 ) -> AuditOutcome:
     """Publish what was assessed; refused models leave their record."""
     options.progress("Publishing")
-    models = [hide(model, *_before(batch, model.key, store)) for model in models]
+    models = [hide(model, _before(batch, model.key, store)) for model in models]
     runs = [run_of(batch, counted, model) for model in models]
     outcomes = store.publish(runs, force=options.force)
     accepted = [run for run in runs if run.succeeded]
@@ -279,33 +279,32 @@ def record_of(batch: Batch[AuditSpec], counted: Counted, model: Assessed) -> dic
     }
 
 
-def hide(model: Assessed, run_before: str | None = None, sweep: pa.Table | None = None) -> Assessed:
+def hide(model: Assessed, before: RunBefore | None = None) -> Assessed:
     """The model with only what may be shown of it.
 
     Args:
         model: what was assessed.
-        run_before: the run that it replaces, if any.
-        sweep: what that run shows in `threshold_sweep`.
+        before: the run that it replaces, if any.
     """
-    told = of_refused(model.assessment) if model.problems else disclosed(model.assessment, run_before, sweep)
+    told = of_refused(model.assessment) if model.problems else disclosed(model.assessment, before)
     warnings = (*model.warnings, *warning.of_hidden(model.assessment, told)) if not model.problems else model.warnings
     return replace(
         model, assessment=replace(model.assessment, disclosure=told), warnings=tuple(dict.fromkeys(warnings))
     )
 
 
-def _before(batch: Batch[AuditSpec], key: ModelKey, store: Store) -> tuple[str | None, pa.Table | None]:
+def _before(batch: Batch[AuditSpec], key: ModelKey, store: Store) -> RunBefore | None:
     """The current run of the same model and window, and what it shows: what it has told cannot be taken back."""
     if not batch.spec.privacy.minimum_cell_size:
-        return None, None
+        return None
     store.ensure()
     wanted = {**batch.keys(key), "verb": batch.verb, "is_current": True}
     wanted.pop("run_id")
     for record in store.current(RUNS).to_pylist():
         if all(record[name] == value for name, value in wanted.items()):
             run_id = str(record["run_id"])
-            return run_id, store.read("threshold_sweep", [run_id])
-    return None, None
+            return RunBefore(run_id, store.read("threshold_sweep", [run_id]), store.read("cells", [run_id]))
+    return None
 
 
 def tables_told(spec: AuditSpec) -> tuple[str, ...]:

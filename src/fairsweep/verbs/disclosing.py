@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from fairsweep.core.disclosure import Previous, Reported
 from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.core.rounding import rounded_gbe, steady_gbe
 from fairsweep.core.thinning import MEMBER_MEASURES, hidden_columns
-from fairsweep.groups import ALL, OVERALL, SEPARATOR
+from fairsweep.groups import ALL, OVERALL, SEPARATOR, TOO_SMALL
 from fairsweep.intake import REFUSAL_REASONS
 
 if TYPE_CHECKING:
@@ -140,13 +140,26 @@ def of_refused(assessment: Assessment) -> Disclosure:
     return Disclosure(minimum, lines=lines, rows=_rows(assessment, minimum, lines))
 
 
-def disclosed(assessment: Assessment, run_before: str | None = None, before: pa.Table | None = None) -> Disclosure:
+class RunBefore(NamedTuple):
+    """The current run of the same model and window, which a new one would replace.
+
+    Attributes:
+        run_id: its run id.
+        sweep: what it shows in `threshold_sweep`.
+        cells: its rows of `cells`: which groups it had, those that it does not name too.
+    """
+
+    run_id: str
+    sweep: pa.Table
+    cells: pa.Table
+
+
+def disclosed(assessment: Assessment, before: RunBefore | None = None) -> Disclosure:
     """What of an assessed model may be shown.
 
     Args:
         assessment: the model.
-        run_before: the current run of the same model and window, that this one would replace.
-        before: what that run shows in `threshold_sweep`.
+        before: what was shown of the same window; it cannot be taken back.
     """
     minimum = assessment.spec.privacy.minimum_cell_size
     if not minimum:
@@ -164,6 +177,7 @@ def disclosed(assessment: Assessment, run_before: str | None = None, before: pa.
     unscored = frozenset(a.name for a in assessment.attributes if _unscored_is_safe(a, minimum))
     lines = _lines(assessment, minimum, unscored)
     rows = _rows(assessment, minimum, lines)
+    run_before = None if before is None else before.run_id
     found = Disclosure(minimum, grid, points, places, {}, unscored, lines, rows, run_before)
     return _with_rounding(found, assessment)
 
@@ -201,26 +215,55 @@ def _collapsed(attribute: Attribute, places: Sequence[int]) -> Reported:
 
 
 def _previous(
-    sweep: pa.Table | None,
+    before: RunBefore | None,
     attributes: Sequence[Attribute],
     grid: CutoffGrid,
     places: Sequence[int] | None = None,
 ) -> dict[str, Previous] | None:
     """By attribute, what was shown at cutoffs that are on the present grid."""
-    if sweep is None or not sweep.num_rows:
+    if before is None or not before.sweep.num_rows:
         return None
     import pyarrow.compute as pc
 
     values = grid.values if places is None else grid.values[list(places)]
     found = {}
     for attribute in attributes:
-        rows = sweep.filter(pc.equal(sweep["attribute"], attribute.name))
+        rows = before.sweep.filter(pc.equal(before.sweep["attribute"], attribute.name))
         if rows.num_rows:
-            found[attribute.name] = _shown_before(rows, attribute, values)
+            shown = _shown_before(rows, attribute, values)
+            found[attribute.name] = _with_unnamed(shown, _groups_of(before.cells, attribute.histogram.attributes))
     return found
 
 
+def _groups_of(cells: pa.Table, attributes: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The groups that a run had of some attributes, from the first grouping set that has them all."""
+    import pyarrow.compute as pc
+
+    for grouping_set in cells["grouping_set"].unique():
+        rows = cells.filter(pc.equal(cells["grouping_set"], grouping_set))
+        names = rows["attributes"][0].as_py()
+        if set(attributes) <= set(names):
+            columns = [pc.list_element(rows["group_values"], names.index(name)) for name in attributes]
+            return list(dict.fromkeys(zip(*(column.to_pylist() for column in columns), strict=True)))
+    return []
+
+
+def _with_unnamed(shown: Previous, groups: Sequence[tuple[str, ...]]) -> Previous:
+    """With the groups that the run had and did not name, which it showed nowhere."""
+    listed = set(shown.groups)
+    unnamed = tuple(group for group in groups if group not in listed)
+
+    def longer(array: NDArray[Any]) -> NDArray[Any]:
+        return np.concatenate([array, np.zeros((len(unnamed), array.shape[1]), array.dtype)])
+
+    counts = (longer(part) for part in (shown.tp, shown.fp, shown.fn, shown.tn))
+    return Previous((*shown.groups, *unnamed), longer(shown.shown), *counts)
+
+
 def _shown_before(rows: pa.Table, attribute: Attribute, values: NDArray[np.float64]) -> Previous:
+    import pyarrow.compute as pc
+
+    rows = rows.filter(pc.invert(pc.ends_with(rows["group_value"], TOO_SMALL)))
     by_name = dict(zip(attribute.groups, attribute.cells, strict=True))
     encoded = rows["group_value"].combine_chunks().dictionary_encode()
     if hasattr(encoded, "chunk"):

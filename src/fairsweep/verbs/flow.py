@@ -9,7 +9,7 @@ import numpy as np
 
 from fairsweep.core.thinning import hidden_columns
 from fairsweep.engines.protocol import RowsOf
-from fairsweep.groups import OVERALL
+from fairsweep.groups import OVERALL, too_small_to_name
 
 Row = dict[str, Any]
 Columns = dict[str, RowsOf]
@@ -46,9 +46,22 @@ def _input(rows: Sequence[Row], minimum: int) -> list[Row]:
         table = [everybody, *map(_columns, groups.values())]
         hidden = _hidden(table, minimum)
         totals = not any(RowsOf.pooled(columns.values()).is_few(minimum) for columns in table)
-        for steps in groups.values():
-            found += _steps(steps, hidden, totals=totals)
+        shown = {group: _steps(steps, hidden, totals=totals) for group, steps in groups.items()}
+        small = [] if attribute == OVERALL else [group for group, steps in groups.items() if _is_small(steps, minimum)]
+        found += [row for group, steps in shown.items() if group not in small for row in steps]
+        found += _unnamed([shown[group] for group in small])
     return found
+
+
+def _is_small(steps: Sequence[Row], minimum: int) -> bool:
+    """Whether a group has rows, of fewer members than the minimum at every step."""
+    return RowsOf.pooled(_columns(steps).values()).is_few(minimum)
+
+
+def _unnamed(groups: Sequence[Sequence[Row]]) -> list[Row]:
+    """The steps of groups that are too small to name, without figures and once for all of them."""
+    nothing = {"group_value": too_small_to_name(len(groups)), "rows_in": None, "rows_out": None, "events": None}
+    return [row | nothing for row in groups[0]] if groups else []
 
 
 def _columns(steps: Sequence[Row]) -> Columns:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fairsweep.verbs.audit import AuditOptions
 
 # Raised whenever the same input and config give other results than before.
-SEMANTICS_VERSION = 3
+SEMANTICS_VERSION = 4
 UNNAMED = "unknown"
 UNPINNED = "unpinned"
 

@@ -68,7 +68,11 @@ def _reference_problems(assessment: Assessment) -> list[Problem]:
     return [
         Problem(
             f"the reference of {attribute.name}", f"{quoted(attribute.reference)}, which no row has",
-            "a group of the input or of `values`", did_you_mean(attribute.reference or "", attribute.groups),
+            "a group of the input or of `values`",
+            did_you_mean(
+                attribute.reference or "",
+                [g for g in attribute.groups if g not in assessment.unnamed_groups.get(attribute.name, ())],
+            ),
         )
         for attribute in assessment.without_reference()
     ]  # fmt: skip

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from fairsweep.groups import too_small_to_name
 
 if TYPE_CHECKING:
     from fairsweep.verbs.assessment import Assessment
@@ -20,7 +23,8 @@ def warnings(assessment: Assessment) -> list[str]:
         values = declared.get(attribute.name)
         extra = [group for group in attribute.groups if values is not None and group not in (*values, "unknown")]
         if attribute.single and extra:
-            found.append(f"{attribute.name}: {len(extra)} group(s) not in its declared values: {', '.join(extra[:10])}")
+            listed = _listed(assessment, attribute.name, extra)
+            found.append(f"{attribute.name}: {len(extra)} group(s) not in its declared values: {listed}")
     return [*found, *_of_units(assessment), *_of_mix(assessment)]
 
 
@@ -53,9 +57,17 @@ def _of_mix(assessment: Assessment) -> list[str]:
         far = [g for g in sorted(declared) if _differs(there.get(g, 0.0), declared[g], assessment.state.rows_used)]
         far += [g for g in sorted({*there} - {*declared}) if there[g] > NEW_SHARE]
         if far:
-            told = ", ".join(far[:10])
-            found.append(f"{attribute.name}: the mix differs from the training population's declared: {told}")
+            listed = _listed(assessment, attribute.name, far)
+            found.append(f"{attribute.name}: the mix differs from the training population's declared: {listed}")
     return found
+
+
+def _listed(assessment: Assessment, attribute: str, groups: Sequence[str]) -> str:
+    """The first groups that may be named, and how many may not."""
+    unnamed = assessment.unnamed_groups.get(attribute, frozenset())
+    named = [group for group in groups if group not in unnamed]
+    small = len(groups) - len(named)
+    return ", ".join([*named[:10], *([too_small_to_name(small)] if small else [])])
 
 
 def _differs(share: float, declared: float, rows: int) -> bool:
