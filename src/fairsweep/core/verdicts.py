@@ -239,15 +239,20 @@ def _named(
     return names.astype(object)
 
 
+def by_family(families: Sequence[Family]) -> dict[Family, IntArray]:
+    """The places of the members of each family, in the order of their first members."""
+    members: dict[Family, list[int]] = {}
+    for place, family in enumerate(families):
+        members.setdefault(family, []).append(place)
+    return {family: np.array(places, dtype=np.int64) for family, places in members.items()}
+
+
 def _adjusted(p: FloatArray, families: Sequence[Family]) -> tuple[FloatArray, NDArray[np.bool_], IntArray]:
     """The p-values corrected within their families, which follow from their own p, and how many were tested."""
     adjusted, sizes = np.full(p.shape, np.nan), np.zeros(p.shape, dtype=np.int64)
     own = np.ones(p.shape, dtype=bool)
-    members: dict[Family, list[int]] = {}
-    for place, family in enumerate(families):
-        members.setdefault(family, []).append(place)
-    for family, places in members.items():
-        tested = [place for place in places if not np.isnan(p[place])]
+    for family, places in by_family(families).items():
+        tested = places[~np.isnan(p[places])]
         sizes[places] = len(tested)
         adjusted[tested] = _CORRECTIONS[family.correction](p[tested])
         own[tested] = adjusted[tested] == np.minimum(_FACTORS[family.correction](p[tested]) * p[tested], 1.0)

@@ -105,7 +105,8 @@ class Disclosure:
         """The refused and unscored rows that may be told."""
         if not self.minimum:
             return list(tallies)
-        return [tally for tally in tallies if (tally.reason, tally.label) in self.lines[tally.attribute]]
+        # The scan also tallies combinations that a search asks for and nobody listed: of these nothing is reported.
+        return [tally for tally in tallies if (tally.reason, tally.label) in self.lines.get(tally.attribute, ())]
 
     def tells_rows(self, column: str) -> bool:
         """Whether a number of rows in the run record may be told."""

@@ -201,15 +201,15 @@ class Judged:
 
     def _adjusted(self, shown: NDArray[np.bool_]) -> FloatArray:
         """The adjusted p-values but for those that may follow from the p of a group that is not shown."""
-        others_hidden = np.array([not shown[self._by_family[family]].all() for family in self.families], dtype=bool)
+        others_hidden = np.zeros(len(shown), dtype=bool)
+        for places in self._by_family:
+            others_hidden[places] = not shown[places].all()
         return np.where(others_hidden & ~self.verdicts.p_is_own, np.nan, self.verdicts.p_adjusted)
 
     @cached_property
-    def _by_family(self) -> dict[Family, list[int]]:
-        found: dict[Family, list[int]] = {}
-        for place, family in enumerate(self.families):
-            found.setdefault(family, []).append(place)
-        return found
+    def _by_family(self) -> list[IntArray]:
+        """The places of the groups of each family."""
+        return list(verdicts.by_family(self.families).values())
 
     def _standing(self) -> Columns:
         """Where a group is high whether others of its attribute are low, and how many flags the low ones lack."""
