@@ -231,12 +231,9 @@ def _named(
 ) -> ObjectArray:
     """What holds first: not assessed, breach, proven acceptable, or the side that the value is on."""
     breach, beyond_unproven, within_unproven, within, not_assessed = VERDICT_ORDER[rule.flag_is]
-    names = np.select(
-        [~assessed, p_breach < rule.alpha, p_acquit < rule.alpha, beyond],
-        [not_assessed, breach, within, beyond_unproven],
-        default=within_unproven,
-    )
-    return names.astype(object)
+    names = np.array([not_assessed, breach, within, beyond_unproven, within_unproven], dtype=object)
+    first = np.select([~assessed, p_breach < rule.alpha, p_acquit < rule.alpha, beyond], range(4), default=4)
+    return np.asarray(names[first], dtype=object)
 
 
 def by_family(families: Sequence[Family]) -> dict[Family, IntArray]:

@@ -249,16 +249,15 @@ class Assessment:
     @cached_property
     def _names(self) -> tuple[list[str], list[str], list[verdicts.Family]]:
         """Attribute, group and family of every group, everybody first."""
-        pairs = [(attribute, group) for attribute in self.attributes for group in attribute.groups]
-        families = [
-            verdicts.OVERALL
-            if attribute.name == OVERALL
-            else verdicts.Family.of_attribute(attribute.name)
-            if attribute.single
-            else verdicts.INTERSECTIONS
-            for attribute, _ in pairs
-        ]
-        return [attribute.name for attribute, _ in pairs], [group for _, group in pairs], families
+        names: list[str] = []
+        groups: list[str] = []
+        families: list[verdicts.Family] = []
+        for attribute in self.attributes:
+            size = len(attribute.groups)
+            names += [attribute.name] * size
+            groups += attribute.groups
+            families += [_family_of(attribute)] * size
+        return names, groups, families
 
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
@@ -379,3 +378,10 @@ class Assessment:
 
         least = self.spec.discover.minimum_events
         return searched(self.spec.searched, least, self.state.histograms, self.judged, self.disclosure.minimum)
+
+
+def _family_of(attribute: Attribute) -> verdicts.Family:
+    """What the groups of an attribute are corrected with."""
+    if attribute.name == OVERALL:
+        return verdicts.OVERALL
+    return verdicts.Family.of_attribute(attribute.name) if attribute.single else verdicts.INTERSECTIONS

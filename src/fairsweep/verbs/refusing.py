@@ -106,6 +106,8 @@ def _group_problems(assessment: Assessment) -> list[Problem]:
     for tally in assessment.state.tallies:
         if tally.attribute in reported and tally.reason in REFUSAL_REASONS and not _groupless(tally):
             refused[tally.attribute, tally.group_value] += tally.n
+    if not refused:
+        return []
     kept = assessment.rows_by_group()
     limit = assessment.spec.limits.maximum_refused_share_per_group
     found = []
