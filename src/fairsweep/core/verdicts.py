@@ -238,10 +238,14 @@ def _named(
 
 def by_family(families: Sequence[Family]) -> dict[Family, IntArray]:
     """The places of the members of each family, in the order of their first members."""
-    members: dict[Family, list[int]] = {}
-    for place, family in enumerate(families):
-        members.setdefault(family, []).append(place)
-    return {family: np.array(places, dtype=np.int64) for family, places in members.items()}
+    members: dict[Family, list[IntArray]] = {}
+    start = 0
+    # The groups of an attribute stand together, so that whole stretches are of one family.
+    for end in range(1, len(families) + 1):
+        if end == len(families) or families[end] is not families[start]:
+            members.setdefault(families[start], []).append(np.arange(start, end))
+            start = end
+    return {family: np.concatenate(places) for family, places in members.items()}
 
 
 def _adjusted(p: FloatArray, families: Sequence[Family]) -> tuple[FloatArray, NDArray[np.bool_], IntArray]:

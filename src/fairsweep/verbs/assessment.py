@@ -101,6 +101,16 @@ class Assessment:
         here = isinstance(attribute.histogram, ScoreHistogram) or not self.disclosure.minimum
         return here and len(attribute.groups) <= self.spec.limits.full_sweep_groups
 
+    @property
+    def result_rows(self) -> int:
+        """How many rows the result tables that this process makes have, before any is left out."""
+        size, cutoffs = self.spec.result_size, len(self.grid)
+        held = sum(len(h.cell) for h in self.state.histograms if isinstance(h, ScoreHistogram))
+        swept = (cutoffs if isinstance(a.histogram, ScoreHistogram) else 0 for a in self.attributes)
+        return held + sum(
+            size.rows(a.histogram.attributes, len(a.groups), n) for a, n in zip(self.attributes, swept, strict=True)
+        )
+
     def conditions(self) -> dict[str, int]:
         """How many groups meet each condition of `--fail-on` at any operating point, whatever of them is shown."""
         each = [judged.conditions() for judged in self.judged]
@@ -305,7 +315,7 @@ class Assessment:
         if self.spec.score_kind != "probability" or self.units.weight_kind is not None:
             return None
         of_events, of_non_events = (
-            np.concatenate([a.dense(name).sum(axis=1) for a in self.attributes]) for name in SCORE_MEASURES[:2]
+            np.concatenate([a.between(name, ())[:, 0] for a in self.attributes]) for name in SCORE_MEASURES[:2]
         )
         expected: FloatArray = (of_events + of_non_events) / BILLION
         return expected

@@ -298,7 +298,9 @@ def _margins_are_safe(attribute: Attribute, points: Sequence[int], minimum: int)
         rows = attribute.rows_at(points)
         margins = [rows.flagged, rows.events, rows.n - rows.flagged, rows.n - rows.events]
     else:
-        people = clusters.MemberCounts.of({name: attribute.dense(name) for name in MEMBER_MEASURES})[:, list(points)]
+        rising = sorted(points)
+        people = clusters.MemberCounts.of({name: attribute.between(name, rising) for name in MEMBER_MEASURES})
+        people = people[:, np.searchsorted(rising, points)]
         # Of a margin's members at least those of the larger of its two parts are known to differ.
         pairs = (("tp", "fp"), ("tp", "fn"), ("fn", "tn"), ("fp", "tn"))
         margins = [np.maximum(getattr(people, one), getattr(people, other)) for one, other in pairs]
