@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ def checksum(table: pa.Table) -> Checksum:
         TypeError: when a column is of another type.
     """
     total = 0
-    for block in table.combine_chunks().to_batches(max_chunksize=_BLOCK_ROWS):
+    for block in table.to_batches(max_chunksize=_BLOCK_ROWS):
         rows = np.zeros(block.num_rows, dtype=np.uint64)
         for name, column in zip(block.schema.names, block.columns, strict=True):
             rows += _mixed(_hashes(column) ^ _text_hash(name))
@@ -68,8 +69,9 @@ def by_run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The checksums of each batch's rows by their `run_id`: the columns `PARTS`."""
     for batch in batches:
         rows = pa.Table.from_batches([batch])
-        for run_id in pc.unique(rows["run_id"]).to_pylist():
-            part = checksum(rows.filter(pc.equal(rows["run_id"], run_id)))
+        ids = pc.unique(rows["run_id"]).to_pylist()
+        for run_id in ids:
+            part = checksum(rows if len(ids) == 1 else rows.filter(pc.equal(rows["run_id"], run_id)))
             yield pa.RecordBatch.from_pylist([{"run_id": run_id, **part._asdict()}])
 
 
@@ -92,6 +94,7 @@ def _mixed(values: UInt64) -> UInt64:
     return mixed
 
 
+@lru_cache(maxsize=1 << 18)
 def _text_hash(text: str) -> np.uint64:
     return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
 
@@ -99,6 +102,8 @@ def _text_hash(text: str) -> np.uint64:
 def _hashes(column: pa.Array) -> UInt64:
     """One number for each value; equal values have equal numbers."""
     kind = column.type
+    if len(column) and column.null_count == len(column):
+        return np.array([_NULL])  # one for all: most columns of most rows are NULL
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         values = _list_hashes(column)
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
@@ -132,11 +137,20 @@ def _double_bits(column: pa.Array) -> UInt64:
 
 def _string_hashes(column: pa.Array) -> UInt64:
     """Only the distinct values are hashed: result tables repeat a few names a million times."""
+    if not pa.types.is_dictionary(column.type) and _is_constant(column):
+        return np.array([_text_hash(column[0].as_py())])
     coded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
     levels = [_NULL if value is None else _text_hash(value) for value in coded.dictionary.to_pylist()]
     lookup = np.array([*levels, _NULL], dtype=np.uint64)
     codes: UInt64 = lookup[coded.indices.fill_null(len(levels)).to_numpy(zero_copy_only=False)]
     return codes
+
+
+def _is_constant(column: pa.Array) -> bool:
+    """Whether every text is the same, as far as a look at the bytes tells: runs, models and windows are."""
+    if len(column) < 2 or column.null_count or column[0] != column[len(column) - 1] or column[0] != column[1]:
+        return False
+    return bool(pc.all(pc.equal(column, column[0])).as_py())
 
 
 def _list_hashes(column: pa.Array) -> UInt64:

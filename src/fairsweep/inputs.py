@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from fairsweep.specs.sections import InputSpec
 
 LONGEST_HEADER = 1_000_000
+# A line is held whole, several times over; one that is longer is no row, and a small packed file can hold gigabytes.
+LONGEST_LINE = 1 << 24
 _BLOCK = 1 << 16
+_LINE_END = re.compile(rb"[\r\n]")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What takes the place of bytes that are no UTF-8; different names would become one.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -174,22 +177,92 @@ def _reading(path: Path) -> Iterator[BinaryIO]:
 
 def _lines(path: Path, stream: BinaryIO) -> Iterator[str]:
     """The first lines as text; however long the file, little more than the header is read."""
-    held, read = stream.read(_BLOCK).removeprefix(BYTE_ORDER_MARK), 0
+    held, start = stream.read(_BLOCK).removeprefix(BYTE_ORDER_MARK), 0
+    read = len(held)
     while True:
-        found = re.search(rb"[\r\n]", held)
+        found = _LINE_END.search(held, start)
         if found:
-            yield held[: found.start()].decode()
-            held = held[found.end() :]
+            yield held[start : found.start()].decode()
+            start = found.end()
             continue
-        read += len(held)
         more = stream.read(_BLOCK)
         if not more:
-            yield held.decode()
+            yield held[start:].decode()
             return
         if read > LONGEST_HEADER:
-            found_text = f"a first line of more than {LONGEST_HEADER:,} bytes"
+            found_text = f"no header within the first {LONGEST_HEADER:,} bytes"
             raise _wrong_header(path, found_text, "CSV with a header", "check input.format")
-        held += more
+        held, start = held[start:] + more, 0
+        read += len(more)
+
+
+def refuse_long_lines(files: Sequence[Path]) -> None:
+    """Refuse text files with a line that is longer than a row may be, for readers that would hold it whole.
+
+    Of a plain file only as much is read as shows that no line can be too long; a packed one is read to its end.
+
+    Raises:
+        DataRefusedError: naming the first such line.
+        UsageError: where a file cannot be read.
+    """
+    for file in files:
+        if file.suffix != ".gz" and file.stat().st_size <= LONGEST_LINE:
+            continue
+        with _reading(file) as stream:
+            if file.suffix != ".gz" and _has_line_ends(stream, file.stat().st_size):
+                continue
+            stream.seek(0)
+            place = _long_line(stream)
+        if place is not None:
+            raise long_line(file, line_at(file, place))
+
+
+def _has_line_ends(stream: BinaryIO, size: int) -> bool:
+    """Whether every half of the longest line's length has a line end, so that no line can be longer."""
+    half = LONGEST_LINE // 2
+    for start in range(0, size - half, half):
+        stream.seek(start)
+        read = 0
+        while read < half and (block := stream.read(min(_BLOCK, half - read))):
+            if _LINE_END.search(block):
+                break
+            read += len(block)
+        else:
+            return False
+    return True
+
+
+def _long_line(stream: BinaryIO) -> int | None:
+    """Where the first line begins that is too long."""
+    place = begin = 0
+    while block := stream.read(_BLOCK):
+        # Blocks are far shorter than the longest line: only the line that a block ends may be too long.
+        first = _LINE_END.search(block)
+        if place + (first.start() if first else len(block)) - begin > LONGEST_LINE:
+            return begin
+        if first:
+            begin = place + max(block.rfind(b"\n"), block.rfind(b"\r")) + 1
+        place += len(block)
+    return None
+
+
+def line_at(path: Path, place: int) -> int:
+    """The number of the line that begins at a place of a text file."""
+    lines, after_return, left = 1, False, place
+    with _reading(path) as stream:
+        while left and (block := stream.read(min(_BLOCK, left))):
+            left -= len(block)
+            lines += block.count(b"\n") + block.count(b"\r") - block.count(b"\r\n")
+            lines -= after_return and block.startswith(b"\n")
+            after_return = block.endswith(b"\r")
+    return lines
+
+
+def long_line(path: Path, number: int) -> DataRefusedError:
+    """The refusal of a file for a line of it; what the line says is not quoted."""
+    found = f"more than {LONGEST_LINE:,} bytes long"
+    step = "check what wrote the file: line ends may be missing"
+    return DataRefusedError(Problem(f"input {quoted(path)}: line {number:,}", found, "a row in each line", step))
 
 
 def parquet_columns(file: Path) -> tuple[SourceColumn, ...]:

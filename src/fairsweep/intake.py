@@ -31,6 +31,7 @@ from fairsweep.expressions import (
 
 if TYPE_CHECKING:
     from fairsweep.specs.audit import AttributeSpec, AuditSpec
+    from fairsweep.specs.results import ResultSize
 
 UNKNOWN = "unknown"
 # Weights are kept in millionths.
@@ -97,6 +98,7 @@ class Intake:
         weight: a DOUBLE within bounds wherever no rule holds; None where rows weigh the same.
         once: whether a member who is there again is refused.
         score_sums: whether scores are summed, for calibration.
+        results: what the number of rows of the result tables depends on; None where nobody asks.
     """
 
     inside: Expression
@@ -113,6 +115,7 @@ class Intake:
     weight: AsNumber | None = None
     once: bool = False
     score_sums: bool = False
+    results: ResultSize | None = None
 
     @property
     def measured(self) -> bool:
@@ -177,6 +180,7 @@ def build(spec: AuditSpec, names: Sequence[str], window: Window) -> Intake:
         weight=None if columns.weight is None else AsNumber(Field(position[columns.weight])),
         once=spec.unit == "member",
         score_sums=spec.score_kind == "probability",
+        results=spec.result_size,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING
 import pyspark.sql.functions as F
 import pytest
 
+from fairsweep import inputs
 from fairsweep.engines.arrow import text_files
-from fairsweep.engines.spark.sources import CsvSource
+from fairsweep.engines.spark.sources import CsvSource, readable
+from fairsweep.errors import DataRefusedError
 from tests.local.test_text_files import HEADER, LINES, Row, rows_of
 
 if TYPE_CHECKING:
@@ -73,3 +76,27 @@ def test_a_row_of_very_many_fields_is_malformed(spark: SparkSession, tmp_path: P
     (tmp_path / "wide.csv").write_bytes(HEADER + b"," * 30_000 + b"\n0.9,1,A\n")
     expected = Counter({(True, None, None, None): 1, (False, "0.9", "1", "A"): 1})
     assert spark_rows(spark, tmp_path)["wide.csv"] == expected == Counter(rows_of(tmp_path / "wide.csv"))
+
+
+@pytest.mark.parametrize("name", ["scores.csv.gz", pytest.param("scores.csv", marks=pytest.mark.slow)])
+def test_a_line_that_is_too_long_is_refused_before_spark_holds_it(
+    spark: SparkSession, name: str, tmp_path: Path
+) -> None:
+    content = b"score,label,race\n0.9,1,A\n0.9,1," + b"secret " * 3_000_000 + b"\n0.9,1,B\n"
+    (tmp_path / name).write_bytes(gzip.compress(content, 1) if name.endswith(".gz") else content)
+    with pytest.raises(DataRefusedError, match="line 3") as refusal:
+        CsvSource(spark, str(tmp_path / name)).rows([0])
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_field_that_only_spark_finds_too_long_is_not_quoted(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that only Spark reaches are not looked at before: its own bound of a field holds."""
+    monkeypatch.setattr(inputs, "refuse_long_lines", lambda files: None)
+    path = tmp_path / "scores.csv"
+    path.write_bytes(b"score,label,race\n0.9,1," + b"secret " * 3_000_000 + b"\n")
+    with pytest.raises(DataRefusedError, match="field of more than 16,777,216 characters") as refusal, readable("it"):
+        CsvSource(spark, str(path)).rows([0, 2]).collect()
+    assert "secret" not in str(refusal.value)
+    assert refusal.value.__cause__ is None

@@ -283,3 +283,18 @@ def test_scalars_and_arrays_of_any_shape_give_the_same_figures() -> None:
         t, p, n = int(tp[place]), int(fp[place]), int(fn[place])
         alone = np.array([*bonett_price(t, p, n), score_statistic(t, p, n, 0.8), *wilson(t, t + n)])
         assert np.array_equal(together[(slice(None), *place)], alone, equal_nan=True)
+
+
+def test_ratios_that_are_equal_have_the_limits_that_each_has_alone() -> None:
+    """Many small groups have few different counts, whose limits are found once."""
+    rng = np.random.default_rng(4)
+    n1 = rng.integers(0, 6, 5_000)
+    x1 = (n1 * rng.random(5_000)).astype(np.int64)
+    together = koopman_ratio(x1, n1, 5_000 - x1, 20_000 - n1)
+    few = slice(0, 300)
+    alone = koopman_ratio(x1[few], n1[few], 5_000 - x1[few], 20_000 - n1[few])
+    for limit, expected in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(limit[few], expected)
+    square = koopman_ratio(x1.reshape(50, 100), n1.reshape(50, 100), 5_000, 20_000)
+    for limit, expected in zip(square, koopman_ratio(x1, n1, 5_000, 20_000), strict=True):
+        np.testing.assert_array_equal(limit.reshape(-1), expected)

@@ -50,7 +50,11 @@ class Comparison:
 
 
 def compare(
-    metric: Metric, group: ConfusionCounts, other: ConfusionCounts, evidence: tuple[Evidence, Evidence] | None
+    metric: Metric,
+    group: ConfusionCounts,
+    other: ConfusionCounts,
+    evidence: tuple[Evidence, Evidence] | None,
+    where: NDArray[np.bool_] | None = None,
 ) -> Comparison:
     """Compare a metric of groups with its value elsewhere.
 
@@ -64,16 +68,17 @@ def compare(
         other: counts of what they are compared with, of a shape that broadcasts to the groups'.
         evidence: what the intervals of the two rest on, see `precision.evidence`; None where the two share people,
             as a group and everybody do: the intervals are of independent rates.
+        where: which groups have intervals; all by default. The limits of ratios take most of the time.
     """
     value, group_status = metric.evaluate(group)
     other_value, other_status = metric.evaluate(other)
     status = np.where(group_status != DEFINED, group_status, other_status)
-    status = np.where((status == DEFINED) & (other_value == 0), metric.numerator.zero, status)
+    status[(status == DEFINED) & (other_value == 0)] = metric.numerator.zero
     ratio = np.full(group.shape, np.nan)
     np.divide(value, other_value, out=ratio, where=status == DEFINED)
     difference = value - other_value
     nothing = _unknown(group), _unknown(group)
-    ratio_limits, difference_limits = nothing if evidence is None else _limits(metric, *evidence, nothing)
+    ratio_limits, difference_limits = nothing if evidence is None else _limits(metric, *evidence, nothing, where)
     ratio_low, ratio_high = (np.where(np.isnan(ratio), np.nan, limit) for limit in ratio_limits)
     low, high = (np.where(np.isnan(difference), np.nan, limit) for limit in difference_limits)
     return Comparison(ratio, ratio_low, ratio_high, difference, low, high, status)
@@ -92,12 +97,18 @@ def worst_pair(metric: Metric, names: Sequence[str], groups: ConfusionCounts) ->
         defined for fewer than two groups.
     """
     value, status = metric.evaluate(groups)
-    known = [place for place in range(len(names)) if status[place] == DEFINED]
+    known = np.flatnonzero(status == DEFINED)
     if len(known) < 2:
         return None
-    lowest = min(known, key=lambda place: (value[place], names[place]))
-    highest = min((place for place in known if place != lowest), key=lambda place: (-value[place], names[place]))
+    lowest = _first(known[value[known] == value[known].min()], names)
+    others = known[known != lowest]
+    highest = _first(others[value[others] == value[others].max()], names)
     return lowest, highest
+
+
+def _first(places: NDArray[np.int64], names: Sequence[str]) -> int:
+    """The place whose name comes first."""
+    return int(min(places.tolist(), key=lambda place: names[place]))
 
 
 def _unknown(counts: ConfusionCounts) -> Limits:
@@ -106,14 +117,32 @@ def _unknown(counts: ConfusionCounts) -> Limits:
     return nothing, nothing
 
 
-def _limits(metric: Metric, group: Evidence, other: Evidence, nothing: tuple[Limits, Limits]) -> tuple[Limits, Limits]:
+def _limits(
+    metric: Metric,
+    group: Evidence,
+    other: Evidence,
+    nothing: tuple[Limits, Limits],
+    where: NDArray[np.bool_] | None = None,
+) -> tuple[Limits, Limits]:
     """The limits of the ratio and of the difference of two independent groups."""
+    if where is not None and not where.all():
+        some = tuple(one[where] for one in group), tuple(one[where] for one in other)
+        none = np.full(int(where.sum()), np.nan)
+        found = _limits(metric, *some, ((none, none), (none, none)))
+        return _spread(found[0], where), _spread(found[1], where)
     if metric.interval == "proportion":
         rates = (group[0], group[1], other[0], other[1])
         return koopman_ratio(*rates), newcombe_difference(*rates)
     if metric.interval == "paired_ratio":
         return gbe_ratio(group, other), nothing[1]  # type: ignore[arg-type]
     return nothing
+
+
+def _spread(limits: Limits, where: NDArray[np.bool_]) -> Limits:
+    """Limits of some groups as limits of all: the others have none."""
+    low, high = np.full((2, len(where)), np.nan)
+    low[where], high[where] = limits
+    return low, high
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,8 @@ class ScoreHistogram:
         Raises:
             ValueError: when an attribute is not one of this histogram's.
         """
+        if attributes == self.attributes:
+            return self
         places = [self.attributes.index(name) for name in attributes]
         coarse = [tuple(cell[i] for i in places) for cell in self.cells]
         lost = clusters.MEASURES if set(attributes) != set(self.attributes) else ()
@@ -144,6 +146,19 @@ class ScoreHistogram:
         whole = np.zeros((len(self.cells), len(self.grid) + 2), dtype=np.int64)
         whole[self.cell, self.bucket - UNSCORED_BUCKET] = measure
         return whole[:, 1:]
+
+    def between(self, name: str, cutoff_indices: Sequence[int]) -> IntArray:
+        """A measure of every cell between some rising cutoffs, `[cells, cutoffs + 1]`, without the unscored.
+
+        It is what `dense` gives where there are no other cutoffs, without an array of all that there are.
+        """
+        measure = self.measures[name] if name in self.measures else getattr(self, name)
+        scored = self.bucket > UNSCORED_BUCKET
+        sums = np.zeros((len(self.cells), len(cutoff_indices) + 1), dtype=np.int64)
+        # Bucket b holds what cutoffs 0 to b - 1 flag.
+        place = np.searchsorted(np.asarray(cutoff_indices, dtype=np.int64), self.bucket[scored], side="left")
+        np.add.at(sums, (self.cell[scored], place), measure[scored])
+        return sums
 
     def weighted(self) -> ScoreHistogram:
         """The same histogram with the weights of events and non-events, in millionths, in the place of their rows."""

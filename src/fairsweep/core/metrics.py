@@ -93,8 +93,10 @@ class Metric:
         numerator, denominator = self.numerator.of(counts), self.denominator.of(counts)
         value = np.full(counts.shape, np.nan)
         np.divide(numerator, denominator, out=value, where=denominator != 0)
-        status = np.where(denominator != 0, DEFINED, self.denominator.zero).astype(object)
-        return value, np.where(self.population.of(counts) != 0, status, EMPTY)
+        # A million rows share these three texts.
+        names = np.array([DEFINED, self.denominator.zero, EMPTY], dtype=object)
+        which = np.where(self.population.of(counts) == 0, 2, np.where(denominator != 0, 0, 1))
+        return value, np.asarray(names[which], dtype=object)
 
     @property
     def sql(self) -> str:

@@ -60,6 +60,9 @@ def rounded_gbe(
         margins_safe: `[groups, points]`, where the four margins hold enough members; by default of rows.
     """
     at = list(points)
+    if not at:
+        nothing = np.full((len(shown), 0), np.nan)
+        return Rounded(nothing, nothing)
     flagged, events, n = counts.flagged, counts.events[:, :1], counts.n[:, :1]
     if margins_safe is None:
         margins = (flagged[:, at], n - flagged[:, at], events, n - events)

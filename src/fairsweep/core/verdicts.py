@@ -231,23 +231,29 @@ def _named(
 ) -> ObjectArray:
     """What holds first: not assessed, breach, proven acceptable, or the side that the value is on."""
     breach, beyond_unproven, within_unproven, within, not_assessed = VERDICT_ORDER[rule.flag_is]
-    names = np.select(
-        [~assessed, p_breach < rule.alpha, p_acquit < rule.alpha, beyond],
-        [not_assessed, breach, within, beyond_unproven],
-        default=within_unproven,
-    )
-    return names.astype(object)
+    names = np.array([not_assessed, breach, within, beyond_unproven, within_unproven], dtype=object)
+    first = np.select([~assessed, p_breach < rule.alpha, p_acquit < rule.alpha, beyond], range(4), default=4)
+    return np.asarray(names[first], dtype=object)
+
+
+def by_family(families: Sequence[Family]) -> dict[Family, IntArray]:
+    """The places of the members of each family, in the order of their first members."""
+    members: dict[Family, list[IntArray]] = {}
+    start = 0
+    # The groups of an attribute stand together, so that whole stretches are of one family.
+    for end in range(1, len(families) + 1):
+        if end == len(families) or families[end] is not families[start]:
+            members.setdefault(families[start], []).append(np.arange(start, end))
+            start = end
+    return {family: np.concatenate(places) for family, places in members.items()}
 
 
 def _adjusted(p: FloatArray, families: Sequence[Family]) -> tuple[FloatArray, NDArray[np.bool_], IntArray]:
     """The p-values corrected within their families, which follow from their own p, and how many were tested."""
     adjusted, sizes = np.full(p.shape, np.nan), np.zeros(p.shape, dtype=np.int64)
     own = np.ones(p.shape, dtype=bool)
-    members: dict[Family, list[int]] = {}
-    for place, family in enumerate(families):
-        members.setdefault(family, []).append(place)
-    for family, places in members.items():
-        tested = [place for place in places if not np.isnan(p[place])]
+    for family, places in by_family(families).items():
+        tested = places[~np.isnan(p[places])]
         sizes[places] = len(tested)
         adjusted[tested] = _CORRECTIONS[family.correction](p[tested])
         own[tested] = adjusted[tested] == np.minimum(_FACTORS[family.correction](p[tested]) * p[tested], 1.0)

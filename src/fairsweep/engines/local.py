@@ -17,7 +17,7 @@ from fairsweep.engines import measuring, states
 from fairsweep.engines.arrow.cells import TooManyCellsError
 from fairsweep.engines.arrow.judging import Judge, finished
 from fairsweep.engines.arrow.kernel import Counter, sample
-from fairsweep.engines.probing import refuse_above, too_large_for_one_process
+from fairsweep.engines.probing import refuse_above, refuse_results, too_large_for_one_process
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
 from fairsweep.errors import DataRefusedError
 from fairsweep.expressions import AsText, fields_of
@@ -62,6 +62,7 @@ class LocalEngine:
         # The first rows may meet few combinations, and the others many.
         choices = [states.grouping_sets(intake, joint=choice) for choice in ((True, False) if joint else (False,))]
         refuse_above(self._limits.maximum_state_rows, first.state_rows(choices[0], len(grid)), first)
+        refuse_results(intake, first, len(grid))
         for sets in choices:
             with suppress(TooManyCellsError):
                 counts = self._counts(pieces, intake, grid, sets)
@@ -78,6 +79,7 @@ class LocalEngine:
         sets = measuring.grouping_sets(intake)
         first = sample(pieces, intake, grid)
         refuse_above(self._limits.maximum_state_rows, first.state_rows(sets, len(grid)), first)
+        refuse_results(intake, first, len(grid))
         workers = self._workers(pieces)
         judges = [Judge(intake, grid, sets, workers * PARTS_PER_WORKER) for _ in range(workers)]
         try:

@@ -16,6 +16,7 @@ from fairsweep.engines.mixed_radix import LARGEST_KEY
 from fairsweep.errors import DataRefusedError, Problem
 
 if TYPE_CHECKING:
+    from fairsweep.intake import Intake
     from fairsweep.specs.sections import LimitsSpec
 
 Codes = NDArray[np.int64]
@@ -61,6 +62,12 @@ class Sample(NamedTuple):
             total -= combinations * expm1(-rows / combinations)
         return round(total)
 
+    def cells(self, positions: Sequence[int]) -> int:
+        """About how many cells some attributes have; those met where nobody knows how many rows are to come."""
+        sizes = _sizes(self._cells(positions))
+        to_come = max((self.rows_input or 0) - len(self.bucket), 0)
+        return round(min(_classes(sizes), len(sizes) + to_come))
+
     def _cells(self, positions: Sequence[int]) -> Codes:
         """A code for each row's cell."""
         cell = np.zeros(len(self.bucket), dtype=np.int64)
@@ -71,6 +78,28 @@ class Sample(NamedTuple):
                 cell = np.unique(cell, return_inverse=True)[1]
             cell = cell * volume + codes
         return cell
+
+
+def refuse_results(intake: Intake, sample: Sample, cutoffs: int) -> None:
+    """Refuse an audit whose result tables will not fit this process, before its rows are counted.
+
+    Args:
+        intake: what is asked of every row.
+        sample: the first rows.
+        cutoffs: how many cutoffs there are.
+
+    Raises:
+        DataRefusedError: with the number of rows of the result tables.
+    """
+    if intake.results is None or not sample.groups:
+        return
+    position = {name: i for i, (name, _) in enumerate(intake.groups)}
+    rows = sum(
+        intake.results.rows(names, sample.cells([position[name] for name in names]), cutoffs)
+        for names in intake.results.reported
+    )
+    seen = len(sample.bucket)
+    intake.results.refuse_above(rows, f", by the first {seen:,} of {sample.rows_input or seen:,} rows")
 
 
 def _sizes(codes: Codes) -> Codes:

@@ -21,6 +21,7 @@ from fairsweep.specs.attributes import (
 from fairsweep.specs.cutoffs import CutoffsSpec, OperatingPointSpec
 from fairsweep.specs.evidence import Discover, PrivacySpec, ScoreWord, TrainingPopulation, UnitWord, WeightWord
 from fairsweep.specs.faults import WrongValueError
+from fairsweep.specs.results import ResultSize
 from fairsweep.specs.scalars import Label, listed, one_of
 from fairsweep.specs.sections import (
     ColumnsSpec,
@@ -36,7 +37,7 @@ from fairsweep.specs.sections import (
 __all__ = ["AttributeSpec", "AuditSpec", "Grouping", "IntersectionSpec"]
 
 # They steer how a run counts, never what it finds, so they are no part of its fingerprint.
-_STEERING_LIMITS = {"joint_state_rows", "driver_state_rows", "maximum_state_rows"}
+_STEERING_LIMITS = {"joint_state_rows", "driver_state_rows", "maximum_state_rows", "driver_result_rows"}
 
 
 class AuditSpec(StoredConfig):
@@ -141,6 +142,14 @@ class AuditSpec(StoredConfig):
         """The cutoffs as doubles; every `fixed` cutoff has joined them."""
         fixed = [point.at for point in self.operating_points if point.at is not None]
         return self.cutoffs.grid().joined(map(float, fixed))
+
+    @property
+    def result_size(self) -> ResultSize:
+        """What the number of rows of the result tables depends on."""
+        referenced = {(a.name,) for a in self.base_attributes if a.reference is not None}
+        reported = {grouping.attributes: grouping.attributes in referenced for grouping in self.groupings}
+        limits = self.limits
+        return ResultSize(reported, len(self.operating_points), limits.full_sweep_groups, limits.driver_result_rows)
 
     def fingerprint_json(self) -> str:
         """The part of the config that results depend on, as canonical JSON: equal audits give equal text."""

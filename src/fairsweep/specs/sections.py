@@ -166,6 +166,7 @@ class LimitsSpec(Section):
     driver_state_rows: PositiveWholeNumber = 20_000_000
     maximum_state_rows: PositiveWholeNumber = 2_000_000_000
     full_sweep_groups: PositiveWholeNumber = 1_000
+    driver_result_rows: PositiveWholeNumber = 20_000_000
 
 
 class SparkSpec(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fairsweep.checksums import Checksum, by_run, combined, combined_by_run
 from fairsweep.distributed import DistributedRows
 from fairsweep.errors import Problem, StorageError, UsageError, quoted
 from fairsweep.schema import conform
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # delta-rs evaluates a table's checks only from this version of the protocol; Spark sets it by itself.
 _PROPERTIES = {"delta.minWriterVersion": "3"}
 _LOG = "_delta_log"
+_BATCH_ROWS = 1 << 16
 # delta-rs takes paths for URLs: it decodes what looks encoded, and ends the process at characters that URLs lack.
 _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\^|]")
 _CHECKED = "failed validation check"
@@ -102,9 +104,11 @@ class DeltaRsStore(Publishing):
         listed = ", ".join(f"'{run_id}'" for run_id in run_ids)
         with _told(f"table {table}"):
             stored = self._open(table)
+            whole = _with_later_columns(rows, pa.schema(stored.schema().to_arrow()))
             write_deltalake(
                 stored,
-                _with_later_columns(rows, pa.schema(stored.schema().to_arrow())),
+                # In small batches, because each is copied several times on its way to the file.
+                pa.RecordBatchReader.from_batches(whole.schema, whole.to_batches(max_chunksize=_BATCH_ROWS)),
                 mode="overwrite",
                 predicate=f"run_id IN ({listed})",
                 target_file_size=publishing.FILE_BYTES,
@@ -118,6 +122,17 @@ class DeltaRsStore(Publishing):
             return records.filter(pc.is_in(records.column("run_id"), value_set=ids))
         with _told(f"table {table}"):
             return conform(TABLES[table], self._rows(table, ids).to_table())
+
+    def checksums(self, table: str, rows: Mapping[str, int]) -> dict[str, Checksum]:
+        """The checksums of runs in a result table, from its rows, batch by batch: they may be millions."""
+        with _told(f"table {table}"):
+            batches = self._rows(table, pa.array(list(rows), pa.string())).to_batches(
+                batch_size=_BATCH_ROWS, batch_readahead=2, fragment_readahead=1
+            )
+            wanted = (conform(TABLES[table], pa.Table.from_batches([batch])) for batch in batches if batch.num_rows)
+            parts = [part for one in wanted for part in by_run(one.combine_chunks().to_batches())]
+        found = combined_by_run(pa.Table.from_batches(parts)) if parts else {}
+        return {run_id: found.get(run_id, combined([])) for run_id in rows}
 
     def commit(self, changes: pa.Table) -> None:
         """In one commit on `runs`: apply the changes; a commit by anyone else since they were read is a conflict."""

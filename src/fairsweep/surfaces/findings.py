@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ _SHOWN_METRICS = (
     "group_benefit_equality_including_unscored", "selection_rate", "prevalence", "true_positive_rate",
     "false_positive_rate", "positive_predictive_value",
 )  # fmt: skip
+_COLUMNS_READ = ["attribute", "group_value", "metric", "value", "denominator"]
 
 
 @dataclass(frozen=True)
@@ -198,9 +199,13 @@ def _read_run(run: Row, tables: Tables) -> RunFinding:
 
 
 def _read_point(point: Row, tables: Tables, flag_is: FlagIs, written: Mapping[str, int]) -> PointFinding:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     name = point["operating_point"]
     metrics = _where(tables["group_metrics"], operating_point=name)
     judged = _where(metrics, metric="group_benefit_equality")
+    metrics = metrics.select(_COLUMNS_READ).filter(pc.is_in(metrics["metric"], value_set=pa.array(_SHOWN_METRICS)))
     impacts = _where(tables["disparities"], operating_point=name, metric="selection_rate")
     names = [str(attribute) for attribute in judged["attribute"].unique().to_pylist() if attribute != OVERALL]
     names.sort(key=lambda name: (SEPARATOR in name, written[name]))
@@ -254,16 +259,12 @@ def _several(judged: pa.Table) -> pa.Table:
 
 def _groups(judged: pa.Table, metrics: pa.Table) -> tuple[GroupFinding, ...]:
     """The groups of the rows judged, in their order, with the other metrics that are told of them."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     names = judged["group_value"].combine_chunks()
     wanted = pc.and_(
-        pc.is_in(metrics["metric"], value_set=pa.array(_SHOWN_METRICS)),
-        pc.and_(
-            pc.is_in(metrics["group_value"], value_set=names),
-            pc.is_in(metrics["attribute"], value_set=judged["attribute"].combine_chunks()),
-        ),
+        pc.is_in(metrics["group_value"], value_set=names),
+        pc.is_in(metrics["attribute"], value_set=pc.unique(judged["attribute"])),
     )
     rows: dict[tuple[str, str], Row] = {
         (row["group_value"], row["metric"]): row for row in metrics.filter(wanted).to_pylist()
@@ -281,15 +282,15 @@ def _groups(judged: pa.Table, metrics: pa.Table) -> tuple[GroupFinding, ...]:
 
 def _disparate_impact(impacts: pa.Table, metrics: pa.Table, flag_is: FlagIs) -> DisparateImpact | None:
     """The group furthest from the reference in the harmful direction; without a reference the worst pair."""
+    import pyarrow.compute as pc
+
     for comparator in ("reference", "worst_pair"):
-        rows: Sequence[Row] = [
-            row
-            for row in _where(impacts, comparator=comparator).to_pylist()
-            if row["ratio"] is not None and row["group_value"] != row["compared_group"]
-        ]
-        if rows:
-            sign = 1 if flag_is == "help" else -1
-            row = min(rows, key=lambda row: (sign * row["ratio"], row["group_value"]))
+        rows = _where(impacts, comparator=comparator)
+        rows = rows.filter(pc.and_(rows["ratio"].is_valid(), pc.not_equal(rows["group_value"], rows["compared_group"])))
+        if rows.num_rows:
+            direction = "ascending" if flag_is == "help" else "descending"
+            order = pc.sort_indices(rows, [("ratio", direction), ("group_value", "ascending")])
+            row: Row = rows.take(order[:1]).to_pylist()[0]
             rates = _where(metrics, metric="prevalence")
             return DisparateImpact(row, _value(rates, row["group_value"]), _value(rates, row["compared_group"]))
     return None
@@ -307,5 +308,7 @@ def _where(table: pa.Table, **equal: str) -> pa.Table:
 
     for column, value in equal.items():
         if column in table.column_names:
-            table = table.filter(pc.equal(table[column], value))
+            chosen = pc.equal(table[column], value)
+            # Most results are of one run and one operating point; a copy of millions of rows would be for nothing.
+            table = table if pc.all(chosen).as_py() else table.filter(chosen)
     return table

@@ -10,6 +10,8 @@ from fairsweep.core.metrics import SUPPRESSED
 from fairsweep.groups import OVERALL
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from fairsweep.surfaces.findings import Row, Tables
 
 Condition = Literal["breach", "below_floor", "not_assessed"]
@@ -44,14 +46,13 @@ def met(tables: Tables, conditions: Collection[str]) -> tuple[Met, ...]:
 
     metrics = tables["group_metrics"]
     judged = metrics.filter(pc.equal(metrics["metric"], "group_benefit_equality"))
-    columns = ["run_id", *Met._fields[1:], "verdict", "below_floor", "above_ceiling", "status"]
-    rows = judged.select(columns).to_pylist()
+    judged = judged.select(["run_id", *Met._fields[1:], "verdict", "below_floor", "above_ceiling", "status"])
     runs = tables["runs"].to_pylist() if "runs" in tables else []
     found: list[Met] = []
     for condition in CONDITIONS:
         if condition not in conditions:
             continue
-        shown = [row for row in rows if _holds(condition, row)]
+        shown = judged.filter(_holds(condition, judged)).to_pylist()
         found += [Met(condition, *(row[name] for name in Met._fields[1:])) for row in shown]
         found += [one for run in runs for one in _hidden(condition, run, shown)]
     return tuple(found)
@@ -64,11 +65,16 @@ def _hidden(condition: Condition, run: Row, shown: Sequence[Row]) -> list[Met]:
     return [Met(condition, run["model_id"], run["model_version"])] * max(n, 0)
 
 
-def _holds(condition: Condition, row: Row) -> bool:
+def _holds(condition: Condition, judged: pa.Table) -> pa.ChunkedArray:
+    """Which rows of group benefit equality meet a condition; NULL counts as no."""
+    import pyarrow.compute as pc
+
     if condition == "breach":
-        return bool(row["verdict"] == "breach")
-    if condition == "below_floor":
-        return bool(row["below_floor"] or row["above_ceiling"])
-    # A hidden group has no verdict to show, whether it has been assessed or not.
-    told = row["verdict"] == "not_assessed" and row["status"] != SUPPRESSED
-    return bool(told and row["attribute"] != OVERALL)
+        found = pc.equal(judged["verdict"], "breach")
+    elif condition == "below_floor":
+        found = pc.or_(*(pc.fill_null(judged[name], False) for name in ("below_floor", "above_ceiling")))
+    else:
+        # A hidden group has no verdict to show, whether it has been assessed or not.
+        told = pc.and_(pc.equal(judged["verdict"], "not_assessed"), pc.not_equal(judged["status"], SUPPRESSED))
+        found = pc.and_(told, pc.not_equal(judged["attribute"], OVERALL))
+    return found

@@ -66,7 +66,10 @@ def _dress(axes: Axes, attribute: str, floor: float, hidden: int) -> None:
     axes.set_ylabel("flags per event (group benefit equality)")
     title = f"{attribute}: exploration over cutoffs, no verdict"
     axes.set_title(title if hidden <= 0 else f"{title}; the {_SHOWN_AT_MOST} largest groups")
-    axes.legend(frameon=False)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(frameon=False)
+    else:
+        axes.annotate("nothing is shown: too few people", (0.5, 0.5), xycoords="axes fraction", ha="center")
 
 
 def _pyplot() -> ModuleType:

@@ -111,9 +111,11 @@ def cutoff(row: Row) -> str:
     if row["rule"] == "fixed":
         origin = "The cutoff was given beforehand (prespecified)"
     else:
+        # What the rule reached is a figure of everybody, who are suppressed where they are too few.
+        reached = "what it reached is hidden" if row["achieved"] is None else f"reached {row['achieved']:.4g}"
         origin = (
             "The cutoff was tuned here, on the rows it is judged on: "
-            f"{row['rule']}, target {number(row['target'])}, reached {row['achieved']:.4g}"
+            f"{row['rule']}, target {number(row['target'])}, {reached}"
         )
     return f"{origin}{beside}."
 
@@ -169,8 +171,9 @@ def _asides(group: GroupFinding, point: PointFinding, bound: float) -> list[str]
     """What changes the reading: a value relative to everybody, people that nobody scored."""
     asides = []
     judged = group.judged["judged_value"]
-    if point.basis == "relative" and judged is not None:
-        asides.append(f"that is {rounded(judged, bound)} times everybody's {point.point['population_gbe']:.4g}")
+    everybody = point.point["population_gbe"]
+    if point.basis == "relative" and judged is not None and everybody is not None:
+        asides.append(f"that is {rounded(judged, bound)} times everybody's {everybody:.4g}")
     including = group.rates["group_benefit_equality_including_unscored"]
     if including is not None and group.value is not None and including != group.value:
         asides.append(f"counting people without a score, {per_100(including, bound)} flagged per 100 who had the event")

@@ -102,6 +102,16 @@ class Assessment:
         here = isinstance(attribute.histogram, ScoreHistogram) or not self.disclosure.minimum
         return here and len(attribute.groups) <= self.spec.limits.full_sweep_groups
 
+    @property
+    def result_rows(self) -> int:
+        """How many rows the result tables that this process makes have, before any is left out."""
+        size, cutoffs = self.spec.result_size, len(self.grid)
+        held = sum(len(h.cell) for h in self.state.histograms if isinstance(h, ScoreHistogram))
+        swept = (cutoffs if isinstance(a.histogram, ScoreHistogram) else 0 for a in self.attributes)
+        return held + sum(
+            size.rows(a.histogram.attributes, len(a.groups), n) for a, n in zip(self.attributes, swept, strict=True)
+        )
+
     def conditions(self) -> dict[str, int]:
         """How many groups meet each condition of `--fail-on` at any operating point, whatever of them is shown."""
         each = [judged.conditions() for judged in self.judged]
@@ -267,16 +277,15 @@ class Assessment:
     @cached_property
     def _names(self) -> tuple[list[str], list[str], list[verdicts.Family]]:
         """Attribute, group and family of every group, everybody first."""
-        pairs = [(attribute, group) for attribute in self.attributes for group in attribute.groups]
-        families = [
-            verdicts.OVERALL
-            if attribute.name == OVERALL
-            else verdicts.Family.of_attribute(attribute.name)
-            if attribute.single
-            else verdicts.INTERSECTIONS
-            for attribute, _ in pairs
-        ]
-        return [attribute.name for attribute, _ in pairs], [group for _, group in pairs], families
+        names: list[str] = []
+        groups: list[str] = []
+        families: list[verdicts.Family] = []
+        for attribute in self.attributes:
+            size = len(attribute.groups)
+            names += [attribute.name] * size
+            groups += attribute.groups
+            families += [_family_of(attribute)] * size
+        return names, groups, families
 
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
@@ -324,7 +333,7 @@ class Assessment:
         if self.spec.score_kind != "probability" or self.units.weight_kind is not None:
             return None
         of_events, of_non_events = (
-            np.concatenate([a.dense(name).sum(axis=1) for a in self.attributes]) for name in SCORE_MEASURES[:2]
+            np.concatenate([a.between(name, ())[:, 0] for a in self.attributes]) for name in SCORE_MEASURES[:2]
         )
         expected: FloatArray = (of_events + of_non_events) / BILLION
         return expected
@@ -397,3 +406,10 @@ class Assessment:
 
         least = self.spec.discover.minimum_events
         return searched(self.spec.searched, least, self.state.histograms, self.judged, self.disclosure.minimum)
+
+
+def _family_of(attribute: Attribute) -> verdicts.Family:
+    """What the groups of an attribute are corrected with."""
+    if attribute.name == OVERALL:
+        return verdicts.OVERALL
+    return verdicts.Family.of_attribute(attribute.name) if attribute.single else verdicts.INTERSECTIONS

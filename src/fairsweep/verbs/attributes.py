@@ -83,11 +83,13 @@ class Attribute:
         """How much the counts at some cutoffs say, `[groups, len(indices)]`."""
         if not isinstance(self.histogram, ScoreHistogram):
             return INDEPENDENT
+        rising = sorted(set(indices))
+        chosen = np.searchsorted(rising, indices)
         if self.units.weight_kind is not None:
-            sums = WeightSums.of(self._dense(weights.MEASURES))
-            return Weighted(sums, self.units.weight_kind)[:, list(indices)]
+            sums = WeightSums.of(self._between(weights.MEASURES, rising))
+            return Weighted(sums, self.units.weight_kind)[:, chosen]
         if self.units.repeated:
-            return Clustered(ClusterSums.of(self._dense(clusters.MEASURES)))[:, list(indices)]
+            return Clustered(ClusterSums.of(self._between(clusters.MEASURES, rising)))[:, chosen]
         return INDEPENDENT
 
     def dense(self, name: str) -> IntArray:
@@ -96,8 +98,16 @@ class Attribute:
             raise TypeError("only a histogram in this process is dense")
         return self._spread(self.histogram.dense(name))
 
-    def _dense(self, names: Sequence[str]) -> dict[str, IntArray]:
-        return {name: self.dense(name) for name in names}
+    def between(self, name: str, indices: Sequence[int]) -> IntArray:
+        """A measure of all groups between some rising cutoffs, `[groups, cutoffs + 1]`, without the unscored."""
+        if not isinstance(self.histogram, ScoreHistogram):
+            raise TypeError("only a histogram in this process has measures")
+        if len(indices) == len(self.histogram.grid):
+            return self.dense(name)
+        return self._spread(self.histogram.between(name, indices))
+
+    def _between(self, names: Sequence[str], indices: Sequence[int]) -> dict[str, IntArray]:
+        return {name: self.between(name, indices) for name in names}
 
     def _counts(self, histogram: Histogram, indices: Sequence[int]) -> ConfusionCounts:
         whole = len(indices) == len(histogram.grid) and isinstance(histogram, ScoreHistogram)

@@ -8,16 +8,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.disparities import Comparison, compare, worst_pair
 from fairsweep.core.precision import Evidence, evidence
 from fairsweep.groups import ALL, OVERALL
 from fairsweep.verbs.sweeping import hidden
+from fairsweep.verbs.tabulating import coded, repeated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fairsweep.core.counts import IntArray
     from fairsweep.core.metrics import Metric
     from fairsweep.core.precision import Precision
     from fairsweep.verbs.tabulating import Columns, Parts
@@ -51,26 +54,35 @@ class Members:
     shown: NDArray[np.bool_]
 
     @cached_property
-    def places(self) -> list[int]:
+    def places(self) -> IntArray:
         """The entries that are groups."""
-        return [i for i, attribute in enumerate(self.attributes) if attribute != OVERALL]
+        found = [i for i, attribute in enumerate(self.attributes) if attribute != OVERALL]
+        return np.array(found, dtype=np.int64)
 
     @cached_property
-    def of_attribute(self) -> dict[str, list[int]]:
+    def of_attribute(self) -> dict[str, IntArray]:
         """The entries of each attribute."""
         found: dict[str, list[int]] = {}
-        for i in self.places:
+        for i in self.places.tolist():
             found.setdefault(self.attributes[i], []).append(i)
-        return found
+        return {attribute: np.array(places, dtype=np.int64) for attribute, places in found.items()}
 
     @cached_property
-    def with_reference(self) -> list[tuple[int, int]]:
-        """Each group beside the reference of its attribute."""
-        pairs = []
+    def with_reference(self) -> tuple[IntArray, IntArray]:
+        """Each group, and the reference of its attribute."""
+        first, second = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
         for attribute, places in self.of_attribute.items():
-            standard = [i for i in places if self.groups[i] == self.references.get(attribute)]
-            pairs += [(i, standard[0]) for i in places if standard and i != standard[0]]
-        return pairs
+            reference = self.references.get(attribute)
+            standard = [i for i in places.tolist() if self.groups[i] == reference] if reference is not None else []
+            if standard:
+                first.append(places[places != standard[0]])
+                second.append(np.full(len(places) - 1, standard[0], dtype=np.int64))
+        return np.concatenate(first), np.concatenate(second)
+
+    @cached_property
+    def coded(self) -> tuple[pa.DictionaryArray, pa.DictionaryArray]:
+        """Attributes and groups, as columns to take rows of."""
+        return coded(self.attributes), coded(self.groups)
 
 
 def compared(
@@ -92,12 +104,13 @@ def compared(
     of_rest = evidence(metric, rest, precision[np.zeros(len(places), dtype=np.int64)] - precision[places])
     # With everybody hidden there is no telling the rest.
     known = members.shown[places] & members.shown[0]
-    independent = [_Pairs("rest", places, [THE_REST] * len(places), groups, rest, of_groups, of_rest, known)]
-    for comparator, pairs in (("reference", members.with_reference), ("worst_pair", _worst(metric, members, counts))):
-        first, second = [i for i, _ in pairs], [j for _, j in pairs]
+    the_rest = repeated(THE_REST, len(places))
+    independent = [_Pairs("rest", places, the_rest, groups, rest, of_groups, of_rest, known)]
+    pairs = (("reference", members.with_reference), ("worst_pair", _worst(metric, members, counts)))
+    for comparator, (first, second) in pairs:
         independent.append(
             _Pairs(
-                comparator, first, [members.groups[j] for j in second], counts[first], counts[second],
+                comparator, first, members.coded[1].take(pa.array(second)), counts[first], counts[second],
                 evidence(metric, counts[first], precision[first]), evidence(metric, counts[second], precision[second]),
                 members.shown[first] & members.shown[second],
             )
@@ -108,6 +121,7 @@ def compared(
         _joined([p.group for p in independent]),
         _joined([p.other for p in independent]),
         (_side([p.of_group for p in independent]), _side([p.of_other for p in independent])),
+        np.concatenate([p.shown for p in independent]),
     )
     parts, start = [], 0
     for one in independent:
@@ -116,27 +130,28 @@ def compared(
         parts.append(_rows(members, one.places, one.comparator, one.compared_groups, mine, one.shown))
         start = stop
     overall = compare(metric, groups, everybody, None)
-    parts.insert(1, _rows(members, places, "overall", [ALL] * len(places), overall, known))
+    parts.insert(1, _rows(members, places, "overall", repeated(ALL, len(places)), overall, known))
     same = {"operating_point": operating_point, "metric": metric.name}
-    return [part | {name: [value] * len(part["status"]) for name, value in same.items()} for part in parts]
+    return [part | {name: repeated(value, len(part["status"])) for name, value in same.items()} for part in parts]
 
 
-def _worst(metric: Metric, members: Members, counts: ConfusionCounts) -> list[tuple[int, int]]:
+def _worst(metric: Metric, members: Members, counts: ConfusionCounts) -> tuple[IntArray, IntArray]:
     """The worst pair of each attribute among the groups that are shown."""
     worst = []
     for every in members.of_attribute.values():
-        places = [i for i in every if members.shown[i]]
-        pair = worst_pair(metric, [members.groups[i] for i in places], counts[places])
+        places = every[members.shown[every]]
+        pair = worst_pair(metric, [members.groups[i] for i in places.tolist()], counts[places])
         worst += [(places[pair[0]], places[pair[1]])] if pair is not None else []
-    return worst
+    lowest, highest = np.array(worst, dtype=np.int64).reshape(-1, 2).T
+    return lowest, highest
 
 
 class _Pairs(NamedTuple):
     """Groups and what they are compared with, who share nobody."""
 
     comparator: str
-    places: Sequence[int]
-    compared_groups: Sequence[str]
+    places: IntArray
+    compared_groups: pa.DictionaryArray
     group: ConfusionCounts
     other: ConfusionCounts
     of_group: Evidence
@@ -154,17 +169,16 @@ def _joined(several: Sequence[ConfusionCounts]) -> ConfusionCounts:
 
 def _rows(
     members: Members,
-    places: Sequence[int],
+    places: IntArray,
     comparator: str,
-    compared_groups: Sequence[str],
+    compared_groups: pa.DictionaryArray,
     figures: Comparison,
     shown: NDArray[np.bool_],
 ) -> Columns:
     columns: Columns = {
-        "attribute": [members.attributes[i] for i in places],
-        "group_value": [members.groups[i] for i in places],
-        "comparator": [comparator] * len(places),
-        "compared_group": list(compared_groups),
+        **{name: c.take(pa.array(places)) for name, c in zip(("attribute", "group_value"), members.coded, strict=True)},
+        "comparator": repeated(comparator, len(places)),
+        "compared_group": compared_groups,
         **{name: getattr(figures, name) for name in _FIGURES},
     }
     return hidden(columns, ~shown)

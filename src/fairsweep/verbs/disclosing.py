@@ -105,7 +105,8 @@ class Disclosure:
         """The refused and unscored rows that may be told."""
         if not self.minimum:
             return list(tallies)
-        return [tally for tally in tallies if (tally.reason, tally.label) in self.lines[tally.attribute]]
+        # The scan also tallies combinations that a search asks for and nobody listed: of these nothing is reported.
+        return [tally for tally in tallies if (tally.reason, tally.label) in self.lines.get(tally.attribute, ())]
 
     def tells_rows(self, column: str) -> bool:
         """Whether a number of rows in the run record may be told."""
@@ -340,7 +341,9 @@ def _margins_are_safe(attribute: Attribute, points: Sequence[int], minimum: int)
         rows = attribute.rows_at(points)
         margins = [rows.flagged, rows.events, rows.n - rows.flagged, rows.n - rows.events]
     else:
-        people = clusters.MemberCounts.of({name: attribute.dense(name) for name in MEMBER_MEASURES})[:, list(points)]
+        rising = sorted(points)
+        people = clusters.MemberCounts.of({name: attribute.between(name, rising) for name in MEMBER_MEASURES})
+        people = people[:, np.searchsorted(rising, points)]
         # Of a margin's members at least those of the larger of its two parts are known to differ.
         pairs = (("tp", "fp"), ("tp", "fn"), ("fn", "tn"), ("fp", "tn"))
         margins = [np.maximum(getattr(people, one), getattr(people, other)) for one, other in pairs]

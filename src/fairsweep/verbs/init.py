@@ -8,13 +8,13 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from fairsweep.engines.protocol import Inspection, SourceColumn
 from fairsweep.errors import DataRefusedError, Problem, UsageError, install_step, quoted
-from fairsweep.inputs import csv_header, local_files, peek
+from fairsweep.inputs import LONGEST_LINE, csv_header, local_files, long_line, peek
 from fairsweep.specs.checking import check_columns
 from fairsweep.specs.loading import parse
 from fairsweep.specs.proposing import Profile, Proposal, Wishes, propose
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_READ = 1_000
+MOST_ROWS_TRIED = 100_000
 Format = Literal["csv", "parquet", "delta"]
 
 
@@ -142,14 +143,26 @@ def _csv_rows(data: Path) -> Iterator[Sequence[str | None]]:
             if file.suffix == ".gz"
             else file.open(encoding="utf-8-sig", newline="") as stream
         ):
-            rows = (row for row in csv.reader(stream) if row)
+            rows = (row for row in csv.reader(_lines(file, stream)) if row)
             next(rows)
-            for row in rows:
+            # Where thousands of rows are ragged, nothing is proposed from those that are not.
+            for row in islice(rows, MOST_ROWS_TRIED):
                 if len(row) == width:
                     yield [value.strip(" ") or None for value in row]
     except (OSError, EOFError, UnicodeDecodeError, csv.Error):
         found = "not readable as UTF-8 text with commas"
         raise UsageError(Problem(quoted(file), found, "CSV, plain or .gz", "check what wrote it")) from None
+
+
+def _lines(file: Path, stream: TextIO) -> Iterator[str]:
+    """The lines of a text file, of which none is held whole that is longer than a row may be."""
+    for number in count(1):
+        line = stream.readline(LONGEST_LINE + 1)
+        if len(line) > LONGEST_LINE:
+            raise long_line(file, number)
+        if not line:
+            return
+        yield line
 
 
 def _arrow_rows(data: Path, kind: Format) -> Iterator[Sequence[str | None]]:

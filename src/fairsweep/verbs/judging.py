@@ -17,8 +17,10 @@ from fairsweep.core.verdicts import Family, ObjectArray, Verdicts
 from fairsweep.core.weights import MILLION
 from fairsweep.groups import OVERALL
 from fairsweep.verbs.sweeping import hidden, metric_columns, verdict_columns
+from fairsweep.verbs.tabulating import coded, repeated
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from fairsweep.core.counts import ConfusionCounts, IntArray
@@ -172,16 +174,24 @@ class Judged:
         columns = metric_columns(metric, self.counts, self._for_intervals, self.rows if self.weighted else None)
         if self.chosen.cutoff_index is None:
             nothing = dict.fromkeys(("numerator", "denominator", "value", "ci_low", "ci_high"))
-            columns |= nothing | {"status": [self.chosen.status] * len(self.groups)}
+            columns |= nothing | {"status": np.full(len(self.groups), self.chosen.status, dtype=object)}
         told = shown & unscored if metric is GBE_INCLUDING_UNSCORED else shown
         if metric is GBE:
             columns |= self._of_gbe(shown, with_verdict=with_verdict)
         columns = hidden(columns, ~told)
         if metric is GBE:
             columns |= self._stay(columns, shown, kept, with_verdict=with_verdict)
-        size = len(self.groups)
-        named = {"operating_point": [self.chosen.name] * size, "attribute": self.attributes, "group_value": self.groups}
-        return columns | named | {"metric": [metric.name] * size}
+        attributes, groups = self._named
+        named = {
+            "operating_point": repeated(self.chosen.name, len(groups)),
+            "metric": repeated(metric.name, len(groups)),
+        }
+        return columns | named | {"attribute": attributes, "group_value": groups}
+
+    @cached_property
+    def _named(self) -> tuple[pa.DictionaryArray, pa.DictionaryArray]:
+        """Attributes and groups as columns."""
+        return coded(self.attributes), coded(self.groups)
 
     def _of_gbe(self, shown: NDArray[np.bool_], *, with_verdict: bool) -> Columns:
         """What the row of group benefit equality says besides."""
@@ -201,15 +211,15 @@ class Judged:
 
     def _adjusted(self, shown: NDArray[np.bool_]) -> FloatArray:
         """The adjusted p-values but for those that may follow from the p of a group that is not shown."""
-        others_hidden = np.array([not shown[self._by_family[family]].all() for family in self.families], dtype=bool)
+        others_hidden = np.zeros(len(shown), dtype=bool)
+        for places in self._by_family:
+            others_hidden[places] = not shown[places].all()
         return np.where(others_hidden & ~self.verdicts.p_is_own, np.nan, self.verdicts.p_adjusted)
 
     @cached_property
-    def _by_family(self) -> dict[Family, list[int]]:
-        found: dict[Family, list[int]] = {}
-        for place, family in enumerate(self.families):
-            found.setdefault(family, []).append(place)
-        return found
+    def _by_family(self) -> list[IntArray]:
+        """The places of the groups of each family."""
+        return list(verdicts.by_family(self.families).values())
 
     def _standing(self) -> Columns:
         """Where a group is high whether others of its attribute are low, and how many flags the low ones lack."""

@@ -105,9 +105,13 @@ def _groupless(tally: Tally) -> bool:
 def _group_problems(assessment: Assessment) -> list[Problem]:
     """Groups that lose too many of their rows; rows whose group nobody can tell are nobody's loss."""
     refused: dict[tuple[str, str], int] = defaultdict(int)
+    # Combinations that are only searched are tallied too; how many of their rows were kept is not known here.
+    reported = {attribute.name for attribute in assessment.attributes}
     for tally in assessment.state.tallies:
-        if tally.reason in REFUSAL_REASONS and not _groupless(tally):
+        if tally.attribute in reported and tally.reason in REFUSAL_REASONS and not _groupless(tally):
             refused[tally.attribute, tally.group_value] += tally.n
+    if not refused:
+        return []
     kept = assessment.rows_by_group()
     limit = assessment.spec.limits.maximum_refused_share_per_group
     found = []

@@ -15,7 +15,7 @@ from fairsweep.core.metrics import DEFINED, EMPTY, GBE, GBE_INCLUDING_UNSCORED, 
 from fairsweep.core.precision import INDEPENDENT, Precision
 from fairsweep.core.weights import MILLION
 from fairsweep.groups import attribute_name
-from fairsweep.verbs.tabulating import Columns
+from fairsweep.verbs.tabulating import Columns, repeated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +30,8 @@ def entry_rows(histogram: ScoreHistogram, first_cell: int = 0) -> Columns:
     """
     size = len(histogram.cell)
     return {
-        "grouping_set": [attribute_name(histogram.attributes)] * size,
-        "grid_id": [histogram.grid.id] * size,
+        "grouping_set": repeated(attribute_name(histogram.attributes), size),
+        "grid_id": repeated(histogram.grid.id, size),
         "cell_id": histogram.cell + np.int32(first_cell),
         "bucket": histogram.bucket,
         "events": histogram.events,
@@ -49,6 +49,8 @@ _KEPT = {
 
 def hidden(columns: Columns, hide: NDArray[np.bool_]) -> Columns:
     """The columns with nothing but keys, and the status `suppressed`, where something may not be shown."""
+    import pyarrow as pa
+
     if not hide.any():
         return columns
     found: Columns = {}
@@ -57,7 +59,11 @@ def hidden(columns: Columns, hide: NDArray[np.bool_]) -> Columns:
             found[name] = values
             continue
         column = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
-        column = column.astype(np.float64 if column.dtype == np.float64 else object)
+        if column.dtype.kind in "ib":
+            # Nothing else is done with whole numbers than to store them; as objects they would take ten times the room.
+            found[name] = pa.array(column, mask=hide)
+            continue
+        column = column.copy()
         column[hide] = np.nan if column.dtype == np.float64 else SUPPRESSED if name == "status" else None
         found[name] = column
     return found
@@ -134,7 +140,7 @@ class Swept:
         named = pa.array([self.points.get(k, []) for k in self.indices], type=pa.list_(pa.string()))
         by_weight = ("tp", "fp", "fn", "tn") if weighted is not None else ()
         return {
-            "attribute": [self.attribute] * len(kept),
+            "attribute": repeated(self.attribute, len(kept)),
             "group_value": pa.array(self.groups, pa.string()).take(pa.array(group)),
             "cutoff_index": indices[place],
             "cutoff": self.cutoffs[indices[place]],
@@ -143,7 +149,7 @@ class Swept:
             **{metric.name: metric.evaluate(counts)[0] for metric in METRICS},
             "gbe_ci_low": limits[0],
             "gbe_ci_high": limits[1],
-            "status": np.where(told.n > 0, DEFINED, EMPTY).astype(object),
+            "status": np.array([EMPTY, DEFINED], dtype=object)[(told.n > 0).astype(np.int64)],
             "operating_points": named.take(pa.array(place)),
             **{f"weighted_{name}": getattr(counts, name) / MILLION for name in by_weight},
         }
@@ -190,6 +196,6 @@ def verdict_columns(judged: verdicts.Verdicts, rule: verdicts.Rule, *, balance: 
             "above_ceiling", "verdict",
         )
     }  # fmt: skip
-    columns["alpha"] = [rule.alpha] * size
+    columns["alpha"] = np.full(size, rule.alpha)
     columns["flag_balance"] = judged.flag_balance if balance else None
     return columns

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
+from fairsweep import inputs
 from fairsweep.engines.arrow.conditions import Batch
 from fairsweep.engines.arrow.reading import Piece, unreadable
 from fairsweep.inputs import BYTE_ORDER_MARK, REPLACEMENT
@@ -103,6 +104,7 @@ class CsvPiece:
     def _blocks(self) -> Iterator[bytes]:
         """Bytes that end with whole lines, however long these are."""
         held: list[bytes] = []
+        waiting = 0
         packed = self.path.endswith(".gz")
         with pa.input_stream(self.path, compression="gzip") if packed else Path(self.path).open("rb") as stream:
             if not packed:
@@ -112,10 +114,16 @@ class CsvPiece:
                 rest = chunk.removeprefix(BYTE_ORDER_MARK) if place == 0 else chunk
                 place += len(chunk)
                 last = max(rest.rfind(b"\n"), rest.rfind(b"\r")) + 1
+                # A block is shorter than the longest line: only a line that began before may be too long.
+                ended = _LINE_END.search(rest) if held else None
+                if waiting + (ended.start() if ended else len(rest) - last) > inputs.LONGEST_LINE:
+                    begin = place - len(rest) - waiting
+                    raise inputs.long_line(Path(self.path), inputs.line_at(Path(self.path), begin))
                 if last:
                     yield b"".join([*held, rest[:last]])
-                    held = []
+                    held, waiting = [], 0
                 held.append(rest[last:])
+                waiting += len(rest) - last
         yield b"".join(held)
 
     def _batches(self, lines: bytes, wanted: Collection[int]) -> Iterator[Batch]:

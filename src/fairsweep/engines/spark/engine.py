@@ -11,7 +11,7 @@ from fairsweep.engines import measuring as kernel
 from fairsweep.engines import states
 from fairsweep.engines.arrow.cells import TooManyCellsError
 from fairsweep.engines.arrow.kernel import sample
-from fairsweep.engines.probing import Sample, refuse_above, too_large_for_one_process
+from fairsweep.engines.probing import Sample, refuse_above, refuse_results, too_large_for_one_process
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection, ModelKey, ModelState
 from fairsweep.engines.spark import counting, laying_aside, measuring, tasks
 from fairsweep.engines.spark.columns import Compiler
@@ -133,6 +133,7 @@ class SparkEngine:
 
     def _by_kernel(self, pieces: list[Piece], intake: Intake, grid: CutoffGrid, reason: str) -> Counted:
         first = sample(pieces, intake, grid)
+        refuse_results(intake, first, len(grid))
         sets = states.grouping_sets(intake, joint=first.joint_is_small(len(grid), self._limits))
         if self._fits(first, sets, grid):
             found = tasks.counted(self._spark, pieces, intake, grid, sets)
@@ -149,6 +150,7 @@ class SparkEngine:
         rows, compiler = self._source.rows(intake.fields), self._compiler()
         met = counting.FirstRows.of(rows, intake, compiler)
         first = met.sample(intake, grid, rows_input)
+        refuse_results(intake, first, len(grid))
         sets = states.grouping_sets(intake, joint=first.joint_is_small(len(grid), self._limits))
         scan = counting.Scan(intake, grid, sets, compiler, met)
         with settings(self._spark, hash_map_settings(scan.expected)):
@@ -162,6 +164,7 @@ class SparkEngine:
     def _measured_by_kernel(self, pieces: list[Piece], intake: Intake, grid: CutoffGrid, reason: str) -> Counted:
         """The one scan where more is summed than rows, by tasks that read the input."""
         first, sets = sample(pieces, intake, grid), kernel.grouping_sets(intake)
+        refuse_results(intake, first, len(grid))
         states_held = self._limits.driver_state_rows // max(self._expected(first, sets, grid), 1)
         counts, summed = measuring.counted_by_kernel(self._spark, pieces, intake, grid, states_held)
         return self._measured(counts, intake, grid, "arrow", reason, limited=summed)
@@ -171,6 +174,7 @@ class SparkEngine:
         rows, compiler = self._source.rows(intake.fields), self._compiler()
         met = counting.FirstRows.of(rows, intake, compiler)
         first, sets = met.sample(intake, grid, rows_input), kernel.grouping_sets(intake)
+        refuse_results(intake, first, len(grid))
         self._expected(first, sets, grid)
         scan = counting.Scan(intake, grid, [tuple(range(len(intake.groups)))], compiler, met)
         counts = measuring.counted_by_catalyst(scan, rows, intake, grid, compiler, rows_input)

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 CSV_OPTIONS = {
     "header": "true", "sep": ",", "quote": '"', "escape": '"', "encoding": "UTF-8", "multiLine": "false",
     "mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED_COLUMN, "columnPruning": "false",
-    "enforceSchema": "true", "maxCharsPerColumn": "-1", "maxColumns": "1000000",
+    "enforceSchema": "true", "maxCharsPerColumn": str(inputs.LONGEST_LINE), "maxColumns": "1000000",
 }  # fmt: skip
 
 
+# What Spark says of a field that is longer than `maxCharsPerColumn`.
+_TOO_LONG = re.compile(r"exceeds the maximum number of characters")
 # What Spark calls a file that turned out unreadable, and why; Delta has names of its own for one that is gone.
 _UNREAD = re.compile(
     r"\b(?:FAILED_READ_FILE|DELTA_FILE_NOT_FOUND_DETAILED|DELTA_LOG_FILE_NOT_FOUND|DELTA_TRUNCATED_TRANSACTION_LOG)\b"
@@ -113,6 +115,7 @@ class CsvSource:
     path: str
     malformed = True
     settings = NO_SETTINGS
+    _lines_are_known: bool = False
 
     def inspect(self) -> Inspection:
         """The names of the header line; the version of the files."""
@@ -132,12 +135,20 @@ class CsvSource:
     def rows(self, read: Sequence[int]) -> DataFrame:
         """All fields as text; `malformed` is set in a row with too few or too many, or with bytes that are no UTF-8."""
         width = len(self._names())
+        self._refuse_long_lines()
         fields = [T.StructField(field_name(i), T.StringType()) for i in range(width)]
         schema = T.StructType([*fields, T.StructField(MALFORMED_COLUMN, T.StringType())])
         rows = self.spark.read.options(**CSV_OPTIONS).schema(schema).csv(located(self.path))
         fields_read = F.concat_ws("", *(field_name(i) for i in read))
         broken = F.when(fields_read.contains(inputs.REPLACEMENT), F.lit(inputs.REPLACEMENT))
         return rows.withColumn(MALFORMED_COLUMN, F.coalesce(MALFORMED_COLUMN, broken))
+
+    def _refuse_long_lines(self) -> None:
+        """Spark holds each line whole, so that one of gigabytes would end its process."""
+        local = inputs.local_path(self.path)
+        if local is not None and not self._lines_are_known:
+            inputs.refuse_long_lines(inputs.local_files(local))
+            self._lines_are_known = True
 
     def pieces(self) -> str:
         """Spark splits text files among its tasks, packed ones too where it can."""
@@ -348,6 +359,11 @@ def readable(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if _TOO_LONG.search(str(error)) and not isinstance(error, FairsweepError):
+            found = f"with a field of more than {inputs.LONGEST_LINE:,} characters"
+            step = "check what wrote it: a quote or a line end may be missing"
+            # Not from the error, which quotes the field.
+            raise DataRefusedError(Problem(f"input {quoted(name)}", found, "shorter fields", step)) from None
         unread = _UNREAD.search(str(error))
         if unread is None or isinstance(error, FairsweepError):
             raise
