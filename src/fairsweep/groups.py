@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 OVERALL = "overall"
 ALL = "all"
+# Characters that the name of a group may have: a longer text is never one.
+LONGEST_GROUP = 1_000
 SEPARATOR = " x "
 
 

@@ -17,6 +17,7 @@ LAYERS = (
     ("core",),
     (
         "errors",
+        "files",
         "groups",
         "expressions",
         "intake",

@@ -74,6 +74,20 @@ def test_terminal_without_unicode_gets_ascii_and_question_marks() -> None:
     assert "o" in terminal.shown
 
 
+def test_long_values_are_clipped_in_tables_and_summaries_and_whole_in_json() -> None:
+    long, table = "L" * 1_000, MadeUpRun({"race": {"L" * 1_000: (80, 20, 20, 900)}}).tables()
+    rows = pa.table({"value": [long, "short"], long: [1, 2], "list": [["a" * 150, "b" * 150], []]})
+    shown = "\n".join("".join(span.text for span in line) for line in listing.lines(rows, None))
+    assert f"{'L' * 200}... (1,000 characters)" in shown
+    assert f"{'L' * 201}" not in shown
+    assert f"{'a' * 150}, {'b' * 48}... (302 characters)" in shown
+    summed = " ".join(summary.text(table).split())
+    assert "(1,000 characters)" in summed
+    assert "L" * 201 not in summed.replace(" ", "")
+    (row, _) = json.loads("".join(records.of_tables({"result": rows}, in_order=True)))["result"]
+    assert row["value"] == long
+
+
 def without_colour(text: str) -> str:
     import re
 

@@ -21,6 +21,7 @@ from fairsweep.engines.probing import refuse_above, too_large_for_one_process
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
 from fairsweep.errors import DataRefusedError
 from fairsweep.expressions import AsText, fields_of
+from fairsweep.groups import LONGEST_GROUP
 
 if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
@@ -144,7 +145,7 @@ class LocalEngine:
             for batch in piece.batches(fields_of(intake.label)):
                 if batch.malformed:
                     continue
-                seen.update(name for name in batch.groups(intake.label).names.to_pylist() if name)
+                seen.update(name[:LONGEST_GROUP] for name in batch.groups(intake.label).names.to_pylist() if name)
                 if len(seen) >= MOST_LABELS_SEEN:
                     return sorted(seen)[:MOST_LABELS_SEEN]
         return sorted(seen)

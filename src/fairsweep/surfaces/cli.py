@@ -78,8 +78,8 @@ def _parsed_and_run(given: Sequence[str]) -> int:
 
 def _report(error: FairsweepError, *, as_json: bool) -> None:
     """Every problem on a line of its own."""
-    for problem in error.problems:
-        _complain(f"error: {problem}")
+    for line in error.lines:
+        _complain(f"error: {line}")
     if as_json:
         from fairsweep.surfaces.records import of_error
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from fairsweep.checksums import Checksum, combined
 from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.engines.protocol import ModelKey
-from fairsweep.errors import FairsweepError
+from fairsweep.errors import FairsweepError, Problem
 from fairsweep.schema import SCHEMA_VERSION
 from fairsweep.stores.protocol import Run
 from fairsweep.tables import RUNS, TABLES
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fairsweep.verbs.audit import AuditOptions
 
 # Raised whenever the same input and config give other results than before.
-SEMANTICS_VERSION = 3
+SEMANTICS_VERSION = 4
 UNNAMED = "unknown"
 UNPINNED = "unpinned"
 
@@ -221,6 +221,6 @@ def _hashed(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def one_line(problems: Sequence[object]) -> str:
-    """Problems as the one text of a record."""
-    return "; ".join(str(problem) for problem in problems)
+def one_line(problems: Sequence[Problem]) -> str:
+    """Problems as the one text of a record, of very many the first."""
+    return "; ".join(FairsweepError(problems).lines)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from fairsweep.errors import shortened
 
 if TYPE_CHECKING:
     from fairsweep.verbs.assessment import Assessment
@@ -20,7 +23,7 @@ def warnings(assessment: Assessment) -> list[str]:
         values = declared.get(attribute.name)
         extra = [group for group in attribute.groups if values is not None and group not in (*values, "unknown")]
         if attribute.single and extra:
-            found.append(f"{attribute.name}: {len(extra)} group(s) not in its declared values: {', '.join(extra[:10])}")
+            found.append(f"{attribute.name}: {len(extra)} group(s) not in its declared values: {_listed(extra)}")
     return [*found, *_of_units(assessment), *_of_mix(assessment)]
 
 
@@ -53,9 +56,13 @@ def _of_mix(assessment: Assessment) -> list[str]:
         far = [g for g in sorted(declared) if _differs(there.get(g, 0.0), declared[g], assessment.state.rows_used)]
         far += [g for g in sorted({*there} - {*declared}) if there[g] > NEW_SHARE]
         if far:
-            told = ", ".join(far[:10])
-            found.append(f"{attribute.name}: the mix differs from the training population's declared: {told}")
+            found.append(f"{attribute.name}: the mix differs from the training population's declared: {_listed(far)}")
     return found
+
+
+def _listed(groups: Sequence[str]) -> str:
+    """The first of some groups, as far as a line can be read."""
+    return ", ".join(shortened(group) for group in groups[:10])
 
 
 def _differs(share: float, declared: float, rows: int) -> bool:
