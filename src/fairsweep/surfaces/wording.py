@@ -73,7 +73,7 @@ def clipped(text: str) -> str:
     """The beginning of a text that is too long to be read, and its length; `--json` shows such texts whole.
 
     >>> clipped("A"), clipped("A" * 1000)[-27:]
-    ('A', 'AAAAAA... (1,000 characters)')
+    ('A', 'AAAAA... (1,000 characters)')
     """
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(text):,} characters)"
 
