@@ -78,6 +78,11 @@ class StorageError(FairsweepError):
     exit_code = ExitCode.STORAGE
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether a library written in Rust has stopped at a fault of its own, which Python does not take for an error."""
+    return type(error).__name__ == "PanicException"
+
+
 def quoted(value: object) -> str:
     """Show a value from a config as a person would quote it, shortened; of a path its end is kept.
 

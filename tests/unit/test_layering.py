@@ -29,6 +29,7 @@ LAYERS = (
         "views",
         "checksums",
         "distributed",
+        "stopping",
     ),
     ("engines", "inputs", "stores", "synthetic"),
     ("verbs",),

@@ -125,7 +125,10 @@ class LocalEngine:
                 taker.add(batch)
 
         with _threads(len(takers)) as pool:
-            list(pool.map(work, takers))
+            try:
+                list(pool.map(work, takers))
+            finally:
+                waiting.stop()  # who is interrupted does not wait for what nobody wants any more
 
     @property
     def _most(self) -> int:
@@ -155,7 +158,11 @@ class _Waiting:
     """Pieces that no thread has taken yet."""
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
-        self._pieces, self._lock = iter(pieces), threading.Lock()
+        self._pieces, self._lock, self._stopped = iter(pieces), threading.Lock(), False
+
+    def stop(self) -> None:
+        """Give no further batch to any thread."""
+        self._stopped = True
 
     def batches(self, wanted: Sequence[int]) -> Iterator[Batch]:
         """The batches of every piece that this thread gets."""
@@ -164,7 +171,10 @@ class _Waiting:
                 piece = next(self._pieces, None)
             if piece is None:
                 return
-            yield from piece.batches(wanted)
+            for batch in piece.batches(wanted):
+                if self._stopped:
+                    return
+                yield batch
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from fairsweep import stopping
 from fairsweep.checksums import Checksum, combined
 from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.engines.protocol import ModelKey
@@ -203,6 +204,8 @@ def leave_a_trace(batch: Batch[Any], store: Store, error: Exception) -> None:
 
     The record says what kind of error it was; the texts of unknown errors can hold values of rows.
     """
+    if stopping.asked() is not None:
+        return  # it did not fail
     model = batch.spec.model
     key = ModelKey(UNNAMED, UNNAMED) if model is None else ModelKey(model.id, model.version)
     said = one_line(error.problems) if isinstance(error, FairsweepError) else type(error).__name__
