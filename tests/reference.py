@@ -128,7 +128,7 @@ def group_of(value: Any, attribute: Attribute) -> tuple[str, str | None]:
     if text(value) is None or text(value) in attribute.missing or (found is not None and found in numbers):
         return "unknown", None
     if attribute.breaks is None:
-        return str(text(value)), None
+        return ("unknown", "group_too_long") if len(str(text(value))) > 1_000 else (str(text(value)), None)
     if found is None or isnan(found):
         return "unknown", "group_not_a_number"
     if attribute.range is not None and not attribute.range[0] <= found <= attribute.range[1]:
@@ -226,7 +226,9 @@ def model_of(row: Row, config: Mapping[str, Any]) -> tuple[str, str]:
     if "model" in config:
         return config["model"]["id"], config["model"]["version"]
     columns = config["columns"]
-    return text(row[columns["model_id"]]) or "", text(row[columns["model_version"]]) or ""
+    names = (text(row[columns[name]]) or "" for name in ("model_id", "model_version"))
+    model_id, version = (name if len(name) <= 128 else "" for name in names)
+    return model_id, version
 
 
 def count_row(
@@ -250,6 +252,7 @@ def count_row(
         "scored_on_missing": dateless,
         "group_out_of_range": "group_out_of_range" in problems,
         "group_not_a_number": "group_not_a_number" in problems,
+        "group_too_long": "group_too_long" in problems,
     }
     refused = next((reason for reason, holds in reasons.items() if holds), None)
     unscored = None if refused else score_problem(score)

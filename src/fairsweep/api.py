@@ -325,7 +325,8 @@ class AuditResult:
             UsageError: where the place is not a usable name.
             StorageError: where it cannot be written or read back.
         """
-        from fairsweep.verbs.connecting import store_of
+        from fairsweep.verbs.connecting import place_of, store_of
+        from fairsweep.verbs.warehouse import refuse_unwritable
 
         options = AuditOptions(
             warehouse=None if warehouse is None else str(warehouse),
@@ -333,5 +334,6 @@ class AuditResult:
             schema=schema,
             force=force,
         )
+        refuse_unwritable(options, place_of(options).text, self._spark)
         store = store_of(options, self._spark)
         return publish(self._batch, self._counted, self._models, store, options)

@@ -9,6 +9,7 @@ from enum import IntEnum
 from pathlib import PurePath
 
 LONGEST_SHOWN = 80
+MOST_SHOWN = 50
 
 
 class ExitCode(IntEnum):
@@ -49,7 +50,14 @@ class FairsweepError(Exception):
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         """Take every problem found, so that they can be mended at once."""
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> list[str]:
+        """The problems as people read them: each on a line, of very many the first."""
+        shown = [str(problem) for problem in self.problems[:MOST_SHOWN]]
+        more = len(self.problems) - len(shown)
+        return shown if not more else [*shown, f"and {more:,} more"]
 
 
 class UsageError(FairsweepError):
@@ -70,6 +78,11 @@ class StorageError(FairsweepError):
     exit_code = ExitCode.STORAGE
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether a library written in Rust has stopped at a fault of its own, which Python does not take for an error."""
+    return type(error).__name__ == "PanicException"
+
+
 def quoted(value: object) -> str:
     """Show a value from a config as a person would quote it, shortened; of a path its end is kept.
 
@@ -77,10 +90,16 @@ def quoted(value: object) -> str:
     '`gendre`'
     """
     text = str(value)
-    if len(text) > LONGEST_SHOWN:
-        kept = LONGEST_SHOWN - 3
-        text = f"...{text[-kept:]}" if isinstance(value, PurePath) else f"{text[:kept]}..."
-    return f"`{text}`"
+    return f"`...{text[3 - LONGEST_SHOWN :]}`" if _is_long_path(value, text) else f"`{shortened(text)}`"
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that is too long for a sentence."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def _is_long_path(value: object, text: str) -> bool:
+    return isinstance(value, PurePath) and len(text) > LONGEST_SHOWN
 
 
 def install_step(extra: str) -> str:

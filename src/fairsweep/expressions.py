@@ -79,6 +79,14 @@ class IsIn:
 
 
 @dataclass(frozen=True)
+class LongerThan:
+    """True where a text has more characters (Unicode code points) than that; numbers and dates never have."""
+
+    value: AsText
+    characters: int
+
+
+@dataclass(frozen=True)
 class Compare:
     """True where `value operator bound` holds; false for NULL. In Spark NaN is above every number."""
 
@@ -126,6 +134,7 @@ Expression = (
     | IsNull
     | IsNaN
     | IsIn
+    | LongerThan
     | Compare
     | Not
     | AllOf

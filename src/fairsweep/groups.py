@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 OVERALL = "overall"
 ALL = "all"
+# Characters that the name of a group may have: a longer text is never one.
+LONGEST_GROUP = 1_000
 SEPARATOR = " x "
 TOO_SMALL = "too small to name"
 _TOO_SMALL = re.compile(rf"([1-9][0-9]*) groups? {TOO_SMALL}")

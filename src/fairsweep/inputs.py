@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from fairsweep.engines.protocol import ColumnType, SourceColumn
 from fairsweep.errors import DataRefusedError, Problem, UsageError, quoted
+from fairsweep.files import FOLDER, REGULAR, kind_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,11 +50,12 @@ def local_files(path: Path) -> list[Path]:
         UsageError: where there is nothing, or no data file.
     """
     try:
-        if path.is_file():
+        kind = kind_of(path)
+        if kind == REGULAR:
             return [path]
-        if not path.is_dir():
+        if kind != FOLDER:
             step = "check the path; a relative one starts at the config's folder, one from --set at yours"
-            found = "neither a file nor a folder" if path.exists() else "not there"
+            found = kind or "not there"
             raise UsageError(Problem(f"input.path {quoted(path)}", found, "a file or a folder", step))
         files = sorted(file for file in path.rglob("*") if _is_data(file.relative_to(path)) and file.is_file())
     except OSError as error:
@@ -296,7 +298,7 @@ def _delta_columns(path: Path, version: int | None) -> tuple[SourceColumn, ...] 
     place = f"input.path {quoted(path)}"
     if not path.is_dir():
         step = "check the path; a Delta table is a folder"
-        found = "not a folder" if path.exists() else "not there"
+        found = kind_of(path) or "not there"
         raise UsageError(Problem(place, found, "the folder of a Delta table", step))
     if not (path / "_delta_log").is_dir():
         step = "write format: parquet for plain files, or name the folder that holds _delta_log"

@@ -24,10 +24,12 @@ from fairsweep.expressions import (
     IsIn,
     IsNaN,
     IsNull,
+    LongerThan,
     Malformed,
     Not,
     fields_of,
 )
+from fairsweep.groups import LONGEST_GROUP
 
 if TYPE_CHECKING:
     from fairsweep.specs.audit import AttributeSpec, AuditSpec
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 # Weights are kept in millionths.
 LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
+# Characters that the id of a model may have.
+LONGEST_MODEL = 128
 FIRST_DAY, NO_END = date(1970, 1, 1), date(9999, 12, 31)
 
 # A row is refused for the first of these that holds.
@@ -46,6 +50,7 @@ REFUSAL_REASONS = (
     "scored_on_missing",
     "group_out_of_range",
     "group_not_a_number",
+    "group_too_long",
     "member_missing",
     "weight_missing",
     "weight_out_of_range",
@@ -56,7 +61,7 @@ REPEATED = "member_repeated"
 # A row with a known label and one of these is unscored: kept beside the counts, because nobody flagged it.
 UNSCORED_REASONS = ("score_missing", "score_nan", "score_infinite", "score_not_a_number")
 # Refusals that leave the group of a row in the dark, so that no group can be blamed for them.
-GROUPLESS_REASONS = ("malformed_row", "group_out_of_range", "group_not_a_number")
+GROUPLESS_REASONS = ("malformed_row", "group_out_of_range", "group_not_a_number", "group_too_long")
 
 
 class Rule(NamedTuple):
@@ -85,7 +90,7 @@ class Intake:
 
     Attributes:
         inside: whether a row is input at all: rows outside the window are not.
-        model_id: text, NULL where blank; None where the config names one model.
+        model_id: text, NULL where blank and empty where too long; None where the config names one model.
         model_version: likewise.
         is_event: whether the label, known to be there, is an event.
         label_known: whether a label can be trusted: no event and no non-event is counted without it.
@@ -167,8 +172,8 @@ def build(spec: AuditSpec, names: Sequence[str], window: Window) -> Intake:
     rules += _score_rules(score)
     return Intake(
         inside=inside,
-        model_id=_text(columns.model_id, position),
-        model_version=_text(columns.model_version, position),
+        model_id=_model(columns.model_id, position),
+        model_version=_model(columns.model_version, position),
         is_event=is_event,
         label_known=Not(AnyOf((Malformed(), label_missing, *undeclared))),
         rules=tuple(rules),
@@ -184,8 +189,12 @@ def build(spec: AuditSpec, names: Sequence[str], window: Window) -> Intake:
     )
 
 
-def _text(name: str | None, position: Mapping[str, int]) -> Expression | None:
-    return None if name is None else AsText(Field(position[name]))
+def _model(name: str | None, position: Mapping[str, int]) -> Expression | None:
+    """The name of a row's model; one that is too long is as good as none."""
+    if name is None:
+        return None
+    text = AsText(Field(position[name]))
+    return Case(((LongerThan(text, LONGEST_MODEL), Constant("")),), text)
 
 
 def _matches(field: Field, labels: Sequence[str | int | float | bool]) -> Expression:
@@ -245,8 +254,10 @@ def _missing(attribute: AttributeSpec, field: Field) -> Expression:
 def _group_rules(groups: Sequence[tuple[AttributeSpec, Field]]) -> list[Rule]:
     outside: list[Expression] = []
     no_number: list[Expression] = []
+    too_long: list[Expression] = []
     for attribute, field in groups:
         if attribute.breaks is None:
+            too_long.append(LongerThan(AsText(field), LONGEST_GROUP))
             continue
         number, recorded = AsNumber(field), Not(_missing(attribute, field))
         not_a_number = AllOf((recorded, AnyOf((IsNull(number), IsNaN(number)))))
@@ -255,16 +266,17 @@ def _group_rules(groups: Sequence[tuple[AttributeSpec, Field]]) -> list[Rule]:
             low, high = attribute.range
             beyond = AnyOf((Compare(number, "<", float(low)), Compare(number, ">", float(high))))
             outside.append(AllOf((recorded, Not(not_a_number), beyond)))
-    rules = [("group_out_of_range", outside), ("group_not_a_number", no_number)]
+    rules = [("group_out_of_range", outside), ("group_not_a_number", no_number), ("group_too_long", too_long)]
     return [Rule(reason, AnyOf(tuple(found))) for reason, found in rules if found]
 
 
 def _group(attribute: AttributeSpec, field: Field) -> Expression:
-    """The group of a row; `unknown` wherever it is not recorded or cannot be told."""
+    """The group of a row; `unknown` wherever it is not recorded, cannot be told or is too long."""
     unknown = Constant(UNKNOWN)
     misread = _missing(attribute, field)
     if attribute.breaks is None:
-        return Case(((AnyOf((Malformed(), misread)), unknown),), AsText(field))
+        text = AsText(field)
+        return Case(((AnyOf((Malformed(), misread)), unknown), (LongerThan(text, LONGEST_GROUP), unknown)), text)
     number = AsNumber(field)
     lost: list[Expression] = [Malformed(), misread, IsNull(number), IsNaN(number)]
     if attribute.range is not None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple
 
 import pytest
 
 from fairsweep.errors import DataRefusedError, FairsweepError, UsageError
 from fairsweep.specs.checking import check_columns
+from fairsweep.specs.cohort import load_cohort
 from fairsweep.specs.loading import load, load_mapping, parse
+from fairsweep.specs.outcomes import load_outcome
 from fairsweep.verbs.check import check
+from fairsweep.verbs.init import init
 
 
 class Columns(NamedTuple):
@@ -213,7 +220,12 @@ HOSTILE: tuple[tuple[str | bytes, str], ...] = (
     ("a: 1\n---\nb: 2", "a second document"),
     ("[" * 5_000, "nested too deeply"),
     ("a: " + "{a: " * 5_000, "nested too deeply"),
-    (b"a: " + b"x" * 10_000_000, "at most 1,000,000 bytes"),
+    ("[" * 10_000, "nested too deeply"),
+    ("- " * 10_000 + "x", "nested too deeply"),
+    (b"a: " + b"x" * 10_000_000, "too large: 10,000,003 bytes; allowed: at most 256,000 bytes"),
+    ("a: [" + "1, " * 80_000 + "]", "number 2,001; allowed: at most 2,000"),
+    ("a:\n" + "- [1]\n" * 1_001, "number 2,001; allowed: at most 2,000"),
+    ("".join(f"k{i}: {i}\n" for i in range(2_001)), "number 2,001; allowed: at most 2,000"),
     (b"a: \xff\xfe", "not UTF-8 at byte 4"),
     ('a: "\\0"', "a control character"),
     ('a: "\\ud800"', "a control character"),
@@ -240,6 +252,76 @@ def test_hostile_yaml_is_refused_before_anything_is_built(text: str | bytes, wor
     problems = problems_of(text)
     assert any(words in problem for problem in problems), problems
     assert all(len(problem) < 400 and problem.isprintable() for problem in problems)
+
+
+def test_a_config_is_refused_for_its_size_before_it_is_checked() -> None:
+    started = monotonic()
+    for text in (RIGHT + "\n" + "# " + "x" * 256_000, RIGHT + "further: [" + "x," * 100_000 + "]"):
+        (problem,) = problems_of(text)
+        assert "at most 2" in problem
+    many = [f"a{i}=[{'1, ' * 100}]" for i in range(20)]
+    with pytest.raises(UsageError, match=r"too large: 2,0\d\d keys and items of lists; allowed: at most 2,000"):
+        parse(RIGHT, source="falls.yaml", folder=Path(), overrides=many)
+    assert monotonic() - started < 5, "no item was checked"
+
+
+def test_a_list_of_1900_values_is_right() -> None:
+    values = ", ".join(f"v{i}" for i in range(1_900))
+    text = RIGHT.replace("  - race\n", f"  - {{name: race, values: [{values}]}}\n", 1)
+    spec = parse(text, source="falls.yaml", folder=Path())
+    assert len(spec.base_attributes[0].values or ()) == 1_900
+
+
+def test_of_very_many_problems_50_are_shown() -> None:
+    text = RIGHT.replace("  - race\n", f"  - {{name: race, values: [{'1.5, ' * 1_500}]}}\n", 1)
+    with pytest.raises(UsageError) as caught:
+        parse(text, source="falls.yaml", folder=Path())
+    assert len(caught.value.problems) > 1_000
+    lines = str(caught.value).splitlines()
+    assert lines[-1] == f"and {len(caught.value.problems) - 50:,} more"
+    assert len(lines) == 51
+
+
+def test_a_group_value_in_a_config_is_at_most_1000_characters() -> None:
+    for key in ("values", "missing"):
+        item = f"  - {{name: race, {key}: [{'v' * 1_001}, {'v' * 1_000}]}}\n"
+        (problem,) = problems_of(RIGHT.replace("  - race\n", item, 1))
+        assert f"{key}[0]" in problem
+        assert "a text of 1,001 characters; allowed: at most 1,000 characters" in problem
+
+
+@pytest.fixture(params=["fifo", "socket", "device", "folder"])
+def special(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """Something at a path that is no file, and what it is called."""
+    path = tmp_path / "special.csv"
+    if request.param == "fifo":
+        os.mkfifo(path)
+        yield path, "a FIFO"
+    elif request.param == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+            yield path, "a socket"
+    elif request.param == "device":
+        yield Path("/dev/zero"), "a device"
+    else:
+        path.mkdir()
+        yield path, "a folder"
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_file_is_named_and_never_waited_for(special: tuple[Path, str], tmp_path: Path) -> None:
+    path, name = special
+    (tmp_path / "scores.csv").write_text("risk,fell,race,gender,age,id,date\n")
+    config = tmp_path / "falls.yaml"
+    config.write_text(RIGHT.replace("scores.csv", str(path)))
+    reading: list[Callable[[], object]] = [lambda: load(path), lambda: load_cohort(path), lambda: load_outcome(path)]
+    if name != "a folder":
+        reading += [lambda: check(config), lambda: init(path, "help", tmp_path / "new.yaml")]
+    for read in reading:
+        with pytest.raises(UsageError, match=name):
+            read()
+    with pytest.raises(UsageError, match=name):
+        init(tmp_path / "scores.csv", "help", path, force=True)
 
 
 def test_a_password_in_a_path_is_never_shown() -> None:
@@ -293,7 +375,7 @@ def test_config_files_that_cannot_be_read_are_problems(tmp_path: Path) -> None:
         (tmp_path / "absent.yaml", "not there"),
         (tmp_path, "a folder"),
         (Path("\0"), "not"),
-        (Path("/dev/zero"), "not there"),
+        (Path("/dev/zero"), "a device"),
     ):
         with pytest.raises(UsageError) as caught:
             load(path)
@@ -316,7 +398,7 @@ INPUTS: tuple[tuple[dict[str, bytes], str, type[FairsweepError], str], ...] = (
      "falls.yaml: attributes[1].from is `gender`, which is not a column of c.csv; did you mean `gendre`?"),
     ({"n.csv": b"name,outcome\n"}, "n.csv", UsageError, "choose one of `name`, `outcome`"),
     ({"d/part": b""}, "d/part/", DataRefusedError, "no header and no rows"),
-    ({}, "/dev/null", UsageError, "neither a file nor a folder"),
+    ({}, "/dev/null", UsageError, "a device; allowed: a file or a folder"),
 )  # fmt: skip
 # Without a header the first row stands in its place, and nobody's values are shown.
 HEADLESS = (b"0.71,Smith,1950-02-03\n0.2,Miller,1951-02-03\n", b"Smith:71:F\n", b"Smith,1950-02-03\n", b"Smith, 71 \n")

@@ -28,6 +28,7 @@ from fairsweep.expressions import (
     IsIn,
     IsNaN,
     IsNull,
+    LongerThan,
     Malformed,
     Not,
 )
@@ -123,6 +124,7 @@ _LEAVES = st.one_of(
     st.builds(IsNaN, _AS_NUMBER),
     st.builds(IsIn, _AS_TEXT, st.lists(_WORDS, min_size=1, max_size=4).map(tuple)),
     st.builds(IsIn, _AS_NUMBER, st.lists(_BOUNDS, min_size=1, max_size=4).map(tuple)),
+    st.builds(LongerThan, st.builds(AsText, st.sampled_from([TEXTS, LABELS])), st.integers(0, 8)),
     st.builds(Compare, _AS_NUMBER, _OPERATORS, _BOUNDS),
     st.builds(Compare, _AS_DATE, _OPERATORS, _DAYS),
 )

@@ -31,6 +31,7 @@ from fairsweep.expressions import (
     IsIn,
     IsNaN,
     IsNull,
+    LongerThan,
     Malformed,
     Not,
 )
@@ -64,7 +65,7 @@ MALFORMED_ROWS = ["too,few", *[None] * 13]
 ROWS = [[column[i] for column in COLUMNS] for i in range(14)]
 
 
-def holds(expression: Expression, row: int) -> bool:
+def holds(expression: Expression, row: int) -> bool:  # noqa: PLR0911  (one of each kind)
     """A condition in plain Python; a comparison with NULL is false, and NaN is above every number."""
     match expression:
         case Malformed():
@@ -75,6 +76,8 @@ def holds(expression: Expression, row: int) -> bool:
             return isinstance(found := value(inner, row), float) and isnan(found)
         case IsIn(inner, choices):
             return value(inner, row) in choices
+        case LongerThan(inner, characters):
+            return len(value(inner, row) or "") > characters
         case Compare(inner, operator, bound):
             return _compares(value(inner, row), operator, bound)
         case Not(inner):

@@ -127,6 +127,39 @@ def test_every_engine_and_form_gives_the_same_tables(make: Make, spark: SparkSes
         assert bare(outcome.tables) == bare(first.tables), (engine, form)
 
 
+LONG = [
+    pytest.param(one_file, "prediction"),
+    pytest.param(one_file, None, marks=pytest.mark.slow),
+    pytest.param(plain_delta, None, marks=pytest.mark.slow),
+    pytest.param(plain_delta, "member", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("make", "unit"), LONG, ids=named)
+def test_a_group_value_that_is_too_long_is_refused_by_every_form(
+    make: Make, unit: str | None, spark: SparkSession, tmp_path: Path
+) -> None:
+    rows = people().assign(who=lambda frame: [f"m{i}" for i in frame.index])
+    # One is among the rows that Spark looks at first, and the others are not.
+    rows.loc[[5, 1_100, 1_150], "race"] = ["x" * 2_000_000, "y" * 1_001, "z" * 1_000]
+    columns = {"score": "score", "label": "label"} | ({} if unit is None else {"member": "who"})
+    units = {} if unit is None else {"unit": unit}
+    spec = load_mapping(config_of(input=make(spark, tmp_path, rows), columns=columns, **units))
+    engines: dict[str, Engine] = {
+        form: SparkEngine(spark, source_of(spark, spec.source), spec.limits, form) for form in ("catalyst", "arrow")
+    } | {"local": LocalEngine(files.source_of(spec.source), spec.limits)}
+    outcomes = {name: outcome_of(spec, engine) for name, engine in engines.items()}
+    for outcome in outcomes.values():
+        tallies = [r for r in outcome.tables["refused_counts"].to_pylist() if r["reason"] == "group_too_long"]
+        refused = [row for row in tallies if row["attribute"] == "race"]
+        assert {row["group_value"] for row in refused} == {"unknown"}
+        assert sum(row["n"] for row in refused) == 2
+        groups = set(outcome.tables["threshold_sweep"]["group_value"].to_pylist())
+        assert max(map(len, groups)) < 1_100
+        assert "z" * 1_000 in groups
+        assert bare(outcome.tables) == bare(outcomes["local"].tables)
+
+
 @pytest.mark.parametrize(("make", "reason"), LEFT_TO_SPARK, ids=named)
 def test_what_the_kernel_cannot_read_exactly_is_left_to_catalyst(
     make: Make, reason: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -15,6 +15,9 @@ attributes:
 """
 TRUE_AND_DATES = "attributes: [member, since, code, [member, code]]"
 
+LONGEST = "\N{OLD ITALIC LETTER A}" * 1_000  # characters outside of the basic plane are one each
+SPACES = " " * 900
+
 CASES = [
     Case(
         "NULL and blank values are the group unknown",
@@ -182,6 +185,71 @@ CASES = [
         expected="""
         attribute     | group          | cutoff | n
         race x gender | 4x4 x it's "f" | 0.5    | 1
+        """,
+    ),
+    Case(
+        "a group value of more than 1,000 characters is refused, and never the name of a group",
+        f"""
+        score:double | label:int | race:text
+        0.9          | 1         | A
+        0.9          | 1         | {LONGEST}
+        0.9          | 1         | '{SPACES}{LONGEST}{SPACES}'
+        0.9          | 1         | {LONGEST}b
+        0.9          | 0         | {"c" * 200_000}
+        NULL         | 1         | {LONGEST}b
+        0.9          | NULL      | {LONGEST}b
+        """,
+        config="limits: {maximum_refused_share: 1}",
+        expected=f"""
+        attribute | group     | cutoff | n
+        overall   | all       | 0.5    | 3
+        race      | A         | 0.5    | 1
+        race      | {LONGEST} | 0.5    | 2
+        """,
+        tallies="""
+        attribute | group   | reason         | label     | n
+        race      | unknown | group_too_long | event     | 2
+        race      | unknown | group_too_long | non_event | 1
+        race      | unknown | label_missing  | unknown   | 1
+        """,
+    ),
+    Case(
+        "a group value that is too long loses its own attribute alone, in intersections too",
+        f"""
+        score:double | label:int | race:text     | gender:text
+        0.9          | 1         | A             | f
+        0.1          | 1         | {"A" * 1_001} | f
+        """,
+        config="{attributes: [race, gender, [race, gender]], limits: {maximum_refused_share: 1}}",
+        expected="""
+        attribute     | group | cutoff | n
+        race          | A     | 0.5    | 1
+        gender        | f     | 0.5    | 1
+        race x gender | A x f | 0.5    | 1
+        """,
+        tallies="""
+        attribute     | group       | reason         | label | n
+        overall       | all         | group_too_long | event | 1
+        race          | unknown     | group_too_long | event | 1
+        gender        | f           | group_too_long | event | 1
+        race x gender | unknown x f | group_too_long | event | 1
+        """,
+    ),
+    Case(
+        "a banded value is judged as a number, however long it is written",
+        f"""
+        score:double | label:int | age:text
+        0.9          | 1         | {"0" * 2_000}70
+        0.9          | 1         | {"old" * 1_000}
+        """,
+        config="{attributes: [{name: age_band, from: age, breaks: [65]}], limits: {maximum_refused_share: 1}}",
+        expected="""
+        attribute | group    | cutoff | n
+        age_band  | 65+      | 0.5    | 1
+        """,
+        tallies="""
+        attribute | group   | reason             | label | n
+        age_band  | unknown | group_not_a_number | event | 1
         """,
     ),
 ]

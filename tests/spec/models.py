@@ -10,7 +10,7 @@ attributes:
   - race
   - {name: age_band, from: age, breaks: [18], range: [0, 120]}
 """
-SEVERAL_ROWS = """
+SEVERAL_ROWS = f"""
 score:double | label:int | race:text | id:text | version:int
 0.9          | 1         | A         | falls   | 1
 0.1          | 1         | A         | falls   | 1
@@ -20,6 +20,8 @@ score:double | label:int | race:text | id:text | version:int
 0.9          | 1         | A         | '  '    | 1
 0.9          | 0         | A         | falls   | NULL
 0.9          | 0         | A         | a b     | 1
+0.9          | 0         | A         | {"m" * 128} | 1
+0.9          | 0         | A         | {"m" * 129} | 1
 """
 
 CASES = [
@@ -51,6 +53,16 @@ CASES = [
         config=SEVERAL,
         model=("unknown", "1"),
         refused=("columns.model_id",),
+    ),
+    Case(
+        "an id of 128 characters is one, and a longer one is none",
+        SEVERAL_ROWS,
+        config=SEVERAL,
+        model=("m" * 128, "1"),
+        expected="""
+        attribute | group | cutoff | n
+        overall   | all   | 0.5    | 1
+        """,
     ),
     Case(
         "rows without a model version are refused",

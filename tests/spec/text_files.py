@@ -161,4 +161,27 @@ the `score`,select,a.b,"x, y",Müller
         """,
     ),
     Case("a file with a header and no rows has no rows", "score,label,race\n", csv=True, refused=("no rows",)),
+    Case(
+        "a group value of more than 1,000 characters in a text file is refused",
+        f"""
+score,label,race
+0.9,1,{"x" * 1_000}
+0.9,1,{"x" * 1_001}
+0.9,0,"{"y," * 50_000}"
+0.9,1,A
+""",
+        csv=True,
+        config="limits: {maximum_refused_share: 1}",
+        expected=f"""
+        attribute | group         | cutoff | n
+        overall   | all           | 0.5    | 2
+        race      | A             | 0.5    | 1
+        race      | {"x" * 1_000} | 0.5    | 1
+        """,
+        tallies="""
+        attribute | group   | reason         | label     | n
+        race      | unknown | group_too_long | event     | 1
+        race      | unknown | group_too_long | non_event | 1
+        """,
+    ),
 ]

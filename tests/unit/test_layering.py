@@ -17,6 +17,7 @@ LAYERS = (
     ("core",),
     (
         "errors",
+        "files",
         "groups",
         "expressions",
         "intake",
@@ -28,6 +29,7 @@ LAYERS = (
         "views",
         "checksums",
         "distributed",
+        "stopping",
     ),
     ("engines", "inputs", "stores", "synthetic"),
     ("verbs",),

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fairsweep.errors import UsageError
+from fairsweep.errors import Problem, UsageError
 from fairsweep.surfaces import gate, listing, progress, records, summary
 from fairsweep.surfaces.terminal import Terminal
 from tests.unit.published_run import COMPAS, MadeUpRun, joined
@@ -72,6 +72,43 @@ def test_terminal_without_unicode_gets_ascii_and_question_marks() -> None:
     Terminal.on(terminal).show_audit(MadeUpRun({"race": {"é": (80, 20, 20, 900)}}).tables())
     assert "?: 100 flagged per 100" in without_colour(terminal.shown)
     assert "o" in terminal.shown
+
+
+ODD = (
+    "\x00", "\x1b[31m", "\x7f", "\x85", "\x9b", "\u061c", "\u200b", "\u200e", "\u200f", "\u2028", "\u2029", "\u202a",
+    "\u202e", "\u2066", "\u2069", "\ufeff", "\U000e0041",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+def test_json_escapes_what_a_terminal_obeys_and_means_the_same(odd: str) -> None:
+    value, table = f"é{odd}ü\n", pa.table({f"a{odd}": [f"é{odd}ü\n"], "list": [[odd]]})
+    problem = Problem("config", value, "", "")
+    for text, content in (
+        (
+            "".join(records.of_tables({f"t{odd}": table}, in_order=True)),
+            {f"t{odd}": [{f"a{odd}": value, "list": [odd]}]},
+        ),
+        (records.of_rows(odd, [{odd: value}]), {odd: [{odd: value}]}),
+        (records.of_error(UsageError(problem)), {"error": [vars(problem)]}),
+    ):
+        assert json.loads(text) == content
+        assert all(character.isprintable() for character in text.replace("\n", ""))
+        assert "é" in text
+
+
+def test_long_values_are_clipped_in_tables_and_summaries_and_whole_in_json() -> None:
+    long, table = "L" * 1_000, MadeUpRun({"race": {"L" * 1_000: (80, 20, 20, 900)}}).tables()
+    rows = pa.table({"value": [long, "short"], long: [1, 2], "list": [["a" * 150, "b" * 150], []]})
+    shown = "\n".join("".join(span.text for span in line) for line in listing.lines(rows, None))
+    assert f"{'L' * 200}... (1,000 characters)" in shown
+    assert f"{'L' * 201}" not in shown
+    assert f"{'a' * 150}, {'b' * 48}... (302 characters)" in shown
+    summed = " ".join(summary.text(table).split())
+    assert "(1,000 characters)" in summed
+    assert "L" * 201 not in summed.replace(" ", "")
+    (row, _) = json.loads("".join(records.of_tables({"result": rows}, in_order=True)))["result"]
+    assert row["value"] == long
 
 
 def without_colour(text: str) -> str:

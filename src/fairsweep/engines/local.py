@@ -21,6 +21,7 @@ from fairsweep.engines.probing import refuse_above, refuse_results, too_large_fo
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
 from fairsweep.errors import DataRefusedError
 from fairsweep.expressions import AsText, fields_of
+from fairsweep.groups import LONGEST_GROUP
 
 if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
@@ -126,7 +127,10 @@ class LocalEngine:
                 taker.add(batch)
 
         with _threads(len(takers)) as pool:
-            list(pool.map(work, takers))
+            try:
+                list(pool.map(work, takers))
+            finally:
+                waiting.stop()  # who is interrupted does not wait for what nobody wants any more
 
     @property
     def _most(self) -> int:
@@ -146,7 +150,7 @@ class LocalEngine:
             for batch in piece.batches(fields_of(intake.label)):
                 if batch.malformed:
                     continue
-                seen.update(name for name in batch.groups(intake.label).names.to_pylist() if name)
+                seen.update(name[:LONGEST_GROUP] for name in batch.groups(intake.label).names.to_pylist() if name)
                 if len(seen) >= MOST_LABELS_SEEN:
                     return sorted(seen)[:MOST_LABELS_SEEN]
         return sorted(seen)
@@ -156,7 +160,11 @@ class _Waiting:
     """Pieces that no thread has taken yet."""
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
-        self._pieces, self._lock = iter(pieces), threading.Lock()
+        self._pieces, self._lock, self._stopped = iter(pieces), threading.Lock(), False
+
+    def stop(self) -> None:
+        """Give no further batch to any thread."""
+        self._stopped = True
 
     def batches(self, wanted: Sequence[int]) -> Iterator[Batch]:
         """The batches of every piece that this thread gets."""
@@ -165,7 +173,10 @@ class _Waiting:
                 piece = next(self._pieces, None)
             if piece is None:
                 return
-            yield from piece.batches(wanted)
+            for batch in piece.batches(wanted):
+                if self._stopped:
+                    return
+                yield batch
 
 
 @contextmanager

@@ -16,10 +16,13 @@ import yaml
 from fairsweep.errors import Problem, UsageError, quoted
 from fairsweep.specs.faults import ConfigPath, Fault, printable
 
-LARGEST_DOCUMENT = 1_000_000
+LARGEST_DOCUMENT = 256_000
+# Keys of mappings and items of lists, all together.
+MOST_ENTRIES = 2_000
 DEEPEST_NESTING = 20
 LONGEST_NUMBER = 60
 
+_SHORTER = "name groups and cutoffs by rules rather than by lists"
 _NULL = re.compile(r"|~|null|Null|NULL")
 _BOOLEAN = re.compile(r"(true|True|TRUE)|false|False|FALSE")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
@@ -67,6 +70,7 @@ def read(content: bytes | str, source: str) -> Document:
     Raises:
         UsageError: where it is not one document of plain data, with line and column.
     """
+    refuse_large(len(content), source)
     text = _decoded(content, source)
     builder = _Builder(source)
     try:
@@ -84,10 +88,35 @@ def read(content: bytes | str, source: str) -> Document:
     return Document(builder.value, builder.lines, tuple(builder.faults))
 
 
+def refuse_large(size: int, source: str) -> None:
+    """Refuse a document by its size, before it is read.
+
+    Raises:
+        UsageError: where it has more bytes than a config may have.
+    """
+    if size > LARGEST_DOCUMENT:
+        allowed = f"at most {LARGEST_DOCUMENT:,} bytes"
+        raise UsageError(Problem(source, f"too large: {size:,} bytes", allowed, _SHORTER))
+
+
+def refuse_many(tree: object, source: str) -> None:
+    """Refuse plain data of too many entries before anything of it is checked.
+
+    Raises:
+        UsageError: where it has more keys and items of lists, at every depth, than a config may have.
+    """
+    entries, parts = 0, [tree]
+    while parts:
+        part = parts.pop()
+        inner = list(part.values()) if isinstance(part, dict) else part if isinstance(part, list) else []
+        entries += len(inner)
+        parts.extend(inner)
+    if entries > MOST_ENTRIES:
+        found = f"too large: {entries:,} keys and items of lists"
+        raise UsageError(Problem(source, found, f"at most {MOST_ENTRIES:,}", _SHORTER))
+
+
 def _decoded(content: bytes | str, source: str) -> str:
-    if len(content) > LARGEST_DOCUMENT:
-        step = "name groups and cutoffs by rules rather than by lists"
-        raise UsageError(Problem(source, "too long", f"at most {LARGEST_DOCUMENT:,} bytes", step))
     if isinstance(content, str):
         return content.removeprefix("\ufeff")
     try:
@@ -121,6 +150,7 @@ class _Builder:
     lines: dict[ConfigPath, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     documents: int = 0
+    entries: int = 0
     open: list[_Collection] = field(default_factory=list)
 
     def take(self, event: yaml.Event) -> None:
@@ -176,6 +206,10 @@ class _Builder:
             self.value = value
             return ()
         around = self.open[-1]
+        self.entries += 1
+        if self.entries > MOST_ENTRIES:
+            found = f"key or item of a list number {self.entries:,}"
+            raise self._error(event, found, f"at most {MOST_ENTRIES:,} in a config", _SHORTER)
         if isinstance(around.content, list):
             path: ConfigPath = (*around.path, len(around.content))
             around.content.append(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from fairsweep.errors import Problem, UsageError
+from fairsweep.files import FOLDER, REGULAR, kind_of
 from fairsweep.specs import documents
 from fairsweep.specs.agreement import Parts, disagreements
 from fairsweep.specs.attributes import AttributeItem, AttributeSpec, IntersectionSpec
@@ -61,6 +63,7 @@ def parse(content: bytes | str, *, source: str, folder: Path, overrides: Sequenc
     """
     document, tree = read_mapping(content, source, "begin with `flag_is: help`")
     changed = apply(tree, overrides)
+    documents.refuse_many(tree, source)
     places = Places(source, document.lines, changed)
     faults = list(document.faults)
     if tree.get("input") is None:
@@ -93,12 +96,16 @@ def content_of(path: Path) -> bytes:
         UsageError: where it is not a readable file.
     """
     try:
-        if path.is_dir():
-            raise UsageError(Problem(str(path), "a folder", "a config file", "name the file in it"))
-        if not path.is_file():
+        kind = kind_of(path)
+        if kind is None:
             step = "check the path, or make a config with `fairsweep init FILE --flag-is help`"
             raise UsageError(Problem(str(path), "not there", "a config file", step))
-        with path.open("rb") as file:
+        if kind != REGULAR:
+            step = "name the file in it" if kind == FOLDER else "write the config to a file"
+            raise UsageError(Problem(str(path), kind, "a config file", step))
+        # Whatever has taken the file's name meanwhile, nothing waits for it.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123  (opened already)
+            documents.refuse_large(os.fstat(file.fileno()).st_size, str(path))
             return file.read(documents.LARGEST_DOCUMENT + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"

@@ -38,6 +38,7 @@ def parsed(
     """
     document, tree = read_mapping(content, source, "write `key: value` lines")
     changed = apply(tree, overrides)
+    documents.refuse_many(tree, source)
     faults = list(document.faults)
     try:
         spec = kind.model_validate(completed(tree))

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 from fairsweep.errors import did_you_mean, quoted
+from fairsweep.groups import LONGEST_GROUP
 from fairsweep.specs.documents import Spelled
 from fairsweep.specs.faults import Fault, WrongValueError, describe, printable, refusal
 
@@ -141,6 +142,9 @@ def _group_value(value: Any) -> str:  # noqa: ANN401
         step = f'quote it: "{value}"' if is_number(value) else "write a text, or remove it"
         raise refusal(describe(value), "a text, a whole number, true or false", step)
     text = value.strip(" ")
+    if len(text) > LONGEST_GROUP:
+        allowed = f"at most {LONGEST_GROUP:,} characters"
+        raise refusal(f"a text of {len(text):,} characters", allowed, "remove it: such rows are refused")
     if not text:
         raise refusal("blank text", "a group value", "leave it out: blank group values are always `unknown`")
     return text

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from fairsweep.checksums import Checksum, by_run, combined, combined_by_run
 from fairsweep.distributed import DistributedRows
-from fairsweep.errors import Problem, StorageError, UsageError, quoted
+from fairsweep.errors import Problem, StorageError, UsageError, is_panic, quoted
 from fairsweep.schema import conform
 from fairsweep.stores import publishing
 from fairsweep.stores.places import Place, keep_to_owner
@@ -267,6 +267,8 @@ def _told(place: str) -> Iterator[None]:
     except DeltaProtocolError as error:
         problem = Problem(place, "made with a feature of Delta that delta-rs lacks", "", _BY_SPARK)
         raise StorageError(problem) from error
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         code = "CHECK_VIOLATED" if _CHECKED in str(error) else type(error).__name__
         raise StorageError(unusable(place, code, error, _ALWAYS)) from error

@@ -1,8 +1,9 @@
-"""Named places where a process can be made to end, so that tests can kill it exactly there."""
+"""Named places where a process can be made to end or to get a signal, so that tests can stop it exactly there."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 from fairsweep.tables import RESULT_TABLES
 
@@ -19,6 +20,12 @@ FAILPOINTS: tuple[str, ...] = (
 
 
 def failpoint(name: str) -> None:
-    """End the process at once, as a kill would, when the environment variable names this place."""
-    if os.environ.get(VARIABLE) == name:
+    """End the process at once, as a kill would, when the environment variable names this place.
+
+    `name:SIGTERM` sends the process this signal instead.
+    """
+    place, _, sent = os.environ.get(VARIABLE, "").partition(":")
+    if place == name and sent:
+        os.kill(os.getpid(), signal.Signals[sent])
+    elif place == name:
         os._exit(EXIT_CODE)

@@ -15,7 +15,7 @@ from fairsweep.views import VIEWS
 
 _IDENTIFIER = re.compile(r"[\w-]{1,255}")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from fairsweep.errors import Problem, StorageError
 from fairsweep.schema import SCHEMA_VERSION, SCHEMA_VERSION_PROPERTY
 
+# A disk, a quota, or the largest file that a process may write.
+_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 ONE_QUERY = "one SELECT, with or without WITH before it; the result tables are only read here"
 QUERY_HELP = "see the tables, views and columns with `fairsweep tables ddl`"
 
@@ -30,9 +32,9 @@ def check_version(place: str, table: str, properties: Mapping[str, str | None]) 
         )
 
 
-def unusable(place: str, code: str, error: Exception, next_step: str) -> Problem:
+def unusable(place: str, code: str, error: BaseException, next_step: str) -> Problem:
     """A folder or table that cannot be read or written; a full disk is told as what it is."""
-    full = "No space left on device" in str(error)
+    full = any(words in str(error) for words in _FULL)
     return Problem(
         place,
         f"no space left ({code})" if full else f"not readable or writable ({code})",

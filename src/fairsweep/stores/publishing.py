@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fairsweep import stopping
 from fairsweep.checksums import Checksum, checksum, combined
 from fairsweep.distributed import DistributedRows
 from fairsweep.errors import Problem, StorageError
@@ -337,10 +338,17 @@ def _commit(
         revived = [{**record, "is_current": True} for record in latest.values() if not record["is_current"]]
         if written or revived or others:
             failpoint("before_commit")
-            storage.commit(changes([*written, *revived, *others]))
+            with stopping.whole():
+                storage.commit(changes([*written, *revived, *others]))
+                stopping.publishing(*map(_named, [*written, *revived]))
 
     _persistently(RUNS, attempt, settled=lambda: False)
+    stopping.publishing(*map(_named, [*records, *done.values()]))
     return overtaken
+
+
+def _named(record: RunRecord) -> str:
+    return f"{record['model_id']} {record['model_version']} (run {record['run_id']})"
 
 
 @contextmanager

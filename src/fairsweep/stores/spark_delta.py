@@ -282,7 +282,7 @@ def _told(place: str) -> Iterator[None]:
 
 
 def _problem(place: str, error: Exception) -> Problem:
-    return unusable(place, _code(error), error, "run again with -v to see the whole error")
+    return unusable(place, _code(error), error, "run again; if it stays so, check the storage")
 
 
 def _code(error: Exception) -> str:

@@ -59,4 +59,4 @@ def _told(error: Exception, place: str) -> FairsweepError:
         return UsageError(refused_query(text.split(" SQLSTATE", 1)[0]))
     if group in _COMPUTING:
         return UsageError(failed_query(kind))
-    return StorageError(unusable(place, kind, error, "run again with -v to see the whole error"))
+    return StorageError(unusable(place, kind, error, "run again; if it stays so, check the storage"))

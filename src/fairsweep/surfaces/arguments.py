@@ -137,7 +137,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
         "-v",
         "--verbose",
         action="store_true",
-        help="more about what happens; tracebacks of unexpected errors",
+        help="when each step began; where an unexpected error was raised",
     )
 
 

@@ -224,7 +224,7 @@ def _print_ddl(script: str, arguments: Namespace) -> ExitCode:
         sys.stdout.write(records.of_rows("ddl", [{"script": script}]))
     else:
         following = _on_tables("fairsweep tables create", arguments)
-        sys.stdout.write(f"{script.rstrip()}\n\n-- Next: {following}\n")
+        sys.stdout.write(f"{script.rstrip()}\n\n-- Next: {printable(following)}\n")
     return ExitCode.DONE
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fairsweep.surfaces.summary import Line, Span, padded, width_of
-from fairsweep.surfaces.wording import counted, printable
+from fairsweep.surfaces.wording import clipped, counted, printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +28,7 @@ def lines(table: pa.Table, width: int | None, at_most: int | None = None) -> Ite
     # By column, not by row: a query can give two columns one name, which a row as a mapping would merge.
     columns = [[_cell(value) for value in column.to_pylist()] for column in shown.columns]
     rows = [list(row) for row in zip(*columns, strict=True)]
-    headers = [printable(name) for name in table.column_names]
+    headers = [printable(clipped(name)) for name in table.column_names]
     widths = [max(map(width_of, column)) for column in zip(headers, *rows, strict=True)]
     if width is None or sum(widths) + len(_GAP) * (len(widths) - 1) <= width:
         numeric = [pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in table.schema]
@@ -66,5 +66,5 @@ def _cell(value: Any) -> str:  # noqa: ANN401  (whatever Arrow holds)
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
-        return ", ".join(_cell(item) for item in value)
-    return printable(str(value))
+        return clipped(", ".join(_cell(item) for item in value))
+    return printable(clipped(str(value)))

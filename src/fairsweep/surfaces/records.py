@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
@@ -10,6 +11,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from fairsweep.errors import FairsweepError
+
+# Line breaks are the layout of our own; within strings `json` has escaped them.
+_NOT_ASCII = re.compile("[^\n -~]")
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +29,7 @@ def of_tables(tables: Tables, *, in_order: bool = False) -> Iterator[str]:
     """
     yield "{"
     for place, name in enumerate(sorted(tables)):
-        yield f"{',' if place else ''}\n{json.dumps(name)}: ["
+        yield f"{',' if place else ''}\n{_escaped(json.dumps(name, ensure_ascii=False))}: ["
         yield from _rows(_distinct(tables[name]) if in_order else _sorted(tables[name]))
         yield "]"
     yield "\n}\n"
@@ -33,7 +37,7 @@ def of_tables(tables: Tables, *, in_order: bool = False) -> Iterator[str]:
 
 def of_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """A few rows as one JSON object, name -> rows."""
-    return json.dumps({name: _plain(list(rows))}, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return _escaped(json.dumps({name: _plain(list(rows))}, ensure_ascii=False, indent=1, allow_nan=False)) + "\n"
 
 
 def of_error(error: FairsweepError) -> str:
@@ -59,8 +63,25 @@ def _rows(table: pa.Table) -> Iterator[str]:
     first = True
     for batch in table.to_batches(max_chunksize=10_000):
         for row in batch.to_pylist():
-            yield ("\n" if first else ",\n") + json.dumps(_plain(row), ensure_ascii=False, allow_nan=False)
+            yield ("\n" if first else ",\n") + _escaped(json.dumps(_plain(row), ensure_ascii=False, allow_nan=False))
             first = False
+
+
+def _escaped(text: str) -> str:
+    r"""JSON with every character that a terminal obeys, or that turns the text around it, written as an escape.
+
+    Such characters stand in strings only, where an escape means the same.
+
+    >>> print(_escaped(json.dumps("A\N{RIGHT-TO-LEFT OVERRIDE}B\x9b", ensure_ascii=False)))
+    "A\u202eB\u009b"
+    """
+    return text if text.isprintable() else _NOT_ASCII.sub(lambda found: _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    escapes = (f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
+    return character if character.isprintable() else "".join(escapes)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  (whatever Arrow holds)

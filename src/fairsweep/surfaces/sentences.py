@@ -9,6 +9,7 @@ from fairsweep.surfaces.findings import DisparateImpact, GroupFinding, PointFind
 from fairsweep.surfaces.wording import (
     LONG_VERDICTS,
     STATUSES,
+    clipped,
     group_label,
     number,
     per_100,
@@ -144,7 +145,7 @@ def basis(point: PointFinding, bound: float) -> str:
 def disparate_impact(impact: DisparateImpact) -> str:
     """The ratio of the shares flagged, beside the event rates that it has to be read with."""
     row, ratio = impact.row, float(impact.row["ratio"])
-    group, compared = (printable(row[name]) for name in ("group_value", "compared_group"))
+    group, compared = (printable(clipped(row[name])) for name in ("group_value", "compared_group"))
     low, high = row["ratio_ci_low"], row["ratio_ci_high"]
     interval = "" if low is None or high is None else f" (95 % interval {low:.3f} to {high:.3f})"
     told = f"Disparate impact, {group} against {compared}: {ratio:.3f}{interval}"

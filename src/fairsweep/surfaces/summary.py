@@ -16,6 +16,7 @@ from fairsweep.surfaces.wording import (
     REASONS,
     SHORT_VERDICTS,
     STATUSES,
+    clipped,
     counted,
     group_label,
     number,
@@ -236,7 +237,7 @@ def _attribute(
 
 def _group(group: GroupFinding, point: PointFinding, run: RunFinding, page: Page, axis: Axis) -> Iterator[Line]:
     columns, style = _columns(point, page), _VERDICT_STYLES.get(group.verdict, "plain")
-    name = printable(group.name)
+    name = printable(clipped(group.name))
     if width_of(name) > columns.name:
         yield (Span("  "), Span(name, style))
         name = ""

@@ -8,6 +8,8 @@ from math import floor, log10
 from fairsweep.groups import SEPARATOR
 from fairsweep.intake import UNKNOWN
 
+# Characters of a value that a terminal shows.
+LONGEST_SHOWN = 200
 SHORT_VERDICTS: Mapping[str, str] = {
     "breach": "BREACH",
     "below_floor_unproven": "below, unproven",
@@ -54,6 +56,7 @@ REASONS: Mapping[str, str] = {
     "scored_on_missing": "date of the score missing",
     "group_out_of_range": "group value out of range",
     "group_not_a_number": "group value not a number",
+    "group_too_long": "group value too long",
     "member_missing": "member missing",
     "member_repeated": "member there again",
     "weight_missing": "weight missing",
@@ -64,6 +67,15 @@ REASONS: Mapping[str, str] = {
     "score_infinite": "score infinite",
     "score_not_a_number": "score not a number",
 }
+
+
+def clipped(text: str) -> str:
+    """The beginning of a text that is too long to be read, and its length; `--json` shows such texts whole.
+
+    >>> clipped("A"), clipped("A" * 1000)[-27:]
+    ('A', 'AAAAA... (1,000 characters)')
+    """
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(text):,} characters)"
 
 
 def printable(text: str) -> str:
@@ -81,8 +93,8 @@ def group_label(name: str) -> str:
     >>> group_label("unknown x Female")
     'unknown x Female (group not recorded)'
     """
-    recorded = UNKNOWN not in name.split(SEPARATOR)
-    return printable(name) if recorded else f"{printable(name)} (group not recorded)"
+    shown = printable(clipped(name))
+    return f"{shown} (group not recorded)" if UNKNOWN in name.split(SEPARATOR) else shown
 
 
 def per_100(value: float, bound: float) -> str:

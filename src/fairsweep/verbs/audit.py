@@ -96,7 +96,9 @@ def audit_config(config: str | Path, options: AuditOptions) -> AuditOutcome:
 
     checked = check(config, options.overrides, _day(options.window_start), _day(options.window_end))
     from fairsweep.verbs.connecting import connect
+    from fairsweep.verbs.warehouse import refuse_what_is_no_folder
 
+    refuse_what_is_no_folder(options)
     engine, store = connect(checked.spec, options)
     return audit(checked.spec, checked.window, engine, store, options)
 
@@ -108,6 +110,8 @@ def _day(day: date | None) -> str | None:
 def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options: AuditOptions) -> AuditOutcome:
     """Inspect, count, assess and publish; a job that was published before is verified instead."""
     started_at = now()
+    from fairsweep.verbs.warehouse import refuse_unwritable
+
     options.progress("Looking at the input")
     inspection = engine.inspect()
     check_columns(spec, inspection)
@@ -120,6 +124,7 @@ def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options
         earlier = _done_before(spec, batch, store, options)
         if earlier is not None:
             return earlier
+    refuse_unwritable(options, store.place)
     try:
         with ThreadPoolExecutor(2, thread_name_prefix="fairsweep-beside") as pool:
             # Creating or binding the tables takes as long as a small count, and needs nothing from it.

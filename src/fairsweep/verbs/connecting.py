@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from fairsweep import inputs
+from fairsweep import inputs, stopping
 from fairsweep.errors import Problem, UsageError, install_step, quoted
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Store
@@ -122,6 +122,7 @@ def session_of(options: AuditOptions, *sources: InputSpec) -> SparkSession:
     options.progress("Starting Spark")
     ours = options.remote is None and "SPARK_REMOTE" not in os.environ and not is_running()
     spark = start(options.master, options.remote, quick=ours and all(map(_is_small, sources)))
+    stopping.again()
     if ours:
         _refuse_a_catalog_that_forgets(spark, options)
     return spark

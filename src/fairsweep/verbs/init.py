@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 from fairsweep.engines.protocol import Inspection, SourceColumn
 from fairsweep.errors import DataRefusedError, Problem, UsageError, install_step, quoted
+from fairsweep.files import REGULAR, kind_of
 from fairsweep.inputs import LONGEST_LINE, csv_header, local_files, long_line, peek
 from fairsweep.specs.checking import check_columns
 from fairsweep.specs.loading import parse
@@ -67,7 +68,12 @@ def init(
     """
     data, out = Path(data), Path(out)
     brings = _flag_is(flag_is)
-    if out.exists() and not force:
+    there = kind_of(out)
+    if there not in {None, REGULAR}:
+        raise UsageError(
+            Problem(str(out), str(there), "a new file, or one to replace", "write another with --out FILE")
+        )
+    if there is not None and not force:
         step = "write another with --out FILE, or replace it with --force"
         raise UsageError(Problem(str(out), "there already", "a new file", step))
     kind = _format(data)

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from fairsweep import stopping
 from fairsweep.checksums import Checksum, combined
 from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.engines.protocol import ModelKey
-from fairsweep.errors import FairsweepError
+from fairsweep.errors import FairsweepError, Problem
 from fairsweep.schema import SCHEMA_VERSION
 from fairsweep.stores.protocol import Run
 from fairsweep.tables import RUNS, TABLES
@@ -203,6 +204,8 @@ def leave_a_trace(batch: Batch[Any], store: Store, error: Exception) -> None:
 
     The record says what kind of error it was; the texts of unknown errors can hold values of rows.
     """
+    if stopping.asked() is not None:
+        return  # it did not fail
     model = batch.spec.model
     key = ModelKey(UNNAMED, UNNAMED) if model is None else ModelKey(model.id, model.version)
     said = one_line(error.problems) if isinstance(error, FairsweepError) else type(error).__name__
@@ -221,6 +224,6 @@ def _hashed(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def one_line(problems: Sequence[object]) -> str:
-    """Problems as the one text of a record."""
-    return "; ".join(str(problem) for problem in problems)
+def one_line(problems: Sequence[Problem]) -> str:
+    """Problems as the one text of a record, of very many the first."""
+    return "; ".join(FairsweepError(problems).lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fairsweep.errors import shortened
 from fairsweep.groups import too_small_to_name
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _listed(assessment: Assessment, attribute: str, groups: Sequence[str]) -> st
     unnamed = assessment.unnamed_groups.get(attribute, frozenset())
     named = [group for group in groups if group not in unnamed]
     small = len(groups) - len(named)
-    return ", ".join([*named[:10], *([too_small_to_name(small)] if small else [])])
+    return ", ".join([*(shortened(group) for group in named[:10]), *([too_small_to_name(small)] if small else [])])
 
 
 def _differs(share: float, declared: float, rows: int) -> bool:

@@ -29,6 +29,7 @@ from fairsweep.expressions import (
     IsIn,
     IsNaN,
     IsNull,
+    LongerThan,
     Malformed,
     Not,
 )
@@ -109,7 +110,7 @@ class Batch:
 
     # --- conditions
 
-    def truth(self, expression: Expression) -> Truth:
+    def truth(self, expression: Expression) -> Truth:  # noqa: PLR0911  (one of each kind)
         """A condition; it is never NULL."""
         match expression:
             case Malformed():
@@ -127,6 +128,8 @@ class Batch:
                 return self._leaf(number, lambda: self._is_nan(number))
             case IsIn(value, choices):
                 return self._leaf(value, lambda: self._is_in(value, choices))
+            case LongerThan(value, characters):
+                return self._leaf(value, lambda: self._longer(value, characters))
             case Compare(value, operator, bound):
                 return self._leaf(value, lambda: self._compared(value, operator, bound))
             case _:
@@ -177,6 +180,13 @@ class Batch:
             return _present(np.isin(found.numbers, np.array(choices, dtype=np.float64)), found)
         chosen = pc.is_in(self._texts(value), value_set=pa.array(choices, pa.string()), skip_nulls=True)
         mask: Mask = chosen.to_numpy(zero_copy_only=False)
+        return mask
+
+    def _longer(self, value: Expression, characters: int) -> Mask | bool:
+        if not _is_text(self._columns[_field_of(value).position].levels.type):
+            return False  # what is not text is written in a few characters
+        longer = pc.greater(pc.utf8_length(self._texts(value)), characters).fill_null(False)
+        mask: Mask = longer.to_numpy(zero_copy_only=False)
         return mask
 
     def _compared(self, value: AsNumber | AsDate, operator: str, bound: float | date) -> Mask | bool:
@@ -247,6 +257,13 @@ class Batch:
             if not isinstance(value, Constant):
                 raise TypeError(f"not the name of a group: {type(value).__name__}")
             codes[truth.holds] = len(start.names) + place
+        if any(
+            isinstance(condition, LongerThan) and truth.holds is not False
+            for (condition, _), truth in zip(branches, truths, strict=True)
+        ):
+            # No row has these names any more, and they can be of any length.
+            left = np.bincount(codes, minlength=len(start.names))[: len(start.names)] > 0
+            names = [pc.if_else(pa.array(left), start.names, "")]
         names += [pa.array([value.value for _, value in branches], pa.string())]  # type: ignore[union-attr]
         return Groups(field, codes, pa.concat_arrays(names))
 

@@ -21,7 +21,6 @@ import pyspark.sql.functions as F
 from fairsweep.engines.mixed_radix import LARGEST_KEY, digits, strides, volume
 from fairsweep.engines.spark.columns import MALFORMED_COLUMN, Compiler
 from fairsweep.expressions import Case, Constant, Expression, fields_of
-from fairsweep.intake import UNKNOWN
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -87,7 +86,9 @@ def coded(name: str, expression: Expression | None, met: Sequence[tuple[Any, str
     if isinstance(expression, Case) and isinstance(expression.otherwise, Constant):
         texts = [text.value for _, text in expression.branches if isinstance(text, Constant)]
         return CodedColumn(name, expression, tuple(dict.fromkeys([*texts, expression.otherwise.value])))
-    empty = UNKNOWN if isinstance(expression, Case) else ""
+    # The text of a blank input is that of the first branch: `unknown` of a group, and nothing of a model.
+    blank = expression.branches[0][1] if isinstance(expression, Case) else None
+    empty = blank.value if isinstance(blank, Constant) else ""
     seen = Counter(pair for pair in met if pair[0] is not None)
     if len(seen) > MOST_LEVELS:
         return None

@@ -14,7 +14,7 @@ from fairsweep.engines.spark.adjustments import LINE_REASONS, judged_lines
 from fairsweep.engines.spark.blending import blended, factors, with_blends
 from fairsweep.engines.spark.cohort_inputs import MODEL, CohortInputs, first_reason, usable
 from fairsweep.engines.spark.outcomes import horizon, met_lines, with_labels
-from fairsweep.groups import ALL, OVERALL
+from fairsweep.groups import ALL, LONGEST_GROUP, OVERALL
 from fairsweep.intake import Window
 from fairsweep.specs.attributes import UNKNOWN, AttributeSpec
 from fairsweep.specs.cohort import AGE_BAND
@@ -188,9 +188,9 @@ class CohortBuilder:
         places += [
             F.struct(
                 F.lit(name).alias("attribute"),
-                F.coalesce(F.col("group_values")[i], F.lit(UNKNOWN)).alias("group_value"),
+                F.when(F.char_length(group) <= LONGEST_GROUP, group).otherwise(F.lit(UNKNOWN)).alias("group_value"),
             )
-            for i, name in enumerate(self._spec.attributes)
+            for name, group in ((name, F.col("group_values")[i]) for i, name in enumerate(self._spec.attributes))
         ]
         told = cells.withColumn("place", F.explode(F.array(*places)))
         found: dict[Place, dict[str | None, RowsOf]] = {}

@@ -15,6 +15,7 @@ from fairsweep.engines.spark.named_columns import NamedColumns
 from fairsweep.engines.spark.session import settings
 from fairsweep.engines.spark.sources import readable, source_of
 from fairsweep.errors import UsageError
+from fairsweep.groups import LONGEST_GROUP
 from fairsweep.intake import Window
 from fairsweep.specs.attributes import UNKNOWN
 from fairsweep.specs.cohort_inputs import EnrollmentSpec, HistorySpec, columns_named
@@ -274,7 +275,9 @@ def _each(given: NamedColumns, attribute: CarriedSpec) -> Iterator[Column]:
     """The groups of a column: one, or for each choice whether it is among the answers."""
     text = given.text(attribute.column)
     if attribute.choices is None:
-        yield text
+        # Cut, so that rows stay small, and still too long, so that an audit refuses it.
+        cut = F.concat(F.substring(text, 1, LONGEST_GROUP), F.lit("..."))
+        yield F.when(F.char_length(text) > LONGEST_GROUP, cut).otherwise(text)
         return
     answers = F.transform(F.split(text, re.escape(attribute.separator)), _trimmed)
     for choice in attribute.choices:

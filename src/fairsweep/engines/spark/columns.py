@@ -25,6 +25,7 @@ from fairsweep.expressions import (
     IsIn,
     IsNaN,
     IsNull,
+    LongerThan,
     Malformed,
     Not,
 )
@@ -50,7 +51,7 @@ class Compiler:
         self._types = types
         self.malformed = malformed
 
-    def condition(self, expression: Expression) -> Column:
+    def condition(self, expression: Expression) -> Column:  # noqa: PLR0911  (one of each kind)
         """A Column of type BOOLEAN that is never NULL."""
         match expression:
             case Malformed():
@@ -62,6 +63,11 @@ class Compiler:
                 return F.coalesce(F.isnan(self.value(field)), F.lit(False)) if floating else F.lit(False)
             case IsIn(value, choices):
                 return F.coalesce(self.value(value).isin(*choices), F.lit(False))
+            case LongerThan(value, characters):
+                # What is not text is written in a few characters.
+                is_text = self._types[value.value.position] == "text"
+                longer = F.char_length(self.value(value)) > F.lit(characters)
+                return F.coalesce(longer, F.lit(False)) if is_text else F.lit(False)
             case Compare(value, operator, bound):
                 return F.coalesce(_compare(self.value(value), operator, bound), F.lit(False))
             case Not(inner):
@@ -84,6 +90,11 @@ class Compiler:
         column = F.col(field_name(position))
         # As literals, dates would pass through the calendar of their time, and not all are dates in Python.
         return F.unix_date(column) if self._types[position] == "date" else column
+
+    def short(self, position: int, characters: int) -> Column:
+        """An input column as in `raw`, NULL where it is a text of more characters: what is collected stays small."""
+        column = self.raw(position)
+        return F.when(F.char_length(column) <= characters, column) if self._types[position] == "text" else column
 
     def who(self, expression: AsText) -> list[Column]:
         """The numbers that together tell apart what the rows are of.

@@ -19,6 +19,7 @@ from fairsweep.engines.spark.buckets import bucket
 from fairsweep.engines.spark.coding import Layout, coded
 from fairsweep.engines.states import EVENT, KEYS, LABEL_CLASSES, MEASURES, NON_EVENT, NOT_KNOWN, Places, group_columns
 from fairsweep.expressions import Expression, fields_of
+from fairsweep.groups import LONGEST_GROUP
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -49,7 +50,7 @@ class FirstRows:
         """Read them; at most one row group of a file."""
         columns = {name: expression for name, expression in columns_of(intake).items() if expression is not None}
         texts = [F.coalesce(compiler.value(e), F.lit("")).alias(name) for name, e in columns.items()]
-        raw = [compiler.raw(min(fields_of(e))).alias(f"raw_{name}") for name, e in columns.items()]
+        raw = [compiler.short(min(fields_of(e)), LONGEST_GROUP).alias(f"raw_{name}") for name, e in columns.items()]
         score = compiler.value(intake.score).cast("double").alias("score")
         table = rows.limit(PROBED_ROWS).select(*texts, *raw, score).toArrow()
         pairs = {n: list(zip(table[f"raw_{n}"].to_pylist(), table[n].to_pylist(), strict=True)) for n in columns}

@@ -20,6 +20,7 @@ from fairsweep.engines.spark.session import settings
 from fairsweep.engines.spark.sources import readable
 from fairsweep.errors import DataRefusedError, Problem, UsageError
 from fairsweep.expressions import Malformed, fields_of
+from fairsweep.groups import LONGEST_GROUP
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -260,9 +261,9 @@ class SparkEngine:
         compiler = self._compiler()
         with self._reading():
             rows = self._source.rows(sorted(fields_of(intake.label))).where(~compiler.condition(Malformed()))
-            found = (
-                rows.select(compiler.value(intake.label).alias("label")).distinct().limit(MOST_LABELS_SEEN).collect()
-            )
+            # A column of long texts is no label, and must not come here whole.
+            label = compiler.value(intake.label).substr(1, LONGEST_GROUP).alias("label")
+            found = rows.select(label).distinct().limit(MOST_LABELS_SEEN).collect()
         return sorted(row["label"] for row in found if row["label"] is not None)
 
     def _compiler(self) -> Compiler:
