@@ -63,7 +63,7 @@ def unnamed_groups(
 def _members(attribute: Attribute) -> IntArray:
     """How many members each group has at least; where each row is a member, how many it has."""
     if attribute.units.repeated and isinstance(attribute.histogram, ScoreHistogram):
-        with_event, without = (attribute.dense(name).sum(axis=1) for name in MEMBER_MEASURES[:2])
+        with_event, without = (attribute.between(name, [0]).sum(axis=1) for name in MEMBER_MEASURES[:2])
         return np.asarray(np.maximum(with_event, without))
     counts = attribute.rows_at([0])[:, 0]
     return np.asarray(counts.n + counts.unscored_events + counts.unscored_non_events)
