@@ -20,8 +20,6 @@ from scripts.benchmarks.forms import config_of
 
 # Part of the files' names: raise it when rows change, so that older files are not taken for new ones.
 GENERATION = 1
-# No divisor of a number of providers, so that the rows of each are spread over the whole file.
-_STEP = 1_000_003
 _SHAPE = (1.2, 6.0)  # of the Beta of scores, which are the risks
 
 
@@ -40,16 +38,16 @@ def ensure(folder: Path, rows: int, seed: int, say: Callable[[str], None] = prin
     folder.mkdir(parents=True, exist_ok=True)
     say(f"making {path}")
     rng, providers = np.random.default_rng(seed), max(rows // ROWS_EACH, 1)
+    provider = rng.permutation(np.arange(rows, dtype=np.int32) % providers)
     names = pa.array([f"P{i:07d}" for i in range(providers)])
     schema = pa.schema([("score", pa.float64()), ("label", pa.int32()), ("provider", pa.string())])
     unfinished = path.with_suffix(".unfinished")
     with pq.ParquetWriter(unfinished, schema, compression="snappy", store_schema=False) as writer:
         for start in range(0, rows, ROW_GROUP_ROWS):
-            place = np.arange(start, min(start + ROW_GROUP_ROWS, rows))
-            score = rng.beta(*_SHAPE, len(place))
-            label = (rng.random(len(place)) < score).astype(np.int32)
-            provider = names.take(pa.array(place * _STEP % providers))
-            writer.write_table(pa.table([pa.array(score), pa.array(label), provider], schema=schema))
+            some = pa.array(provider[start : start + ROW_GROUP_ROWS])
+            score = rng.beta(*_SHAPE, len(some))
+            label = (rng.random(len(some)) < score).astype(np.int32)
+            writer.write_table(pa.table([pa.array(score), pa.array(label), names.take(some)], schema=schema))
     unfinished.rename(path)
     return path
 
