@@ -36,7 +36,10 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     given = parser.parse_args(argv)
     # The first word of several figures' names stands for them all.
     named = {
-        name: [name] if name in FIGURES else [n for n in FIGURES if n.startswith(f"{name}-")] for name in given.figures
+        name: [name]
+        if name in FIGURES
+        else [n for n, f in FIGURES.items() if n.startswith(f"{name}-") and not (given.quick and f.full_only)]
+        for name in given.figures
     }
     unknown = [name for name, figures in named.items() if not figures]
     if unknown:
@@ -67,7 +70,8 @@ def main(argv: Sequence[str]) -> int:
         patience=QUICK_PATIENCE if given.quick else PATIENCE,
     )
     outcomes = []
-    for name in given.figures or FIGURES:
+    every = [name for name, figure in FIGURES.items() if not (given.quick and figure.full_only)]
+    for name in given.figures or every:
         _say(f"{name}: {FIGURES[name].says}")
         outcome = compare(name, FIGURES[name], request, _say)
         _say(f"{name}: {reporting.verdict(outcome)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -30,8 +31,6 @@ def _audit(work: Work, engine: str) -> Command:
         raise NotBuiltError(f"--engine {engine}")
     config, warehouse = work.scratch / "audit.yaml", work.scratch / "warehouse"
     config.write_text(yaml.safe_dump(config_of(work, work.path)), encoding="utf-8")
-    arguments = [sys.executable, "-m", "fairsweep", "audit", "--engine", engine]
-    arguments += ["--config", str(config), "--warehouse", str(warehouse)]
 
     def answers() -> Sequence[Answer]:
         from deltalake import DeltaTable
@@ -39,4 +38,10 @@ def _audit(work: Work, engine: str) -> Command:
         table: Any = DeltaTable(warehouse / "threshold_sweep")
         return answers_of_sweep(table.to_pyarrow_table(), work)
 
-    return Command(arguments, answers, warehouse)
+    return Command(command_of(engine, config, warehouse), answers, warehouse)
+
+
+def command_of(engine: str, config: Path, warehouse: Path) -> list[str]:
+    """The command line of an audit."""
+    arguments = [sys.executable, "-m", "fairsweep", "audit", "--engine", engine]
+    return [*arguments, "--config", str(config), "--warehouse", str(warehouse)]

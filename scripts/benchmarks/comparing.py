@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from scripts.benchmarks import cohorts, data
+from scripts.benchmarks import cohorts, data, providers
 from scripts.benchmarks.answers import Answer, difference
 from scripts.benchmarks.children import SHOWN_ERROR, ContestantFailedError
 from scripts.benchmarks.contestants import NotBuiltError, Work
@@ -86,6 +86,8 @@ class Outcome:
         match self.figure.measure:
             case "seconds":
                 return sample.measured.seconds
+            case "seconds a group":
+                return [seconds / max(sample.rows // data.ROWS_EACH, 1) for seconds in sample.measured.seconds]
             case "peak memory":
                 return [float(sample.measured.peak)]
             case _:
@@ -134,6 +136,9 @@ def _work(side: Side, request: Request, scratch: Path, say: Callable[[str], None
     if side.claims:
         members = None if side.members is None else side.members.chosen(quick=request.quick, rows=request.rows)
         path = cohorts.ensure(request.folder, rows, request.seed, members, say=say)
+        return Work(path, path, scratch, side.cutoffs, side.groupings)
+    if side.providers:
+        path = providers.ensure(request.folder, rows, request.seed, say=say)
         return Work(path, path, scratch, side.cutoffs, side.groupings)
     path, small = (
         data.ensure(request.folder, wanted, request.seed, say=say) for wanted in (rows, min(rows, WARM_UP_ROWS))

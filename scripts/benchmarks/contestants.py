@@ -79,11 +79,13 @@ class Command(NamedTuple):
         arguments: the command line.
         answers: what it left behind, as answers.
         output: what is removed before each start.
+        exit_code: what it ends with.
     """
 
     arguments: Sequence[str]
     answers: Callable[[], Sequence[Answer]]
     output: Path
+    exit_code: int = 0
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,14 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "frame": Contestant("Fairsweep, `fairsweep.audit(frame)`", ".forms:frame", notes="audit and `.metrics`"),
     "audit-local": Contestant("`fairsweep audit --engine local`", ".audits:local", cold=True, packages=("deltalake",)),
     "audit-spark": Contestant("`fairsweep audit --engine spark`", ".audits:spark", cold=True, packages=_SPARK),
+    "audit-providers": Contestant(
+        "`fairsweep audit --engine local`, providers", ".providers:audit", cold=True, packages=("deltalake",),
+        notes="20 rows each, nothing suppressed",
+    ),
+    "refused-providers": Contestant(
+        "`fairsweep audit --engine local`, refused", ".providers:refused", cold=True,
+        notes="`limits.driver_result_rows`, by an estimate from the first rows",
+    ),
     "sweep-intervals": Contestant("sweep and write, with intervals", ".evidence:sweep_with_intervals"),
     "sweep-alone": Contestant("sweep and write, without", ".evidence:sweep_alone"),
     "disclosure": Contestant("disclosure control", ".evidence:plan", notes="1,000 groups and everybody"),

@@ -16,6 +16,8 @@ GENERATION = 1
 BLOCK_ROWS = 100_000
 ROW_GROUP_ROWS = 1_000_000
 PROVIDERS = 100_000
+# Of each provider, where there is nothing but providers.
+ROWS_EACH = 20
 
 # Levels and how frequent they are; as uneven as a claims table's.
 ATTRIBUTES: Mapping[str, Mapping[str, float]] = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-from scripts.benchmarks.data import ATTRIBUTES
+from scripts.benchmarks.data import ATTRIBUTES, ROWS_EACH
 
-Measure = Literal["seconds", "peak memory", "shuffle bytes"]
+Measure = Literal["seconds", "seconds a group", "peak memory", "shuffle bytes"]
 
 SINGLES: tuple[tuple[str, ...], ...] = tuple((name,) for name in ATTRIBUTES)
 JOINT: tuple[tuple[str, ...], ...] = (tuple(ATTRIBUTES),)
@@ -55,7 +55,8 @@ TWICE_THE_LINES = Rows(20_000_000, 100_000_000, scales=True)
 class Side:
     """One side of a ratio: who counts how many rows by what, at which cutoffs.
 
-    With `claims` the rows are lines of claims, of one member for each 20 or of as many `members`.
+    With `claims` the rows are lines of claims, of one member for each 20 or of as many `members`; with `providers` they
+    are of a provider for each 20.
     """
 
     contestant: str
@@ -65,6 +66,7 @@ class Side:
     workers: int = 0
     claims: bool = False
     members: Rows | None = None
+    providers: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Figure:
         compared: whether both sides answer the same question; only that is checked.
         together: both sides in one process.
         exclusive: never both sides' processes at once.
+        full_only: left out with `--quick`, unless it is asked for by its name.
     """
 
     says: str
@@ -94,6 +97,7 @@ class Figure:
     compared: bool = True
     together: bool = False
     exclusive: bool = False
+    full_only: bool = False
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -115,6 +119,19 @@ def _more_cutoffs(contestant: str, name: str) -> Figure:
         Side(contestant, cutoffs=11, groupings=SINGLES),
         target=1.5,
     )
+
+
+def _providers(contestant: str, groups: int) -> Side:
+    rows = Rows(ROWS_EACH * groups, ROWS_EACH * groups)
+    return Side(contestant, rows, 101, (("provider",),), providers=True)
+
+
+def _more_groups(more: int, fewer: int, limit: float) -> Figure:
+    return Figure(
+        f"a whole local audit of {more:,} groups, cold process to published tables, against {fewer:,}, per group",
+        _providers("audit-providers", more), _providers("audit-providers", fewer), target=1.2, limit=limit / more,
+        measure="seconds a group", compared=False,
+    )  # fmt: skip
 
 
 def _peer(
@@ -175,6 +192,13 @@ FIGURES: Mapping[str, Figure] = {
         "Fairlearn against `fairsweep.audit`, one cutoff, five attributes, from the same pandas frame in one process",
         Side("fairlearn", ONE_MILLION, (0.1,), SINGLES), Side("frame", ONE_MILLION, (0.1,), SINGLES), target=300,
         at_least=True, together=True,
+    ),
+    "groups-20000": _more_groups(20_000, 5_000, 10.0),
+    "groups-100000": _more_groups(100_000, 20_000, 20.0),
+    "groups-1000000": Figure(
+        "a million groups, refused with an estimate before they are counted, against 100,000 judged and published",
+        _providers("refused-providers", 1_000_000), _providers("audit-providers", 100_000), target=1.0, limit=240.0,
+        compared=False, full_only=True,
     ),
     "evidence-intervals": Figure(
         "sweep of 1,000 groups x 1,001 cutoffs and its write, with an interval in each row against without",

@@ -86,7 +86,8 @@ def _target(outcome: Outcome) -> str:
     bound = f"{'at least' if figure.at_least else 'at most'} {figure.target:g}"
     if figure.limit is None:
         return bound
-    limit = f"{figure.limit:g} s" if figure.measure == "seconds" else f"{figure.limit / 1e9:g} GB"
+    limits = {"seconds": f"{figure.limit:g} s", "seconds a group": f"{figure.limit * 1e6:g} µs a group"}
+    limit = limits.get(figure.measure, f"{figure.limit / 1e9:g} GB")
     return f"{bound}, and under {limit}"
 
 

@@ -144,7 +144,7 @@ class Cold(Runner):
         output, _ = process.communicate()
         seconds = time.perf_counter() - start
         peak = memory.stop()
-        if process.returncode:
+        if process.returncode != self._command.exit_code:
             told = output.decode(errors="replace")[-SHOWN_ERROR:]
             raise ContestantFailedError(f"{self._name}: exit {process.returncode}: {told}")
         return seconds, peak

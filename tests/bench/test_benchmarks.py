@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from scripts.benchmarks import data
+from scripts.benchmarks import data, providers
 from scripts.benchmarks.__main__ import main
 from scripts.benchmarks.answers import Answer, difference
+from scripts.benchmarks.comparing import Outcome
 from scripts.benchmarks.contestants import CONTESTANTS, Contestant, Job, Work
-from scripts.benchmarks.figures import FIGURES, JOINT, SINGLES
+from scripts.benchmarks.figures import FIGURES, JOINT, SINGLES, Figure
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -150,3 +151,26 @@ def test_a_wrong_answer_ends_the_benchmark_with_an_error(
     assert f"| `tried` | {figure.says} |" in said.out
     written = {path.name: path.stat().st_size for path in (folder / "page").iterdir()}
     assert min(written[name] for name in ("benchmarks.md", "benchmarks.svg", "benchmarks.png")) > 0
+
+
+def test_every_provider_has_twenty_rows_all_over_the_file(folder: Path) -> None:
+    rows = pq.read_table(providers.ensure(folder, 4_000, SEED)).to_pandas()
+    assert (rows.groupby("provider").size() == 20).all()
+    assert rows["provider"].nunique() == 200
+    assert rows.iloc[:2_000]["provider"].nunique() == 200
+
+
+def test_a_million_groups_are_left_out_of_quick_runs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def compared(name: str, figure: Figure, *_: object) -> Outcome:
+        asked.append(name)
+        return Outcome(name, figure)
+
+    monkeypatch.setattr("scripts.benchmarks.__main__.compare", compared)
+    assert main(["groups", "--quick", "--folder", str(folder)]) == 0
+    assert main(["groups", "--folder", str(folder)]) == 0
+    assert asked == ["groups-20000", "groups-100000", "groups-20000", "groups-100000", "groups-1000000"]
+    assert "at most 1.2, and under 200 µs a group" in capsys.readouterr().out

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 import fairsweep as fs
 from fairsweep.engines.probing import Sample, refuse_results
@@ -67,20 +69,42 @@ def test_groups_that_the_first_rows_do_not_show_are_refused_once_they_are_counte
     assert "limits.full_sweep_groups" in str(refusal.value)
 
 
+def in_no_order(groups: int, rows: int) -> NDArray[np.int64]:
+    return np.random.default_rng(1).integers(0, groups, rows)
+
+
+def in_turns(groups: int, rows: int) -> NDArray[np.int64]:
+    return np.arange(rows) % groups
+
+
+def sorted_by_group(groups: int, rows: int) -> NDArray[np.int64]:
+    return np.arange(rows) // 20
+
+
 @pytest.mark.parametrize(
-    ("groups", "rows_input", "refused"),
-    [(1_000_000, 20_000_000, True), (100_000, 2_000_000, False), (1_000_000, None, False), (9_000, 10_000, False)],
+    ("order", "groups", "rows_input", "refused"),
+    [
+        (in_no_order, 1_000_000, 20_000_000, True),
+        (in_turns, 1_000_000, 20_000_000, True),
+        (sorted_by_group, 1_000_000, 20_000_000, False),  # refused once they are counted
+        (in_no_order, 100_000, 2_000_000, False),
+        (in_turns, 100_000, 2_000_000, False),
+        (in_turns, 300_000, 6_000_000, False),
+        (in_no_order, 1_000_000, None, False),
+        (in_no_order, 9_000, 10_000, False),
+    ],
 )
-def test_a_million_groups_are_refused_by_their_first_ten_thousand_rows(
-    groups: int, rows_input: int | None, *, refused: bool
+def test_a_million_groups_are_refused_by_their_first_rows_and_no_fewer(
+    order: Callable[[int, int], NDArray[np.int64]], groups: int, rows_input: int | None, *, refused: bool
 ) -> None:
     spec = load_mapping(
         config(attributes=["provider"], columns={"score": "risk", "label": "fell"}, event_labels=[1],
                model={"id": "m", "version": "1"}, operating_points=POINTS[:1])
     )  # fmt: skip
     intake = build(spec, ["risk", "fell", "provider"], Window())
-    rng = np.random.default_rng(1)
-    sample = Sample([rng.integers(0, groups, 10_000)], rng.integers(0, 50, 10_000), rows_input)
+    at_hand = order(groups, min(1 << 19, rows_input or 100_000))
+    few = at_hand[:10_000]
+    sample = Sample([few], np.zeros(len(few), dtype=np.int64), rows_input, lambda: [at_hand])
     if not refused:
         refuse_results(intake, sample, 51)
         return

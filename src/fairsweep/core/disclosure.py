@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fairsweep.core.counts import IntArray
-from fairsweep.core.moves import Moves, Trading, all_trade, moves
-from fairsweep.core.thinning import BoolArray, Exposed, Series, Table, chain, joined, thin
+from fairsweep.core.lines import Lines
+from fairsweep.core.moves import Moves, Trading, all_trade, moves_of_cells
+from fairsweep.core.nested_suppression import chain
+from fairsweep.core.thinning import BoolArray, Exposed, Series, Table, joined, thin
 
 Groups = tuple[tuple[str, ...], ...]
 # Of the cutoffs that an intersection could be shown at, each, every fourth and so on is tried until moves are found.
@@ -136,9 +138,10 @@ def _shared_parts(reported: Sequence[Reported]) -> list[Reported]:
             places = [one.attributes.index(name) for name in names]
             values = [tuple(group[place] for place in places) for group in one.groups]
             groups = tuple(sorted(set(values)))
+            index = {group: i for i, group in enumerate(groups)}
             sums = np.zeros((2, len(groups), one.events.shape[1]), dtype=np.int64)
             for label, rows in enumerate((one.events, one.non_events)):
-                np.add.at(sums[label], [groups.index(value) for value in values], rows)
+                np.add.at(sums[label], [index[value] for value in values], rows)
             parts[frozenset(names)] = Reported("", names, groups, sums[0], sums[1])
     return [part for part in parts.values() if part not in reported]
 
@@ -217,46 +220,19 @@ class _Intersection:
         for numbers, allowed in ((self.line, self.by_line), (self.cross, self.by_column)):
             closed = ~allowed[:, points].all(axis=1) | ~allowed.any(axis=1)
             visible = visible & ~np.isin(numbers, numbers[closed])
+        every = self.table.series(np.arange(len(self.table.groups)))
+        pools = [np.zeros_like(self.line), *self.places]
+        lines = Lines((self.line, self.cross), every, bounds, pools, minimum, visible)
         more = 1
-        while visible.any():
-            unsafe = self._unsafe(visible, bounds, minimum)
-            if unsafe.any():
-                visible = self._without(visible, unsafe)
-                continue
-            self.visible = visible
+        while True:
+            lines.suppress_unsafe()
+            self.visible = lines.visible.copy()
+            if not self.visible.any():
+                return False
             if self._shown_at(points, ranked, minimum):
                 return True
-            for _ in range(more):
-                visible = self._without(visible, visible)
+            lines.suppress_cheapest(more)
             more *= 2
-        self.visible = np.zeros_like(self.visible)
-        return False
-
-    def _unsafe(self, visible: BoolArray, bounds: IntArray, minimum: int) -> BoolArray:
-        """Visible cells that are unsafe, or else visible cells beside an unsafe pool."""
-        cells, places_of = np.flatnonzero(visible), np.arange(len(bounds))
-        unsafe = np.zeros_like(visible)
-        alone = self.table.series(cells).unsafe(minimum, bounds[:-1], bounds[1:]).any(axis=1)
-        unsafe[cells] = alone.reshape(2, -1).any(axis=0)
-        if unsafe.any():
-            return unsafe
-        for places in (np.zeros_like(self.line), *self.places):
-            pools = self._pool(visible, bounds, places).unsafe(minimum, places_of[:-1], places_of[1:])
-            mixed = np.intersect1d(places[visible], places[~visible])
-            beside = mixed[np.flatnonzero(pools.any(axis=1).reshape(2, -1).any(axis=0))]
-            unsafe |= visible & np.isin(places, beside)
-        return unsafe
-
-    def _without(self, visible: BoolArray, unsafe: BoolArray) -> BoolArray:
-        """Hide the line or the column that takes the fewest rows with it for each unsafe cell that goes."""
-        totals = self.table.rows[:, :, -1].sum(axis=0) * visible + visible
-        costs = []
-        for numbers in (self.line, self.cross):
-            lost, gone = np.bincount(numbers, totals), np.bincount(numbers, unsafe)
-            cost = np.where(gone > 0, lost / np.maximum(gone, 1), np.inf)
-            costs.append((float(cost.min()), int(cost.argmin())))
-        numbers, (_, least) = (self.line, costs[0]) if costs[0] <= costs[1] else (self.cross, costs[1])
-        return visible & np.not_equal(numbers, least)
 
     def _shown_at(self, points: IntArray, ranked: Sequence[int], minimum: int) -> bool:
         """Find the cutoffs that the visible cells are shown at, as many as possible, the points among them."""
@@ -310,13 +286,15 @@ class _Intersection:
         own = _places(finer, self.table)
         rest = [name for name in finer.attributes if name not in self.table.attributes]
         layer = _numbered(tuple(zip(finer.values_of(rest), self.stratum[own].tolist(), strict=True)))
+        by_layer = np.argsort(layer, kind="stable")
+        by_layer = by_layer[by_layer < finer.listed]
+        starts_of = np.searchsorted(layer[by_layer], np.arange(int(layer.max(initial=0)) + 2))
         wanted = (exposed.anything | in_steps.any(axis=1)).reshape(2, -1)
         for label in range(2):
             found = Moves.none((cells, len(interval)))
             people = np.diff(finer.rows[label][:, bounds], axis=1)
-            for one in np.unique(layer[wanted[label][own]]):
-                inside = np.flatnonzero(layer == one)
-                inside = inside[inside < finer.listed]
+            for one in np.unique(layer[wanted[label][own]]).tolist():
+                inside = by_layer[starts_of[one] : starts_of[one + 1]]
                 self._move(found, people[inside], own[inside], wanted[label], interval)
             here = slice(label * cells, (label + 1) * cells)
             covered = found.cover(exposed.part(here)) & ~(in_steps[here] & ~_any(found.swaps, starts)).any(axis=1)
@@ -358,14 +336,10 @@ class _Intersection:
         columns, column = np.unique(self.column[cells], return_inverse=True)
         if len(rows) < 2 or len(columns) < 2:
             return
-        table = np.zeros((len(rows), len(columns), len(interval)), dtype=np.int64)
-        listed, hidden, asked = (np.zeros(table.shape[:2], dtype=bool) for _ in range(3))
-        table[row, column], listed[row, column] = people, True
-        hidden[row, column], asked[row, column] = ~self.visible[cells], wanted[cells]
-        here = moves(table, listed, hidden, interval, asked)
-        found.atoms[cells] |= here.atoms[row, column]
-        found.cuts[cells] |= here.cuts[row, column]
-        found.swaps[cells] |= here.swaps[row, column]
+        here = moves_of_cells(people, (row, column), ~self.visible[cells], interval, wanted[cells])
+        found.atoms[cells] |= here.atoms
+        found.cuts[cells] |= here.cuts
+        found.swaps[cells] |= here.swaps
 
 
 def _any(where: BoolArray, starts: IntArray) -> BoolArray:

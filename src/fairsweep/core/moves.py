@@ -6,8 +6,9 @@ Derived for this project and verified by attack; not published.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,10 @@ from fairsweep.core.thinning import BoolArray, Exposed, Segments, Table
 # How many other rows, columns and equal other values are tried as partners of a move, the most promising first.
 _PARTNERS = 6
 _COMMON = 8
+# Pairs of large groups are asked for again and again, pairs of small ones are quickly made.
+_PAIRS_KEPT = 4096
+Values = tuple[tuple[str, str], ...]
+"""Names of attributes and a cell's values of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +58,7 @@ class Moves:
 
 
 def moves(table: IntArray, listed: BoolArray, hidden: BoolArray, interval: IntArray, wanted: BoolArray) -> Moves:
-    """Search the table for moves: other tables of counts with the same published figures.
-
-    Published may be: rows by entries, columns by entries, the sum of each cell over each interval unless the cell is
-    hidden. With all three margins of a three-way table published, counts inside can be determined though every
-    published figure is safe; so what stays hidden is safe only where a move is found. One move shifts one person
-    in each of the four cells (a, b), (a, b'), (a', b), (a', b') between two entries of one interval; the other
-    exchanges the columns of two people of hidden cells and of one entry.
+    """Search a whole table for moves; see `moves_of_cells`.
 
     Args:
         table: people, `[rows, columns, F]`.
@@ -68,45 +67,81 @@ def moves(table: IntArray, listed: BoolArray, hidden: BoolArray, interval: IntAr
         interval: `[F]`, the number of the interval between shown cutoffs that each entry lies in, rising.
         wanted: `[rows, columns]`, the cells that moves are searched for.
     """
-    some = table > 0
     found = Moves.none(table.shape)
-    rows = np.flatnonzero(wanted.any(axis=1))
-    sizes = table.sum(axis=2)
-    other_rows = _partners(sizes.sum(axis=1), (sizes * hidden).sum(axis=1))
-    other_columns = _partners(sizes.sum(axis=0), (sizes * hidden).sum(axis=0))
-    segments = Segments(interval)
-    for row in other_rows:
-        for column in other_columns:
-            four = listed[rows] & listed[rows, column, np.newaxis] & listed[row] & listed[row, column]
-            four &= (rows != row)[:, np.newaxis] & (np.arange(len(listed[0])) != column)
-            if not four.any():
-                continue
-            down = some[rows] & some[row, column]
-            up = some[rows, column, np.newaxis] & some[row]
-            _find_shifts(found, rows, four, (down, up), segments)
-            four &= hidden[rows] & hidden[rows, column, np.newaxis] & hidden[row] & hidden[row, column]
-            found.swaps[rows] |= four[..., np.newaxis] & (down | up)
+    row, column = np.nonzero(listed)
+    wanted = np.broadcast_to(wanted.any(axis=1, keepdims=True), wanted.shape)
+    here = moves_of_cells(table[row, column], (row, column), hidden[row, column], interval, wanted[row, column])
+    found.atoms[row, column], found.cuts[row, column], found.swaps[row, column] = here.atoms, here.cuts, here.swaps
     return found
 
 
-def _partners(sizes: IntArray, hidden_sizes: IntArray) -> list[int]:
-    """The largest, and those with the most that is hidden."""
-    largest = np.argsort(-sizes, kind="stable")[:_PARTNERS].tolist()
-    most_hidden = np.argsort(-hidden_sizes, kind="stable")[:_PARTNERS].tolist()
+def moves_of_cells(
+    people: IntArray, place: tuple[IntArray, IntArray], hidden: BoolArray, interval: IntArray, wanted: BoolArray
+) -> Moves:
+    """Search the listed cells of a table for moves: other tables of counts with the same published figures.
+
+    Published may be: rows by entries, columns by entries, the sum of each cell over each interval unless the cell is
+    hidden. With all three margins of a three-way table published, counts inside can be determined though every
+    published figure is safe; so what stays hidden is safe only where a move is found. One move shifts one person
+    in each of the four cells (a, b), (a, b'), (a', b), (a', b') between two entries of one interval; the other
+    exchanges the columns of two people of hidden cells and of one entry.
+
+    Args:
+        people: `[cells, F]`; the cells that are not here are known to be empty.
+        place: the row and the column of each cell, numbered from 0.
+        hidden: `[cells]`, those that are not shown.
+        interval: `[F]`, the number of the interval between shown cutoffs that each entry lies in, rising.
+        wanted: `[cells]`; moves are searched for in the rows of these.
+    """
+    row, column = place
+    some, sizes = people > 0, people.sum(axis=1)
+    found = Moves.none(people.shape)
+    if not wanted.any():
+        return found
+    asked = (np.bincount(row, wanted) > 0)[row]
+    segments = Segments(interval)
+    in_row = {one: _cell_at(column, row == one) for one in _partners(row, sizes, hidden)}
+    in_column = {one: _cell_at(row, column == one) for one in _partners(column, sizes, hidden)}
+    for (one, across), (other, down_from) in itertools.product(in_row.items(), in_column.items()):
+        corner = across[other]
+        if corner < 0:
+            continue
+        beside, above = down_from[row], across[column]
+        cells = np.flatnonzero(asked & (beside >= 0) & (above >= 0) & (row != one) & (column != other))
+        if not len(cells):
+            continue
+        beside, above = beside[cells], above[cells]
+        down, up = some[cells] & some[corner], some[beside] & some[above]
+        atoms, cuts = _shifts(down, up, segments)
+        found.atoms[cells] |= atoms
+        found.cuts[cells] |= cuts
+        exchange = hidden[cells] & hidden[beside] & hidden[above] & hidden[corner]
+        found.swaps[cells] |= exchange[:, np.newaxis] & (down | up)
+    return found
+
+
+def _cell_at(number: IntArray, inside: BoolArray) -> IntArray:
+    """For each number of the other direction the cell of a line that has it; -1 where none has."""
+    found = np.full(int(number.max()) + 1, -1, dtype=np.int64)
+    found[number[inside]] = np.flatnonzero(inside)
+    return found
+
+
+def _partners(number: IntArray, sizes: IntArray, hidden: BoolArray) -> list[int]:
+    """The largest lines, and those with the most that is hidden."""
+    all_of, hidden_of = np.bincount(number, sizes), np.bincount(number, sizes * hidden)
+    largest = np.argsort(-all_of, kind="stable")[:_PARTNERS].tolist()
+    most_hidden = np.argsort(-hidden_of, kind="stable")[:_PARTNERS].tolist()
     return [*dict.fromkeys(x for pair in zip(most_hidden, largest, strict=True) for x in pair)]
 
 
-def _find_shifts(
-    found: Moves, rows: IntArray, four: BoolArray, sides: tuple[BoolArray, BoolArray], segments: Segments
-) -> None:
-    """Moves of one person of each of four cells between two entries of one interval."""
-    down, up = sides
+def _shifts(down: BoolArray, up: BoolArray, segments: Segments) -> tuple[BoolArray, BoolArray]:
+    """Moves of one person of each of four cells between two entries of one interval: of entries, and across bounds."""
     all_down, all_up = segments.totals(down), segments.totals(up)
     entry = (down & (all_up - up > 0)) | (up & (all_down - down > 0))
-    found.atoms[rows] |= four[..., np.newaxis] & entry
     below_down, below_up = segments.up_to(down), segments.up_to(up)
     across = ((below_down > 0) & (all_up > below_up)) | ((below_up > 0) & (all_down > below_down))
-    found.cuts[rows] |= four[..., np.newaxis] & across[..., :-1] & segments.inside
+    return entry, across[..., :-1] & segments.inside
 
 
 def all_trade(
@@ -136,6 +171,14 @@ def all_trade(
     return True
 
 
+class _Open(NamedTuple):
+    """Hidden cells that two groups share: their other values, and the people of each side below each bound."""
+
+    values: Mapping[Values, Values]
+    mine: IntArray
+    theirs: IntArray
+
+
 class Trading:
     """Moves in which somebody of a group and somebody of another of a chain trade places between two entries.
 
@@ -159,6 +202,8 @@ class Trading:
         # What holds in the finer of two intersections holds in the coarser.
         self._children = [child for child, own in zip(children, names, strict=True) if not any(own < n for n in names)]
         self._cells = [_cells_by_group(child, table) for child in self._children]
+        self._by_fixed: dict[tuple[int | str, ...], dict[tuple[str, ...], list[Values]]] = {}
+        self._open_cells: dict[tuple[int, int, int], _Open] = {}
         totals = table.rows[:, :, -1].sum(axis=0)
         least_shown = [place for place in np.lexsort((-totals, table.shown.sum(axis=1))).tolist() if totals[place]]
         largest = np.argsort(-totals, kind="stable")[:_PARTNERS].tolist()
@@ -176,11 +221,11 @@ class Trading:
             self._exchange(found, label, (group, other), fixed, segments)
             both_hidden = not self.table.shown[[group, other]].any()
             for mine, theirs in self._common(label, group, other, fixed, self._children):
-                sides = mine[np.newaxis, np.newaxis], theirs[np.newaxis, np.newaxis]
-                there = Moves(*(one[:, np.newaxis] for one in (found.atoms, found.cuts, found.swaps)))
-                _find_shifts(there, np.array([0]), np.ones((1, 1), dtype=bool), sides, segments)
+                atoms, cuts = _shifts(mine, theirs, segments)
+                found.atoms[0] |= atoms
+                found.cuts[0] |= cuts
                 if both_hidden:
-                    there.swaps[0, 0] |= mine | theirs
+                    found.swaps[0] |= mine | theirs
         for other in self._partners:
             if self.columns is not None and other != group and not found.cover(exposed).all():
                 self._trade_evenly(found, label, (group, other), self.columns)
@@ -210,20 +255,48 @@ class Trading:
         shares = [set(child.attributes) for child in self._children if child is not own]
         if own is None or own not in self._children or any(names & fixed.keys() for names in shares):
             return
-        mine, theirs = (self._cells[self._children.index(own)][group] for group in groups)
-        open_ = [v for v in mine if v in theirs and self._hidden[mine[v]] and self._hidden[theirs[v]]]
-        here = next((v for v in open_ if dict(v) == fixed), None)
+        pair = self._open(label, groups, own)
+        here = pair.values.get(tuple(sorted(fixed.items())))
         if here is None:
             return
-        rest = [v for v in open_ if v != here]
+        mine, theirs = (self._cells[self._children.index(own)][group] for group in groups)
+        inside = [own.rows[label, cells[here], self.bounds] for cells in (mine, theirs)]
         there, left, gained, lost = (
-            np.diff(own.rows[label][cells][:, self.bounds].sum(axis=0)) > 0
-            for cells in ([mine[here]], [mine[v] for v in rest], [theirs[here]], [theirs[v] for v in rest])
+            np.diff(below) > 0 for below in (inside[0], pair.mine - inside[0], inside[1], pair.theirs - inside[1])
         )
         others = [child for child in self._children if child is not own]
         for ours, other in self._common(label, *groups, {}, others):
             leaves = there & ours & (segments.totals(lost & other) > 0)
             np.logical_or(found.swaps, leaves | gained & other & (segments.totals(left & ours) > 0), out=found.swaps)
+
+    def _with(self, child: Table, group: int, fixed: Mapping[str, str]) -> Iterable[Values]:
+        """The other values of a group's cells that agree with some fixed ones, in the order of the cells."""
+        place = self._children.index(child)
+        names = [name for name in child.attributes if name not in self.table.attributes]
+        if not fixed:
+            return self._cells[place][group]
+        if not fixed.keys() <= set(names):
+            return ()
+        key = tuple(fixed[name] for name in names if name in fixed)
+        if (place, group, *fixed) not in self._by_fixed:
+            found: dict[tuple[str, ...], list[Values]] = {}
+            for values in self._cells[place][group]:
+                found.setdefault(tuple(value for name, value in values if name in fixed), []).append(values)
+            self._by_fixed[place, group, *fixed] = found
+        return self._by_fixed[place, group, *fixed].get(key, ())
+
+    def _open(self, label: int, groups: tuple[int, int], own: Table) -> _Open:
+        """The hidden cells of the intersection in question that two groups share, and the people of each side."""
+        if (label, *groups) not in self._open_cells:
+            if len(self._open_cells) >= _PAIRS_KEPT:
+                self._open_cells.clear()
+            mine, theirs = (self._cells[self._children.index(own)][group] for group in groups)
+            both = [v for v in mine if v in theirs and self._hidden[mine[v]] and self._hidden[theirs[v]]]
+            sides = tuple(
+                own.rows[label][[cells[v] for v in both]][:, self.bounds].sum(axis=0) for cells in (mine, theirs)
+            )
+            self._open_cells[label, *groups] = _Open({tuple(sorted(v)): v for v in both}, *sides)
+        return self._open_cells[label, *groups]
 
     def _common(
         self, label: int, group: int, other: int, fixed: Mapping[str, str], children: Sequence[Table]
@@ -235,7 +308,7 @@ class Trading:
         for child in children:
             cells = self._cells[self._children.index(child)]
             mine, theirs = cells[group], cells[other]
-            shared = [values for values in mine if values in theirs and fixed.items() <= dict(values).items()]
+            shared = [values for values in self._with(child, group, fixed) if values in theirs]
             totals = child.rows[label, :, -1]
             shared.sort(key=lambda v: (-int(totals[mine[v]] * totals[theirs[v]]), v))
             choices.append(
@@ -252,13 +325,13 @@ def _same_interval(cuts: BoolArray) -> BoolArray:
     return np.asarray(interval[:, np.newaxis] == interval)
 
 
-def _values(pairs: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+def _values(pairs: Values) -> tuple[str, ...]:
     return tuple(value for _, value in pairs)
 
 
-def _cells_by_group(child: Table, part: Table) -> list[dict[tuple[tuple[str, str], ...], int]]:
+def _cells_by_group(child: Table, part: Table) -> list[dict[Values, int]]:
     """For each group of the coarser part, its listed cells by their other values."""
-    by_group: list[dict[tuple[tuple[str, str], ...], int]] = [{} for _ in part.groups]
+    by_group: list[dict[Values, int]] = [{} for _ in part.groups]
     others = [name for name in child.attributes if name not in part.attributes]
     groups, values = child.values_of(part.attributes), child.values_of(others)
     for cell in range(child.listed):

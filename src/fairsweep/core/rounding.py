@@ -81,11 +81,11 @@ def rounded_gbe(
         kept[:] = False
     rest: BoolArray = ~shown[:, at] & ~kept & (n > 0)
     others = np.stack([(rest * margin).sum(axis=0) for margin in (flagged[:, at], events)])
+    any_rest: BoolArray = np.logical_or.reduce(rest, axis=0)
     value, steps = np.full(kept.shape, np.nan), np.full(kept.shape, np.nan)
     for group in np.flatnonzero(kept.any(axis=1)).tolist():
         mine = np.stack([flagged[group, at], np.repeat(events[group], len(at))])[:, kept[group]]
-        narrowed = np.logical_or.reduce(rest[:, kept[group]], axis=0)
-        step = _finest(mine, others[:, kept[group]], narrowed, bool(shown[group].any()), minimum)
+        step = _finest(mine, others[:, kept[group]], any_rest[kept[group]], bool(shown[group].any()), minimum)
         if step is not None:
             steps[group, kept[group]] = step / 100
             value[group, kept[group]] = _multiple(mine[0], mine[1], step) * step / 100
@@ -124,12 +124,12 @@ def _finest(mine: IntArray, others: IntArray, rest: BoolArray, known: bool, mini
     if not rest.any():
         return STEPS[0]
     most = int((mine[1] + others[1]).min())
-    events = np.array([mine[1, 0]]) if known else np.arange(1, most + 1)
-    pool = mine[0] + others[0]
+    pool, least = mine[0] + others[0], np.where(rest, 0, mine[0])
     for step in STEPS:
         multiple = _multiple(mine[0], mine[1], step)
+        events = np.array([mine[1, 0]]) if known else _ends(multiple, step, least, pool, most)
         half = events[:, np.newaxis] * step
-        low = np.maximum(-((-(2 * multiple - 1) * half) // 200), np.where(rest, 0, mine[0]))
+        low = np.maximum(-((-(2 * multiple - 1) * half) // 200), least)
         high = np.minimum(-((-(2 * multiple + 1) * half) // 200) - 1, pool)
         possible = (low <= high).all(axis=1)
         flags = np.where(possible[:, np.newaxis], high, 0).max(axis=0) - low[possible].min(axis=0)
@@ -137,6 +137,18 @@ def _finest(mine: IntArray, others: IntArray, rest: BoolArray, known: bool, mini
         if wide and (flags[rest] >= minimum - 1).all():
             return step
     return None
+
+
+def _ends(multiple: IntArray, step: int, least: IntArray, pool: IntArray, most: int) -> IntArray:
+    """The numbers of events of 1 to `most` at which flags can be fewest and most, among a few others.
+
+    Flags rise with events. From 100 / step events on, every rounded value has a whole number of flags: between the ends
+    that the least and the most flags allow, nothing but the first hundred has to be looked at.
+    """
+    above, below = (2 * multiple + 1) * step, (2 * multiple - 1) * step
+    first = max(1, int((200 * least // above).max()) + 1)
+    last = int(np.min(np.where(below > 0, 200 * pool // np.maximum(below, 1), most), initial=most))
+    return np.union1d(np.arange(first, min(last, max(first, -(-100 // step))) + 1), [max(last, first)])
 
 
 def _inner_cells_move(

@@ -1,4 +1,4 @@
-"""Cutoffs thinned until all that they show is safe, and the groups of an attribute thinned one after another.
+"""Cutoffs thinned until all that they show is safe.
 
 A count is safe to show when it is 0 or at least a minimum number of members. What is published of a group at some
 cutoffs is exactly its *atoms*: the events and the non-events between each two neighbouring cutoffs.
@@ -229,7 +229,8 @@ class Table:
 
     def __init__(self, given: Reported, previous: Previous | None, before: Iterable[tuple[str, ...]] = ()) -> None:
         self.name, self.attributes, self.listed = given.name, given.attributes, len(given.groups)
-        gone = list(dict.fromkeys(group for group in before if group not in set(given.groups)))
+        here = set(given.groups)
+        gone = list(dict.fromkeys(group for group in before if group not in here))
         self.groups = (*given.groups, *gone)
         self.index = {group: place for place, group in enumerate(self.groups)}
         width = np.zeros((len(gone), given.events.shape[1]), dtype=np.int64)
@@ -280,8 +281,8 @@ class Table:
 
     def values_of(self, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Each group's values of some of its constituents."""
-        places = [self.attributes.index(name) for name in names]
-        return tuple(tuple(group[place] for place in places) for group in self.groups)
+        columns = [[group[place] for group in self.groups] for place in map(self.attributes.index, names)]
+        return tuple(zip(*columns, strict=True)) if columns else ((),) * len(self.groups)
 
     def support(self) -> list[tuple[int, int, tuple[str, ...]]]:
         """What groups are ordered by: the smaller of events and non-events, then all, then the name."""
@@ -302,72 +303,6 @@ def joined(*parts: Series) -> Series:
         members = np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
     changes = [part.changes for part in parts if part.changes is not None]
     return Series(np.concatenate([part.rows for part in parts]), members, np.concatenate(changes) if changes else None)
-
-
-def chain(table: Table, everybody: Table, points: Sequence[int], minimum: int) -> None:
-    """Show the groups of an attribute, each at no more cutoffs than any larger one, and than everybody.
-
-    From the last group of an order down, group j is told apart from all before it together where both are safe. The
-    two are the rows of a table with safe margins, and an entry of such a table either is determined, and then is itself
-    0 or one of the margins, or it has a range of at least `minimum`. The first two are shown or hidden together. That
-    holds for any order; the better one of a few is taken.
-    """
-    base = np.flatnonzero(everybody.shown[0])
-    support, safety = table.support(), _safe_points(table, [k for k in points if everybody.shown[0, k]], minimum)
-    places = range(len(table.groups))
-    orders = [
-        sorted(places, key=lambda place: (safety[place], support[place])),
-        sorted(places, key=support.__getitem__),
-    ]
-    if table.was_shown is not None:
-        times = table.was_shown.sum(axis=1)
-        orders.append(sorted(places, key=lambda place: (times[place], safety[place], support[place])))
-    plans = [_chain_in_order(table, everybody, base, order, points, minimum) for order in orders]
-    table.shown = max(plans, key=lambda shown: (shown[:, list(points)].sum(), shown.sum()))
-
-
-def _safe_points(table: Table, points: Sequence[int], minimum: int) -> list[tuple[bool, ...]]:
-    """For each group, whether it alone could be shown at the first point, the first two and so on, then at each.
-
-    Groups that cannot be shown come first in the order: a group limits what those before it may show, not those after.
-    """
-    series = table.series(np.arange(len(table.groups)))
-    safe = []
-    for some in [*(points[: count + 1] for count in range(len(points))), *([k] for k in points[1:])]:
-        bounds = np.concatenate([[0], np.sort(some) + 1, [table.cutoffs + 1]])
-        unsafe = series.unsafe(minimum, bounds[:-1], bounds[1:]).any(axis=1)
-        safe.append(~unsafe.reshape(2, -1).any(axis=0))
-    return list(zip(*(one.tolist() for one in safe), strict=True)) if safe else [()] * len(table.groups)
-
-
-def _chain_in_order(
-    table: Table, everybody: Table, base: IntArray, order: Sequence[int], points: Sequence[int], minimum: int
-) -> BoolArray:
-    """Where groups are shown when each is told apart from all before it in the order, together."""
-    shown = np.zeros_like(table.shown)
-    had_rows = table.old[:, :, -1].sum(axis=0) > 0
-    if table.was_shown is not None:
-        had_rows |= ~table.was_shown.any(axis=1)  # hidden before: who was in it is not known
-    live = [place for place in order if table.new_rows[place] or (table.was_shown is not None and had_rows[place])]
-    for place in set(order) - set(live):
-        shown[place, table.allowed(base, [place])] = True
-    smaller = np.cumsum(table.rows[:, live], axis=1)
-    members = None if table.members is None else [np.cumsum(part[:, live], axis=1) for part in table.members]
-    old_rest = everybody.old[:, 0].copy()
-    cutoffs = base
-    for at in range(len(live) - 1, 0, -1):
-        group = live[at]
-        old_rest -= table.old[:, group]
-        changes = None if table.was_shown is None else smaller[:, at - 1] - old_rest
-        pooled = None if members is None else (members[0][:, at - 1], members[1][:, at - 1])
-        series = joined(table.series([group]), Series(smaller[:, at - 1], pooled, changes))
-        cutoffs = thin(table.allowed(cutoffs, [group]), series, points, minimum)
-        if not len(cutoffs):
-            return shown
-        shown[group, cutoffs] = True
-    if live:
-        shown[live[0], table.allowed(cutoffs, live[:1])] = True
-    return shown
 
 
 def hidden_columns(table: IntArray, minimum: int, members: IntArray | None = None) -> BoolArray:

@@ -5,7 +5,7 @@ Only the way of counting follows from it, never a result; but for a request whos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import expm1, prod
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +23,8 @@ Codes = NDArray[np.int64]
 
 # Of fewer rows it means nothing that they are all different.
 FEWEST_PROBED = 1_000
+# The share of rows that are of groups with two, from which on the number of groups can be told.
+ENOUGH_TWICE = 0.01
 _STEP = "use fewer cutoffs, fewer attributes or coarser groups"
 
 
@@ -33,11 +35,13 @@ class Sample(NamedTuple):
         groups: for each single attribute the code of each row's group.
         bucket: each row's bucket.
         rows_input: how many rows the input has; None where nobody knows before they are read.
+        more: the codes of more rows, where these are at hand.
     """
 
     groups: Sequence[Codes]
     bucket: Codes
     rows_input: int | None = None
+    more: Callable[[], Sequence[Codes]] | None = None
 
     def joint_is_small(self, cutoffs: int, limits: LimitsSpec) -> bool:
         """Whether one set of all attributes is likely to stay small."""
@@ -62,15 +66,27 @@ class Sample(NamedTuple):
             total -= combinations * expm1(-rows / combinations)
         return round(total)
 
-    def cells(self, positions: Sequence[int]) -> int:
-        """About how many cells some attributes have; those met where nobody knows how many rows are to come."""
+    def most_cells(self, positions: Sequence[int]) -> float:
+        """About how many cells some attributes have, were the rows in no order."""
         sizes = _sizes(self._cells(positions))
-        to_come = max((self.rows_input or 0) - len(self.bucket), 0)
-        return round(min(_classes(sizes), len(sizes) + to_come))
+        return max(min(_classes(sizes), len(sizes) + self._to_come), len(sizes))
+
+    def sure_cells(self, positions: Sequence[int]) -> float:
+        """How many cells some attributes have for sure, or about how many where so many came twice that more will.
+
+        Of rows that are in an order, of which each group has one before any has two, nothing more can be told.
+        """
+        sizes = _sizes(self._cells(positions))
+        told = self.rows_input is not None and np.sum(sizes == 2) >= ENOUGH_TWICE * np.sum(sizes)
+        return self.most_cells(positions) if told else len(sizes)
+
+    @property
+    def _to_come(self) -> int:
+        return max((self.rows_input or 0) - len(self.groups[0]), 0)
 
     def _cells(self, positions: Sequence[int]) -> Codes:
         """A code for each row's cell."""
-        cell = np.zeros(len(self.bucket), dtype=np.int64)
+        cell = np.zeros(len(self.groups[0]) if self.groups else len(self.bucket), dtype=np.int64)
         for position in positions:
             codes = self.groups[position]
             volume = int(codes.max(initial=0)) + 1
@@ -94,12 +110,18 @@ def refuse_results(intake: Intake, sample: Sample, cutoffs: int) -> None:
     if intake.results is None or not sample.groups:
         return
     position = {name: i for i, (name, _) in enumerate(intake.groups)}
-    rows = sum(
-        intake.results.rows(names, sample.cells([position[name] for name in names]), cutoffs)
-        for names in intake.results.reported
-    )
-    seen = len(sample.bucket)
-    intake.results.refuse_above(rows, f", by the first {seen:,} of {sample.rows_input or seen:,} rows")
+    places = {names: [position[name] for name in names] for names in intake.results.reported}
+
+    def rows(few: Sample, cells: Callable[[Sample, Sequence[int]], float]) -> int:
+        return sum(size.rows(names, round(cells(few, at)), cutoffs) for names, at in places.items())
+
+    size = intake.results
+    if rows(sample, Sample.most_cells) <= size.limit:
+        return
+    # More rows tell more, and take longer to look at. A wrong refusal would be worse than one after the count.
+    few = sample if sample.more is None else sample._replace(groups=sample.more())
+    seen = len(few.groups[0])
+    size.refuse_above(rows(few, Sample.sure_cells), f", by the first {seen:,} of {sample.rows_input or seen:,} rows")
 
 
 def _sizes(codes: Codes) -> Codes:

@@ -211,8 +211,11 @@ def sample(pieces: Sequence[Piece], intake: Intake, grid: CutoffGrid) -> Sample:
     if first is None:
         return Sample([np.zeros(0, np.int64) for _ in intake.groups], np.zeros(0, np.int64), rows_input)
     scores = np.nan_to_num(first.score(intake.score)[:SAMPLED_ROWS])
-    codes = [_codes(first, expression, len(scores)) for _, expression in intake.groups]
-    return Sample(codes, Buckets(grid).of(scores), rows_input)
+
+    def codes(size: int) -> list[NDArray[np.int64]]:
+        return [_codes(first, expression, size) for _, expression in intake.groups]
+
+    return Sample(codes(len(scores)), Buckets(grid).of(scores), rows_input, lambda: codes(first.rows))
 
 
 def _codes(batch: Batch, expression: Expression, size: int) -> NDArray[np.int64]:
