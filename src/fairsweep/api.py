@@ -329,6 +329,7 @@ class AuditResult:
             UsageError: where the place is not a usable name.
             StorageError: where it cannot be written or read back.
         """
+        from fairsweep.surfaces.standard_error import without_panics
         from fairsweep.verbs.connecting import place_of, store_of
         from fairsweep.verbs.warehouse import refuse_unwritable
 
@@ -340,4 +341,5 @@ class AuditResult:
         )
         refuse_unwritable(options, place_of(options).text, self._spark)
         store = store_of(options, self._spark)
-        return publish(self._batch, self._counted, self._models, store, options)
+        with without_panics():
+            return publish(self._batch, self._counted, self._models, store, options)

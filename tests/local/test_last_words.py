@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from fairsweep import stopping
 from fairsweep.errors import StorageError
 from fairsweep.stores.failpoints import FAILPOINTS
 from fairsweep.surfaces import cli
+from tests.conftest import REPOSITORY
 from tests.local.stopping_audits import Laboratory, ended
 
 pytestmark = pytest.mark.timeout(900)
@@ -232,3 +234,31 @@ def test_42_kills_leave_one_whole_run(tmp_path: Path) -> None:
         assert laboratory.audit(kill)[0] == 0
         assert laboratory.seen() == after
         before = after
+
+
+def test_a_full_disk_shows_no_panic_where_python_writes_and_every_other_line(tmp_path: Path) -> None:
+    program = f"""
+import logging, os, resource, signal, sys
+import fairsweep as fs
+from tests.spark.small_audits import people
+result = fs.audit(people(3_000), score="score", label="label", attributes=["race", "age"], flag_is="help")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+result.write({str(tmp_path / "first")!r})
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+handler = logging.StreamHandler(sys.stderr)
+logging.getLogger("fairsweep").addHandler(handler)
+os.environ["RUST_BACKTRACE"] = "1"
+for _ in range(2):
+    try:
+        result.write({str(tmp_path / "second")!r})
+    except fs.FairsweepError as error:
+        print(error, file=sys.stderr)
+os.write(2, b"the end\\n")
+"""
+    environment = os.environ | {"PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY}"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    lines = done.stderr.splitlines()
+    assert [line for line in lines if "no space left" not in line] == ["the end"], done.stderr
+    assert len(lines) == 3
