@@ -236,6 +236,7 @@ def test_42_kills_leave_one_whole_run(tmp_path: Path) -> None:
         before = after
 
 
+@pytest.mark.slow
 def test_a_full_disk_shows_no_panic_where_python_writes_and_every_other_line(tmp_path: Path) -> None:
     program = f"""
 import logging, os, resource, signal, sys
@@ -244,7 +245,7 @@ from tests.spark.small_audits import people
 result = fs.audit(people(3_000), score="score", label="label", attributes=["race", "age"], flag_is="help")
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 result.write({str(tmp_path / "first")!r})
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 handler = logging.StreamHandler(sys.stderr)
 logging.getLogger("fairsweep").addHandler(handler)
 os.environ["RUST_BACKTRACE"] = "1"
