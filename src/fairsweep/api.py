@@ -325,6 +325,7 @@ class AuditResult:
             UsageError: where the place is not a usable name.
             StorageError: where it cannot be written or read back.
         """
+        from fairsweep.surfaces.standard_error import without_panics
         from fairsweep.verbs.connecting import place_of, store_of
         from fairsweep.verbs.warehouse import refuse_unwritable
 
@@ -336,4 +337,5 @@ class AuditResult:
         )
         refuse_unwritable(options, place_of(options).text, self._spark)
         store = store_of(options, self._spark)
-        return publish(self._batch, self._counted, self._models, store, options)
+        with without_panics():
+            return publish(self._batch, self._counted, self._models, store, options)

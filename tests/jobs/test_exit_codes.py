@@ -118,8 +118,10 @@ def test_rows_that_are_too_bad_are_3(job: Job) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_a_warehouse_that_cannot_be_written_is_5(job: Job) -> None:
+@pytest.mark.parametrize(("place", "code"), [("file", 2), ("file/wh", 5), ("/proc/wh", 5)])
+def test_a_warehouse_that_cannot_be_written_is_told_before_counting(job: Job, place: str, code: int) -> None:
     (job.folder / "file").write_text("no folder\n")
-    ended = job.run("--warehouse", str(job.folder / "file" / "wh"))
-    assert ended.returncode == 5, ended.stderr
+    ended = job.run("--warehouse", str(job.folder / place))
+    assert ended.returncode == code, ended.stderr
+    assert "Counting" not in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import fairsweep as fs
 from fairsweep.engines.arrow.sources import source_of as local_source
 from fairsweep.engines.local import LocalEngine
+from fairsweep.engines.spark.columns import Compiler, field_name
+from fairsweep.expressions import AsText, Field
 from fairsweep.intake import Window
 from fairsweep.specs.loading import load_mapping
 from fairsweep.stores.memory import MemoryStore
@@ -117,3 +121,13 @@ def test_tables_of_a_frame_are_the_same_row_for_row(spark: SparkSession, changes
         own, other = (r.tables[name].drop_columns(["run_id"]) for r in (here, there))
         assert own.equals(other), name
     assert here.tables["score_histograms"].num_rows
+
+
+def test_members_beyond_any_bigint_are_told_apart_and_no_cast_names_them(spark: SparkSession) -> None:
+    large = 10**30
+    numbers = [Decimal(n) for n in (large, large + 1, large, 5, 5)]
+    table = pa.table({field_name(0): pa.array([*numbers, None], pa.decimal128(38, 0))})
+    (who,) = Compiler(["integer"], malformed=False).who(AsText(Field(0)))
+    found = [row[0] for row in spark.createDataFrame(table).select(who).collect()]
+    assert found[0] == found[2] != found[1]
+    assert found[3:] == [5, 5, 0]

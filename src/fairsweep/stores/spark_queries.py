@@ -47,6 +47,8 @@ def answer(spark: SparkSession, query: str, place: str) -> pa.Table:
 
 def _told(error: Exception, place: str) -> FairsweepError:
     """What Spark says of names is told; of values that a query met only the kind of error."""
+    from pyspark.errors import AnalysisException
+
     text = str(error).strip()
     code, state = CODE.search(text), _STATE.search(text)
     kind = code.group(1) if code else type(error).__name__
@@ -55,8 +57,9 @@ def _told(error: Exception, place: str) -> FairsweepError:
         # The position is one in our own text.
         said = text.split(" SQLSTATE", 1)[0].rstrip(".")
         return UsageError(Problem("query", f"refused: {' '.join(said.split())}", ONE_QUERY, QUERY_HELP))
-    if group in _RESOLVING:
+    # While a query runs, errors of these classes quote values.
+    if group in _RESOLVING and isinstance(error, AnalysisException):
         return UsageError(refused_query(text.split(" SQLSTATE", 1)[0]))
-    if group in _COMPUTING:
+    if group in (*_RESOLVING, *_COMPUTING):
         return UsageError(failed_query(kind))
     return StorageError(unusable(place, kind, error, "run again; if it stays so, check the storage"))

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryFile
 
 _STANDARD_ERROR = 2
+# Where, a line or more of what, and the trace with the note that ends it, where there is one.
+_PANIC = re.compile(
+    rb"\n?thread '[^\n]*' (?:\(\d+\) )?panicked at [^\n]*\n[^\n]*\n?"
+    rb"(?:stack backtrace:\n(?:\s+[^\n]*\n)*)?(?:note: [^\n]*\n?)*"
+)
 
 
 @contextmanager
@@ -44,3 +52,53 @@ def _is_the_process_own() -> bool:
         return sys.stderr.fileno() == _STANDARD_ERROR
     except (AttributeError, OSError, ValueError):
         return False
+
+
+class _Held:
+    """What was written while several threads at once keep panics off the standard error; the last one gives it back."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._stack = ExitStack()
+
+    def begin(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1 and _is_the_process_own():
+                self._stack.enter_context(_held())
+
+    def end(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._stack.close()
+
+
+_one = _Held()
+
+
+@contextmanager
+def without_panics() -> Iterator[None]:
+    """Keep panics of Rust off the standard error of a program that is not ours; all else is shown, a little later."""
+    _one.begin()
+    try:
+        yield
+    finally:
+        _one.end()
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    sys.stderr.flush()
+    kept = os.dup(_STANDARD_ERROR)
+    with TemporaryFile() as file:
+        os.dup2(file.fileno(), _STANDARD_ERROR)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, _STANDARD_ERROR)
+            os.close(kept)
+            file.seek(0)
+            with open(_STANDARD_ERROR, "wb", closefd=False) as shown:
+                shown.write(_PANIC.sub(b"", file.read()))

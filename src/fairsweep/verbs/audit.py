@@ -96,9 +96,9 @@ def audit_config(config: str | Path, options: AuditOptions) -> AuditOutcome:
 
     checked = check(config, options.overrides, _day(options.window_start), _day(options.window_end))
     from fairsweep.verbs.connecting import connect
-    from fairsweep.verbs.warehouse import refuse_what_is_no_folder
+    from fairsweep.verbs.warehouse import refuse_unusable
 
-    refuse_what_is_no_folder(options)
+    refuse_unusable(options)
     engine, store = connect(checked.spec, options)
     return audit(checked.spec, checked.window, engine, store, options)
 

@@ -22,7 +22,7 @@ from fairsweep.tables import COHORT_TABLES, RUNS, TABLES
 from fairsweep.verbs.flow import told as flow_told
 from fairsweep.verbs.records import UNPINNED, Batch, Outcome, done_before, leave_a_trace, now, one_line
 from fairsweep.verbs.refusing import model_problems
-from fairsweep.verbs.warehouse import refuse_unwritable, refuse_what_is_no_folder
+from fairsweep.verbs.warehouse import refuse_unusable, refuse_unwritable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +58,7 @@ def cohort_config(config: str | Path, options: AuditOptions) -> CohortOutcome:
     from fairsweep.stores.spark_delta import SparkDeltaStore
     from fairsweep.verbs.connecting import place_of, session_of
 
-    refuse_what_is_no_folder(options)
+    refuse_unusable(options)
     place = place_of(options)
     spark = session_of(options, *(section.input for section in spec.inputs.values()))
     window = Window(options.window_start or FIRST_DAY, options.window_end or NO_END)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairsweep.verbs.connecting import place_of, store_of
-from fairsweep.verbs.warehouse import refuse_unwritable, refuse_what_is_no_folder
+from fairsweep.verbs.warehouse import refuse_unusable, refuse_unwritable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def create(options: AuditOptions) -> str:
     """Create tables and views where they do not exist; returns where."""
-    refuse_what_is_no_folder(options)
+    refuse_unusable(options)
     store = store_of(options)
     refuse_unwritable(options, store.place)
     store.create_tables()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fairsweep.errors import Problem, StorageError, UsageError, quoted
 from fairsweep.files import FOLDER, kind_of
-from fairsweep.tables import TABLES
+from fairsweep.tables import RUNS, TABLES
 from fairsweep.verbs.connecting import SPARK_VARIABLES, engine_of, place_of
 
 if TYPE_CHECKING:
@@ -23,12 +23,14 @@ _ELSEWHERE = (*SPARK_VARIABLES, "HADOOP_CONF_DIR")
 _STEP = "use another --warehouse"
 
 
-def refuse_what_is_no_folder(options: AuditOptions) -> None:
-    """Refuse a warehouse that is there and is no folder; nothing is started, nothing is written.
+def refuse_unusable(options: AuditOptions) -> None:
+    """Refuse a warehouse that is no folder, or that is not there and cannot be made; nothing is started.
+
+    One that holds runs may be of use though it cannot be written: what was published before is only verified.
 
     Raises:
         UsageError: where it is a file or something else.
-        StorageError: where it lies below a file, or where nobody may look.
+        StorageError: where it lies below a file, where nobody may look, or where it cannot be made.
     """
     folder = _folder(place_of(options), options)
     if folder is None:
@@ -42,6 +44,8 @@ def refuse_what_is_no_folder(options: AuditOptions) -> None:
         raise UsageError(Problem("--warehouse", f"{quoted(folder)}, {kind}", "a folder", _STEP))
     if what != FOLDER:
         raise StorageError(_unwritable(folder, f"{quoted(there)} is {what}"))
+    if not (folder / RUNS / "_delta_log").exists():
+        _try(folder)
 
 
 def refuse_unwritable(options: AuditOptions, place: str, spark: SparkSession | None = None) -> None:
@@ -58,19 +62,23 @@ def refuse_unwritable(options: AuditOptions, place: str, spark: SparkSession | N
     """
     if place != place_of(options).text or (spark is not None and not _is_on_this_machine(spark)):
         return
-    refuse_what_is_no_folder(options)
+    refuse_unusable(options)
     folder = _folder(place_of(options), options)
     if folder is None:
         return
-    try:
-        # Whether a folder can be made there is only known when one is.
-        Path(tempfile.mkdtemp(prefix=".fairsweep-", dir=_nearest(folder)[0])).rmdir()
-    except OSError as error:
-        raise StorageError(_unwritable(folder, error.strerror or type(error).__name__)) from None
+    _try(folder)
     for table in TABLES:
         for inside in (folder / table, folder / table / "_delta_log"):
             if inside.is_dir() and not os.access(inside, os.W_OK | os.X_OK):
                 raise StorageError(_unwritable(inside, "permission denied"))
+
+
+def _try(folder: Path) -> None:
+    """Make a folder and remove it: that it can be made is only known when it is."""
+    try:
+        Path(tempfile.mkdtemp(prefix=".fairsweep-", dir=_nearest(folder)[0])).rmdir()
+    except OSError as error:
+        raise StorageError(_unwritable(folder, error.strerror or type(error).__name__)) from None
 
 
 def _folder(place: Place, options: AuditOptions) -> Path | None:

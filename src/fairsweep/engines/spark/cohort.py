@@ -243,7 +243,7 @@ class CohortBuilder:
             died=died & ~treatment["keeps_deaths"],
             disenrolled=left & ~treatment["keeps_leavers"],
         )
-        age = F.coalesce(_age(facts["birth_date"], F.col("scored_on")), F.floor(facts["given_age"]).cast("int"))
+        age = F.coalesce(_age(facts["birth_date"], F.col("scored_on")), F.floor(facts["given_age"]).try_cast("int"))
         members = self._spec.members
         pooled = age if members.pool_ages_from is None else F.least(age, F.lit(members.pool_ages_from))
         carried = [

@@ -199,11 +199,12 @@ class CohortInputs:
         columns, back = spec.columns, spec.reversals
         start = given.day(columns.start_date)
         end = given.day(columns.end_date)
+        line = given.number(columns.line_number).try_cast("int") if columns.line_number else F.lit(1)
         told = (F.when(given.text(one.column).isin(list(one.values)), one.setting) for one in spec.settings)
         return given.frame.select(
             given.text(columns.member_id).alias("member_id"),
             given.text(columns.claim_id).alias("claim_id"),
-            (given.number(columns.line_number).cast("int") if columns.line_number else F.lit(1)).alias("line_number"),
+            line.alias("line_number"),
             start.alias("start_date"),
             F.coalesce(end, start).alias("end_date"),
             F.coalesce(*told, F.lit("other")).alias("setting"),
@@ -242,7 +243,7 @@ class CohortInputs:
         columns = self._spec.claims.columns
         system = self._system(given)
         long_form = columns.diagnosis_position
-        position = None if long_form is None else F.coalesce(given.number(long_form).cast("int"), F.lit(0))
+        position = None if long_form is None else F.coalesce(given.number(long_form).try_cast("int"), F.lit(0))
         found = [
             *(
                 (system, F.lit(i) if position is None else position, name)

@@ -103,7 +103,10 @@ class Compiler:
         random. No text leaves the scan.
         """
         if self._types[expression.value.position] == "integer":
-            return [F.coalesce(self.raw(expression.value.position).cast("long"), F.lit(0).cast("long"))]
+            whole = self.raw(expression.value.position)
+            # Of a number that no BIGINT holds the hash serves; a cast would fail, and name it.
+            larger = F.when(whole.isNotNull(), F.xxhash64(whole.cast("string")))
+            return [F.coalesce(whole.try_cast("long"), larger, F.lit(0).cast("long"))]
         text = self.value(expression)
         return [F.xxhash64(text), F.xxhash64(F.lit("second"), text)]
 
