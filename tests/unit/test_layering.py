@@ -28,6 +28,7 @@ LAYERS = (
         "views",
         "checksums",
         "distributed",
+        "integrity",
     ),
     ("engines", "inputs", "stores", "synthetic"),
     ("verbs",),
