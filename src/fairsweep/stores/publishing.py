@@ -89,7 +89,7 @@ def publish(storage: Primitives, runs: Sequence[Run], *, force: bool = False) ->
         done = {} if force else _succeeded(storage, [run.id for run in asked])
         compare(storage, done)
         todo = {run.id: run for run in asked if run.id not in done}
-        expected = {run.id: _checksums(run) for run in todo.values()}
+        expected = {run.id: checksums_of(run) for run in todo.values()}
         written = _write(storage, list(todo.values()), force=force) if todo else frozenset()
         if written is None:
             done |= _succeeded(storage, list(todo))
@@ -211,7 +211,8 @@ def _rows(run: Run, table: str) -> pa.Table:
     return TABLES[table].arrow_schema.empty_table() if rows is None else conform(TABLES[table], rows)
 
 
-def _checksums(run: Run) -> Checksums:
+def checksums_of(run: Run) -> Checksums:
+    """Rows and checksum of each of a run's results, as its record will have them."""
     for table, rows in run.results.items():
         if pc.any(pc.not_equal(rows.column("run_id"), run.id)).as_py():
             raise ValueError(f"{table} has rows of another run than {run.id}")

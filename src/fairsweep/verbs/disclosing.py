@@ -57,6 +57,7 @@ class Disclosure:
         lines: by attribute, the reasons and labels whose refused and unscored rows may be told.
         rows: which of a run record's numbers of rows may be told.
         run_before: the run whose figures may not be told from these.
+        reason: why something is hidden, where it is not the numbers of members.
     """
 
     minimum: int = 0
@@ -68,6 +69,7 @@ class Disclosure:
     lines: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     rows: frozenset[str] = frozenset()
     run_before: str | None = None
+    reason: str | None = None
 
     def at(self, attribute: str, indices: Sequence[int], groups: int) -> NDArray[np.bool_]:
         """Which of an attribute's groups are shown at some cutoffs, `[groups, len(indices)]`."""
@@ -122,11 +124,12 @@ class Disclosure:
                 "cutoffs": shown.shape[1],
                 "cutoffs_shown_of_most": int(cutoffs.max(initial=0)),
             }
-        reason = f"a cell of 1 to {self.minimum - 1} members could be derived"
+        reason = self.reason or f"a cell of 1 to {self.minimum - 1} members could be derived"
         told = {"reason": reason, "attributes": found, "run_before": self.run_before}
         return json.dumps(told if self.minimum else {}, sort_keys=True)
 
 
+RUN_BEFORE_UNKNOWN = "what the run before has shown cannot be read"
 EVERYTHING = Disclosure()
 """Small cells are shown."""
 
@@ -166,6 +169,21 @@ def disclosed(assessment: Assessment, run_before: str | None = None, before: pa.
     rows = _rows(assessment, minimum, lines)
     found = Disclosure(minimum, grid, points, places, {}, unscored, lines, rows, run_before)
     return _with_rounding(found, assessment)
+
+
+def nothing(assessment: Assessment, run_before: str | None = None, _: pa.Table | None = None) -> Disclosure:
+    """No count at all: what may be shown where nobody knows what the run before has shown."""
+    minimum, places = assessment.spec.privacy.minimum_cell_size, tuple(sorted(assessment.points))
+    if not minimum:
+        return EVERYTHING
+    grid: dict[str, NDArray[np.bool_]] = {}
+    points: dict[str, NDArray[np.bool_]] = {}
+    for attribute in assessment.attributes:
+        full = assessment.is_full(attribute) and _is_here(attribute)
+        width = len(assessment.grid) if full else len(places)
+        (grid if full else points)[attribute.name] = np.zeros((len(attribute.groups), width), dtype=bool)
+    lines: dict[str, frozenset[tuple[str, str]]] = {name: frozenset() for name in (OVERALL, *grid, *points)}
+    return Disclosure(minimum, grid, points, places, lines=lines, run_before=run_before, reason=RUN_BEFORE_UNKNOWN)
 
 
 def _is_here(attribute: Attribute) -> bool:
