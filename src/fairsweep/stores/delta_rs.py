@@ -18,8 +18,9 @@ from fairsweep.errors import Problem, StorageError, UsageError, quoted
 from fairsweep.integrity import Found, check_digests
 from fairsweep.schema import conform
 from fairsweep.stores import damage, publishing
+from fairsweep.stores.access import create_private, keep_to_owner, open_to_others
 from fairsweep.stores.delta_logs import LOG, log_faults
-from fairsweep.stores.places import Place, keep_to_owner
+from fairsweep.stores.places import Place
 from fairsweep.stores.problems import FailedQueryError, check_version, unusable
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
@@ -86,6 +87,10 @@ class DeltaRsStore(Publishing):
                 for table in self._tables:
                     self._create_table(table)
                 self._ensured = True
+
+    def open_to_others(self, tables: Sequence[str]) -> tuple[str, ...]:
+        """Warnings of tables whose folders others can enter."""
+        return open_to_others(self._place, tables)
 
     def create_tables(self) -> None:
         """Create the tables that do not exist; views live in each query's own connection."""
@@ -272,6 +277,8 @@ class DeltaRsStore(Publishing):
                     raise StorageError(damage.unreadable(self._place, table, "no log"))
                 if others:
                     raise StorageError(_occupied(folder))
+                if ours.restricted and not create_private(folder):
+                    keep_to_owner(folder)
                 try:
                     DeltaTable.create(
                         str(folder),
@@ -285,8 +292,6 @@ class DeltaRsStore(Publishing):
                 except Exception:
                     if not DeltaTable.is_deltatable(str(folder)):
                         raise
-                if ours.restricted:
-                    keep_to_owner(folder)
             check_version(self.place, table, self._open(table).metadata().configuration)
 
 

@@ -145,6 +145,10 @@ class Store(Primitives, Protocol):
         """Compare what is stored with what the run records say; see `publishing.verify`."""
         ...
 
+    def open_to_others(self, tables: Sequence[str]) -> tuple[str, ...]:
+        """A warning for each of some tables that others than its owner can read, though they should not."""
+        ...
+
     def find_runs(self, batch_id: str) -> list[RunRecord]:
         """The run records of a batch."""
         ...

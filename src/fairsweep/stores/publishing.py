@@ -159,6 +159,11 @@ class Publishing(Primitives, Protocol):
         ids = stored.column("run_id")
         return {run_id: checksum(stored.filter(pc.equal(ids, run_id))) for run_id in rows}
 
+    def open_to_others(self, tables: Sequence[str]) -> tuple[str, ...]:
+        """Nobody else can reach what has no folder here."""
+        del tables
+        return ()
+
     def publish(self, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
         """Publish runs together; see `publish`."""
         return publish(self, runs, force=force)

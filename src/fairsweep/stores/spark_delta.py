@@ -18,8 +18,9 @@ from fairsweep.errors import Problem, StorageError, UsageError, quoted
 from fairsweep.integrity import Found, check_digests
 from fairsweep.schema import conform
 from fairsweep.stores import damage, publishing, spark_queries
-from fairsweep.stores.delta_logs import log_faults
-from fairsweep.stores.places import Place, keep_to_owner
+from fairsweep.stores.access import create_private, is_ours, keep_to_owner, open_to_others
+from fairsweep.stores.delta_logs import LOG, log_faults
+from fairsweep.stores.places import Place
 from fairsweep.stores.problems import FailedQueryError, check_version, unusable
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
@@ -87,16 +88,33 @@ class SparkDeltaStore(Publishing):
                 return
             if not self._in_catalog():
                 self._create_schema()
-                folder = self._place.local_folder
-                restricted = [folder / name for name in self._tables if TABLES[name].restricted] if folder else []
-                new = [one for one in restricted if not one.exists()]
-                with ThreadPoolExecutor(len(self._tables), thread_name_prefix="fairsweep-store") as pool:
+                with self._restricted(), ThreadPoolExecutor(len(self._tables), "fairsweep-store") as pool:
                     list(pool.map(self._create_table, self._tables))
-                for one in new:
-                    keep_to_owner(one)
                 if self._place.folder is None:
                     self._create_views()
             self._ensured = True
+
+    @contextmanager
+    def _restricted(self) -> Iterator[None]:
+        """Let only the owner into the folders of restricted tables that do not exist yet, from their first byte."""
+        warehouse = self._place.local_folder
+        named = [warehouse / name for name in self._tables if TABLES[name].restricted] if warehouse else []
+        new = [folder for folder in named if not (folder / LOG).exists()]
+        remote = type(self._spark).__module__.startswith("pyspark.sql.connect")
+        made = []
+        if warehouse is not None and is_ours(warehouse, remote=remote):
+            with _told(self.place):
+                made = [folder for folder in new if create_private(folder)]
+        yield
+        for folder in new:
+            keep_to_owner(folder)
+        for folder in made:
+            if not (folder / LOG).exists():  # a plain path can be one of another file system of Spark's
+                folder.rmdir()
+
+    def open_to_others(self, tables: Sequence[str]) -> tuple[str, ...]:
+        """Warnings of tables whose folders others can enter."""
+        return open_to_others(self._place, tables)
 
     def create_tables(self) -> None:
         """Create the tables that do not exist, and in a catalog the views, which are brought up to date."""

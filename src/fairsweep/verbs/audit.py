@@ -211,6 +211,7 @@ def _done_before(spec: AuditSpec, batch: Batch[AuditSpec], store: Store, options
         for name in (RUNS, *tables_told(spec))
     }
     warnings = tuple(_not_shown(name, rows) for name, rows in stored.items() if rows > most and name in tables)
+    warnings += _open_to_others(spec, store)
     return AuditOutcome(tables, "already_done", warehouse=store.place, warnings=warnings)
 
 
@@ -248,8 +249,15 @@ def publish(
         tuple(run.record for run in runs if not run.succeeded),
         store.place,
         tuple(warning for model in models if not model.problems for warning in model.warnings)
-        + tuple(_not_shown(name) for name in elsewhere),
+        + tuple(_not_shown(name) for name in elsewhere)
+        + _open_to_others(batch.spec, store),
     )
+
+
+def _open_to_others(spec: AuditSpec, store: Store) -> tuple[str, ...]:
+    """Warnings of tables that small cells can be read from by others, where small cells are suppressed."""
+    restricted = [name for name in AUDIT_TABLES if TABLES[name].restricted]
+    return store.open_to_others(restricted) if spec.privacy.minimum_cell_size else ()
 
 
 def run_of(batch: Batch[AuditSpec], counted: Counted, model: Assessed) -> Run:
