@@ -69,6 +69,7 @@ _RUNS = Table(
         optional("hidden", "STRING", "JSON: by table what is hidden and why, and what is shown"),
         optional("conditions", "STRING", "JSON: how many groups, hidden or not, meet each condition of --fail-on"),
         optional("notes", "STRING", "JSON: what a person should know beside the figures"),
+        optional("record_checksum", "STRING", "digest of this record without is_current, which changes later"),
     ),
     (
         WINDOW_CHECK,
@@ -76,9 +77,9 @@ _RUNS = Table(
         Check("current_succeeded", "NOT is_current OR status = 'succeeded'"),
         Check(
             "succeeded_complete",
-            "status <> 'succeeded' OR (checksums IS NOT NULL AND (coalesce(minimum_cell_size, 0) > 0 "
-            "OR (rows_input IS NOT NULL AND rows_used IS NOT NULL AND rows_unscored IS NOT NULL "
-            "AND rows_refused IS NOT NULL)))",
+            "status <> 'succeeded' OR (checksums IS NOT NULL AND minimum_cell_size IS NOT NULL "
+            "AND (minimum_cell_size > 0 OR (rows_input IS NOT NULL AND rows_used IS NOT NULL "
+            "AND rows_unscored IS NOT NULL AND rows_refused IS NOT NULL)))",
         ),
         counts("rows_input", "rows_used", "rows_unscored", "rows_refused"),
         Check(

@@ -55,8 +55,8 @@ def current_rows(table: str, name_of: NameOf) -> str:
     everything = f"SELECT * FROM {name_of(table)}"
     if table == RUNS:
         return everything
-    # What is hidden could be had from the whole counts: who may read them reads their table itself.
-    whole = " AND coalesce(minimum_cell_size, 0) = 0" if table in WHOLE_COUNTS else ""
+    # What is hidden could be had from the whole counts: who may read them reads their table itself. NULL is not 0.
+    whole = " AND minimum_cell_size = 0" if table in WHOLE_COUNTS else ""
     return f"{everything} WHERE run_id IN (SELECT run_id FROM {name_of(RUNS)} WHERE is_current{whole})"
 
 
@@ -122,6 +122,9 @@ JOIN (VALUES {lookup}) AS c(criterion, compared_by, metric) ON c.metric = d.metr
 """.strip()
 
 
+_NOT_OF_HEALTH = ("config_json", "checksums", "record_checksum", "status", "is_current", "error")
+
+
 def _health() -> str:
     same = ("verb", "model_id", "model_version", "window_start", "window_end")
     return f"""
@@ -141,7 +144,7 @@ assessed AS (
   WHERE metric = '{GBE.name}'
   GROUP BY run_id
 )
-SELECT {_columns("r", RUNS, ("config_json", "checksums", "status", "is_current", "error"))}, r.is_latest,
+SELECT {_columns("r", RUNS, _NOT_OF_HEALTH)}, r.is_latest,
   CAST(r.rows_refused AS DOUBLE) / nullif(r.rows_input, 0) AS refused_share,
   CAST(r.rows_unscored AS DOUBLE) / nullif(r.rows_input, 0) AS unscored_share,
   CAST(coalesce(a.judged, 0) AS BIGINT) AS groups_judged,

@@ -67,6 +67,7 @@ def made_up_run(
         "rows_refused": 2,
         "started_at": started,
         "finished_at": started + timedelta(seconds=1),
+        "minimum_cell_size": 0,
         "error": None if status == "succeeded" else "too many rows were refused",
     }
     return Run(record, _RESULTS[verb](keys, counts) if status == "succeeded" else {})

@@ -18,8 +18,9 @@ from fairsweep.errors import DataRefusedError
 from fairsweep.intake import Window
 from fairsweep.specs.loading import load_mapping
 from fairsweep.stores import spark_delta
+from fairsweep.stores.access import SCRATCH_FOLDER
 from fairsweep.stores.places import Place
-from fairsweep.stores.scratch import FOLDER, Scratch
+from fairsweep.stores.scratch import Scratch
 from fairsweep.stores.spark_delta import SparkDeltaStore
 from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
 from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit
@@ -95,7 +96,9 @@ def test_what_stays_in_spark_gives_the_same_tables(
         assert rows == told, name
     assert found["runs"]["counting"].to_pylist() == wanted["runs"]["counting"].to_pylist()
     assert found["runs"]["run_id"].to_pylist() == wanted["runs"]["run_id"].to_pylist()
-    assert list((tmp_path / "aside" / FOLDER).iterdir()) == []
+    scratch = tmp_path / "aside" / SCRATCH_FOLDER
+    assert list(scratch.iterdir()) == []
+    assert scratch.stat().st_mode & 0o777 == 0o700
     again, _ = published(spark, tmp_path / "aside", source, form, limits, **changes)
     assert again.state == "already_done"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from fairsweep.stores import publishing, spark_delta
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Run
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES, TABLES_OF
+from fairsweep.tables import AUDIT_TABLES, RESTRICTED_TABLES, RUNS, TABLES, TABLES_OF
 from fairsweep.views import VIEWS
 from tests.spark.made_up_runs import commit_at_once, made_up_run
 from tests.spark.stored_tables import assert_documented_and_checked, assert_one_file_each_and_no_statistics
@@ -130,6 +131,12 @@ def test_each_run_has_one_file_in_each_table_and_no_statistics_of_its_values(
     store: SparkDeltaStore, folder: Path
 ) -> None:
     assert_one_file_each_and_no_statistics(folder, (FIRST, SECOND))
+
+
+def test_restricted_tables_are_their_owners(store: SparkDeltaStore, folder: Path) -> None:
+    private = {name for name in TABLES if stat.S_IMODE((folder / name).stat().st_mode) == 0o700}
+    assert private == set(RESTRICTED_TABLES)
+    assert store.open_to_others(RESTRICTED_TABLES) == ()
 
 
 def test_a_new_session_binds_the_tables_that_exist(spark: SparkSession, store: SparkDeltaStore, folder: Path) -> None:

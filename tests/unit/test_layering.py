@@ -30,6 +30,7 @@ LAYERS = (
         "checksums",
         "distributed",
         "stopping",
+        "integrity",
     ),
     ("engines", "inputs", "stores", "synthetic"),
     ("verbs",),

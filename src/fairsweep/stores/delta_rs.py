@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,10 +16,13 @@ import pyarrow.compute as pc
 from fairsweep.checksums import Checksum, by_run, combined, combined_by_run
 from fairsweep.distributed import DistributedRows
 from fairsweep.errors import Problem, StorageError, UsageError, is_panic, quoted
+from fairsweep.integrity import Found, check_digests
 from fairsweep.schema import conform
-from fairsweep.stores import publishing
-from fairsweep.stores.places import Place, keep_to_owner
-from fairsweep.stores.problems import check_version, unusable
+from fairsweep.stores import damage, publishing
+from fairsweep.stores.access import create_private, keep_to_owner, open_to_others
+from fairsweep.stores.delta_logs import LOG, log_faults
+from fairsweep.stores.places import Place
+from fairsweep.stores.problems import FailedQueryError, check_version, unusable
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
 from fairsweep.tables import RESULT_TABLES, RUNS, TABLES, WHOLE_COUNTS
@@ -29,7 +33,6 @@ if TYPE_CHECKING:
 
 # delta-rs evaluates a table's checks only from this version of the protocol; Spark sets it by itself.
 _PROPERTIES = {"delta.minWriterVersion": "3"}
-_LOG = "_delta_log"
 _BATCH_ROWS = 1 << 16
 # delta-rs takes paths for URLs: it decodes what looks encoded, and ends the process at characters that URLs lack.
 _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\^|]")
@@ -87,6 +90,10 @@ class DeltaRsStore(Publishing):
                     self._create_table(table)
                 self._ensured = True
 
+    def open_to_others(self, tables: Sequence[str]) -> tuple[str, ...]:
+        """Warnings of tables whose folders others can enter."""
+        return open_to_others(self._place, tables)
+
     def create_tables(self) -> None:
         """Create the tables that do not exist; views live in each query's own connection."""
         self.ensure()
@@ -118,14 +125,14 @@ class DeltaRsStore(Publishing):
         """Every row of these runs as it is stored."""
         ids = pa.array(run_ids, pa.string())
         if table == RUNS:
-            records = self._records()
+            records = self.records()
             return records.filter(pc.is_in(records.column("run_id"), value_set=ids))
-        with _told(f"table {table}"):
+        with self._reading(table, run_ids):
             return conform(TABLES[table], self._rows(table, ids).to_table())
 
     def checksums(self, table: str, rows: Mapping[str, int]) -> dict[str, Checksum]:
         """The checksums of runs in a result table, from its rows, batch by batch: they may be millions."""
-        with _told(f"table {table}"):
+        with self._reading(table, list(rows)):
             batches = self._rows(table, pa.array(list(rows), pa.string())).to_batches(
                 batch_size=_BATCH_ROWS, batch_readahead=2, fragment_readahead=1
             )
@@ -134,10 +141,52 @@ class DeltaRsStore(Publishing):
         found = combined_by_run(pa.Table.from_batches(parts)) if parts else {}
         return {run_id: found.get(run_id, combined([])) for run_id in rows}
 
+    def records(self) -> pa.Table:
+        """Every run record; whoever wants some filters them here.
+
+        delta-rs merges into files of string views, which Arrow's scanner cannot compare.
+        """
+        damage.check_runs(self._place)
+        with self._reading(RUNS):
+            return conform(TABLES[RUNS], self._open(RUNS).to_pyarrow_dataset().to_table())
+
+    def found(self, table: str, run_ids: Sequence[str]) -> dict[str, Found]:
+        """How many rows runs have in a result table by its log, and whether their files are as long as it says."""
+        if not (self._folder / table).exists():
+            return {}
+        found, uncounted = dict.fromkeys(run_ids, Found(0)), set()
+        for run_id, file in self._files(table):
+            if run_id in found:
+                rows, fault = found[run_id]
+                found[run_id] = Found(rows + (file["num_records"] or 0), fault or self._fault(table, file))
+                uncounted |= {run_id} if file["num_records"] is None else set()
+        for run_id in (run_id for run_id in uncounted if not found[run_id].fault):
+            with self._reading(table, [run_id]):
+                found[run_id] = Found(self._rows(table, pa.array([run_id], pa.string())).count_rows())
+        return found
+
+    def _files(self, table: str) -> list[tuple[str, dict[str, Any]]]:
+        """The files of a table as its log has them, each with its run; of `runs` with none."""
+        stored = self._open(table)
+        files: list[dict[str, Any]] = pa.table(stored.get_add_actions(flatten=True)).to_pylist()
+        return [(file.get("partition.run_id", ""), file) for file in files]
+
+    def _fault(self, table: str, file: Mapping[str, Any]) -> str:
+        """What is wrong with a file of a table, as far as its length tells."""
+        path = self._folder / table / unquote(file["path"])
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            return f"`{file['path']}` is missing"
+        except OSError:  # who may not look may not read it either, and says so
+            return ""
+        return "" if size == file["size_bytes"] else f"`{file['path']}` has {size:,} bytes, not {file['size_bytes']:,}"
+
     def commit(self, changes: pa.Table) -> None:
         """In one commit on `runs`: apply the changes; a commit by anyone else since they were read is a conflict."""
         from deltalake import CommitProperties
 
+        damage.check_runs(self._place)
         values = {name: f"change.{name}" for name in TABLES[RUNS].column_names}
         with _told(f"table {RUNS}"):
             merge = self._open(RUNS).merge(
@@ -156,14 +205,17 @@ class DeltaRsStore(Publishing):
         if self._place.is_new:
             return []
         self.ensure()
-        records = self._records()
-        found: list[RunRecord] = records.filter(pc.equal(records.column("batch_id"), batch_id)).to_pylist()
-        return found
+        records = self.records()
+        found = records.filter(pc.equal(records.column("batch_id"), batch_id))
+        check_digests(found)
+        listed: list[RunRecord] = found.to_pylist()
+        return listed
 
     def current(self, table: str) -> pa.Table:
         """The rows of current runs; of `runs`, their records."""
+        damage.check_runs_are_there(self._place)
         self.ensure()
-        records = self._records()
+        records = damage.checked_records(self, [table])
         records = records.filter(records.column("is_current"))
         return records if table == RUNS else self.read(table, records.column("run_id").to_pylist())
 
@@ -176,29 +228,48 @@ class DeltaRsStore(Publishing):
         """
         from fairsweep.stores import local_queries
 
+        damage.check_runs_are_there(self._place)
         self.ensure()
-        records = self._records()
+        named = damage.tables_of(sql)
+        records = damage.checked_records(self, named)
         current = records.filter(records.column("is_current")).column("run_id").combine_chunks()
-        showing_all = pc.equal(pc.fill_null(records.column("minimum_cell_size"), 0), 0)
+        showing_all = pc.fill_null(pc.equal(records.column("minimum_cell_size"), 0), fill_value=False)
         whole = records.filter(pc.and_(records.column("is_current"), showing_all)).column("run_id").combine_chunks()
         rows: dict[str, ds.Dataset | pa.Table] = {RUNS: records}
         for table in RESULT_TABLES:
-            with _told(f"table {table}"):
-                rows[table] = self._rows(table, whole if table in WHOLE_COUNTS else current)
-        return local_queries.answer(sql, rows)
+            rows[table] = self._rows(table, whole if table in WHOLE_COUNTS else current)
+        try:
+            return local_queries.answer(sql, rows)
+        except FailedQueryError:
+            damage.explain_failure(self, named, records)
+            raise
 
     def _open(self, table: str) -> DeltaTable:
         from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaProtocolError
 
-        return DeltaTable(str(self._folder / table))
+        with _told(f"table {table}"):
+            try:
+                return DeltaTable(str(self._folder / table))
+            except DeltaProtocolError:
+                raise
+            except Exception as error:
+                raise StorageError(damage.unreadable(self._place, table, type(error).__name__)) from error
 
-    def _records(self) -> pa.Table:
-        """Every run record; whoever wants some filters them here.
+    @contextmanager
+    def _reading(self, table: str, run_ids: Sequence[str] = ()) -> Iterator[None]:
+        """Name the damaged file where reading a table, or these runs in it, fails."""
+        from deltalake.exceptions import DeltaProtocolError
 
-        delta-rs merges into files of string views, which Arrow's scanner cannot compare.
-        """
-        with _told(f"table {RUNS}"):
-            return conform(TABLES[RUNS], self._open(RUNS).to_pyarrow_dataset().to_table())
+        with _told(f"table {table}"):
+            try:
+                yield
+            except (StorageError, DeltaProtocolError):
+                raise
+            except Exception as error:
+                files = [file for run_id, file in self._files(table) if not run_ids or run_id in run_ids]
+                reason = next((fault for file in files if (fault := self._fault(table, file))), "")
+                raise StorageError(damage.unreadable(self._place, table, type(error).__name__, reason)) from error
 
     def _rows(self, table: str, run_ids: pa.Array) -> ds.Dataset:
         """The rows of these runs in a result table; only their partitions are read."""
@@ -217,8 +288,12 @@ class DeltaRsStore(Publishing):
             # Listed first: a table that is created and written meanwhile has its log by then.
             others = _other_entries(folder)
             if not DeltaTable.is_deltatable(str(folder)):
+                if log_faults(folder):
+                    raise StorageError(damage.unreadable(self._place, table, "no log"))
                 if others:
                     raise StorageError(_occupied(folder))
+                if ours.restricted and not create_private(folder):
+                    keep_to_owner(folder)
                 try:
                     DeltaTable.create(
                         str(folder),
@@ -232,8 +307,6 @@ class DeltaRsStore(Publishing):
                 except Exception:
                     if not DeltaTable.is_deltatable(str(folder)):
                         raise
-                if ours.restricted:
-                    keep_to_owner(folder)
             check_version(self.place, table, self._open(table).metadata().configuration)
 
 
@@ -246,7 +319,7 @@ def _with_later_columns(rows: pa.Table, stored: pa.Schema) -> pa.Table:
 
 
 def _other_entries(folder: Path) -> list[str]:
-    return [entry.name for entry in folder.iterdir() if entry.name != _LOG] if folder.is_dir() else []
+    return [entry.name for entry in folder.iterdir() if entry.name != LOG] if folder.is_dir() else []
 
 
 def _occupied(folder: Path) -> Problem:

@@ -17,6 +17,8 @@ FAILPOINTS: tuple[str, ...] = (
     "before_commit",
     "committed",
 )
+# Where rows are laid aside, which only large runs in Spark do.
+SCRATCH_KEPT = "scratch_kept"
 
 
 def failpoint(name: str) -> None:

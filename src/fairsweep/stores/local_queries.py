@@ -74,4 +74,4 @@ def _told() -> Iterator[None]:
     except named as error:
         raise UsageError(refused_query(str(error).split("\n\nLINE", 1)[0])) from error
     except duckdb.Error as error:
-        raise UsageError(failed_query(type(error).__name__)) from error
+        raise failed_query(type(error).__name__) from error

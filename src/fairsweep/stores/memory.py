@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairsweep.distributed import DistributedRows
-from fairsweep.stores import publishing
+from fairsweep.integrity import WINDOW_KEY, check_digests
+from fairsweep.stores import damage, publishing
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
 from fairsweep.tables import RUNS, TABLES
@@ -57,12 +58,18 @@ class MemoryStore(Publishing):
     def find_runs(self, batch_id: str) -> list[RunRecord]:
         """The run records of a batch."""
         rows = self._tables[RUNS]
-        records: list[RunRecord] = rows.filter(_of(rows, "batch_id", [batch_id])).to_pylist()
+        found = rows.filter(_of(rows, "batch_id", [batch_id]))
+        check_digests(found)
+        records: list[RunRecord] = found.to_pylist()
         return records
+
+    def records(self) -> pa.Table:
+        """Every run record."""
+        return self._tables[RUNS]
 
     def current(self, table: str) -> pa.Table:
         """The rows of current runs; of `runs`, their records."""
-        runs = self._tables[RUNS]
+        runs = damage.checked_records(self, [table])
         return self.read(table, runs.filter(runs.column("is_current")).column("run_id").to_pylist())
 
 
@@ -76,7 +83,7 @@ def _applied(rows: list[RunRecord], changes: list[RunRecord]) -> list[RunRecord]
     for change in changes:
         if change[publishing.SUPERSEDES]:
             for row in by_id.values():
-                same = all(row[name] == change[name] for name in publishing.WINDOW_KEY)
+                same = all(row[name] == change[name] for name in WINDOW_KEY)
                 if same and row["run_id"] != change["run_id"]:
                     row["is_current"] = False
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,10 +125,3 @@ class Place:
             *(self.create_view(view) for view in VIEWS),
         ]
         return ";\n\n".join(statements) + ";\n"
-
-
-def keep_to_owner(folder: Path) -> None:
-    """Let nobody but its owner into a folder that is on this machine; on others that is the storage's to say."""
-    with suppress(OSError):
-        if folder.is_dir():
-            folder.chmod(0o700)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fairsweep.errors import Problem, StorageError
+from fairsweep.errors import Problem, StorageError, UsageError
 from fairsweep.schema import SCHEMA_VERSION, SCHEMA_VERSION_PROPERTY
 
 # A disk, a quota, or the largest file that a process may write.
@@ -48,6 +48,14 @@ def refused_query(said: str) -> Problem:
     return Problem("query", f"refused: {' '.join(said.split())}", "", QUERY_HELP)
 
 
-def failed_query(kind: str) -> Problem:
+class FailedQueryError(UsageError):
+    """A query that fails on the values that it meets; damaged ones can be the reason."""
+
+
+def failed_query(kind: str) -> FailedQueryError:
     """A query that fails on the values that it meets, which are not told."""
+    return FailedQueryError(_failed(kind))
+
+
+def _failed(kind: str) -> Problem:
     return Problem("query", f"stopped by {kind}", "", "check the values that it computes with")

@@ -10,9 +10,13 @@ import pyarrow as pa
 
 from fairsweep.checksums import Checksum
 from fairsweep.distributed import DistributedRows
+from fairsweep.integrity import Found
 
 RunRecord = dict[str, Any]
-"""One row of `runs`, by column; a NULL may be left out. Publishing fills `is_current` and `checksums`."""
+"""One row of `runs`, by column; a NULL may be left out.
+
+Publishing fills `is_current`, `checksums` and `record_checksum`.
+"""
 
 Outcome = Literal["published", "already_done", "recorded"]
 """`published` now; `already_done` by an earlier attempt or another runner; `recorded` without results."""
@@ -88,6 +92,22 @@ class Primitives(Protocol):
         """
         ...
 
+    def records(self) -> pa.Table:
+        """Every run record as it is stored, whether or not it is as it was written.
+
+        Raises:
+            StorageError: when they cannot be read, or a part of their log is gone.
+        """
+        ...
+
+    def found(self, table: str, run_ids: Sequence[str]) -> dict[str, Found]:
+        """How many rows runs have in a result table, and whether their files are there, without reading the rows.
+
+        Raises:
+            StorageError: when it cannot be told.
+        """
+        ...
+
     def checksums(self, table: str, rows: Mapping[str, int]) -> dict[str, Checksum]:
         """The checksums of runs in a result table as they are stored, published or not, by run id.
 
@@ -123,6 +143,10 @@ class Store(Primitives, Protocol):
 
     def verify(self, run_ids: Sequence[str]) -> None:
         """Compare what is stored with what the run records say; see `publishing.verify`."""
+        ...
+
+    def open_to_others(self, tables: Sequence[str]) -> tuple[str, ...]:
+        """A warning for each of some tables that others than its owner can read, though they should not."""
         ...
 
     def find_runs(self, batch_id: str) -> list[RunRecord]:

@@ -13,9 +13,8 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Protocol, TypeVar
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 import pyarrow as pa
@@ -25,7 +24,9 @@ from fairsweep import stopping
 from fairsweep.checksums import Checksum, checksum, combined
 from fairsweep.distributed import DistributedRows
 from fairsweep.errors import Problem, StorageError
+from fairsweep.integrity import WINDOW_KEY, Found, check_digests, with_digests
 from fairsweep.schema import conform
+from fairsweep.stores.comparing import Checksums, at_once, compare, expect
 from fairsweep.stores.failpoints import failpoint
 from fairsweep.stores.protocol import Outcome, Primitives, Run, RunRecord, WriteConflictError
 from fairsweep.tables import RUNS, TABLES, TABLES_OF
@@ -34,7 +35,6 @@ ATTEMPTS = 10
 # A run has one file in a table, unless it takes more than this.
 FILE_BYTES = 128 << 20
 RUN_ID = re.compile(r"[0-9a-f]{16,64}")
-WINDOW_KEY = ("verb", "model_id", "model_version", "window_start", "window_end")
 SUPERSEDES = "supersedes"
 CHANGES_SCHEMA: pa.Schema = TABLES[RUNS].arrow_schema.append(pa.field(SUPERSEDES, pa.bool_(), nullable=False))
 
@@ -47,8 +47,6 @@ CLEARS = f"change.{SUPERSEDES}"
 REPLACES = f"NOT change.{SUPERSEDES} AND (change.status = 'succeeded' OR runs.status <> 'succeeded')"
 INSERTS = f"NOT change.{SUPERSEDES}"
 
-Result = TypeVar("Result")
-Checksums = dict[str, list[int | str]]
 _log = logging.getLogger(__name__)
 _turns: WeakValueDictionary[tuple[str, str], threading.Lock] = WeakValueDictionary()
 _turns_guard = threading.Lock()
@@ -62,7 +60,9 @@ def changes(records: Sequence[RunRecord]) -> pa.Table:
     """
     rows = [{**record, SUPERSEDES: False} for record in records]
     rows += [{**record, SUPERSEDES: True} for record in records if record["is_current"]]
-    return pa.Table.from_pylist(rows, schema=CHANGES_SCHEMA)
+    return with_digests(pa.Table.from_pylist(rows, schema=CHANGES_SCHEMA).drop_columns([SUPERSEDES])).append_column(
+        CHANGES_SCHEMA.field(SUPERSEDES), pa.array([row[SUPERSEDES] for row in rows], pa.bool_())
+    )
 
 
 def publish(storage: Primitives, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
@@ -88,17 +88,18 @@ def publish(storage: Primitives, runs: Sequence[Run], *, force: bool = False) ->
         failpoint("tables_ensured")
         asked = [run for run in runs if run.succeeded]
         done = {} if force else _succeeded(storage, [run.id for run in asked])
-        _compare(storage, done)
+        compare(storage, done)
         todo = {run.id: run for run in asked if run.id not in done}
-        expected = {run.id: _checksums(run) for run in todo.values()}
+        expected = {run.id: checksums_of(run) for run in todo.values()}
         written = _write(storage, list(todo.values()), force=force) if todo else frozenset()
         if written is None:
             done |= _succeeded(storage, list(todo))
-            _compare(storage, {run_id: done[run_id] for run_id in todo})
+            compare(storage, {run_id: done[run_id] for run_id in todo})
             todo = {}
         elif todo:
             failpoint("tables_written")
-            _expect(storage, {run_id: {t: sums[t] for t in written} for run_id, sums in expected.items()})
+            sums_written = {run_id: {t: sums[t] for t in written} for run_id, sums in expected.items()}
+            expect(storage, sums_written, {run.id: run.record for run in todo.values()})
             failpoint("read_back")
         records = [
             {**run.record, "is_current": True, "checksums": json.dumps(expected[run.id], sort_keys=True)}
@@ -119,7 +120,7 @@ def confirm(storage: Primitives, records: Sequence[RunRecord]) -> None:
     done = {str(record["run_id"]): record for record in records if record["status"] == "succeeded"}
     with _taking_turns(storage, list(done)):
         storage.ensure()
-        _compare(storage, done)
+        compare(storage, done)
         _commit(storage, [], [], done, force=False)
 
 
@@ -136,7 +137,7 @@ def verify(storage: Primitives, run_ids: Sequence[str]) -> None:
         raise StorageError(
             Problem(f"run {run_id}", "unknown here, or has not succeeded", "", "run it again") for run_id in unknown
         )
-    _compare(storage, found)
+    compare(storage, found)
 
 
 def refuse_distributed(distributed: Sequence[DistributedRows]) -> None:
@@ -148,11 +149,21 @@ def refuse_distributed(distributed: Sequence[DistributedRows]) -> None:
 class Publishing(Primitives, Protocol):
     """The part of a store that is the same whatever it stores in."""
 
+    def found(self, table: str, run_ids: Sequence[str]) -> dict[str, Found]:
+        """How many rows runs have in a result table."""
+        ids = self.read(table, run_ids).column("run_id")
+        return {run_id: Found(int(pc.sum(pc.equal(ids, run_id)).as_py() or 0)) for run_id in run_ids}
+
     def checksums(self, table: str, rows: Mapping[str, int]) -> dict[str, Checksum]:
         """The checksums of runs in a result table, from its rows."""
         stored = self.read(table, list(rows))
         ids = stored.column("run_id")
         return {run_id: checksum(stored.filter(pc.equal(ids, run_id))) for run_id in rows}
+
+    def open_to_others(self, tables: Sequence[str]) -> tuple[str, ...]:
+        """Nobody else can reach what has no folder here."""
+        del tables
+        return ()
 
     def publish(self, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
         """Publish runs together; see `publish`."""
@@ -191,7 +202,9 @@ def _check_ids(run_ids: Sequence[str]) -> None:
 def _succeeded(storage: Primitives, run_ids: Sequence[str]) -> dict[str, RunRecord]:
     if not run_ids:
         return {}
-    records: list[RunRecord] = storage.read(RUNS, run_ids).to_pylist()
+    stored = storage.read(RUNS, run_ids)
+    check_digests(stored)
+    records: list[RunRecord] = stored.to_pylist()
     return {str(record["run_id"]): record for record in records if record["status"] == "succeeded"}
 
 
@@ -204,7 +217,8 @@ def _rows(run: Run, table: str) -> pa.Table:
     return TABLES[table].arrow_schema.empty_table() if rows is None else conform(TABLES[table], rows)
 
 
-def _checksums(run: Run) -> Checksums:
+def checksums_of(run: Run) -> Checksums:
+    """Rows and checksum of each of a run's results, as its record will have them."""
     for table, rows in run.results.items():
         if pc.any(pc.not_equal(rows.column("run_id"), run.id)).as_py():
             raise ValueError(f"{table} has rows of another run than {run.id}")
@@ -213,12 +227,6 @@ def _checksums(run: Run) -> Checksums:
         distributed = [part.checksum() for part in run.distributed.get(table, ())]
         found[table] = list(combined([checksum(_rows(run, table)), *distributed]))
     return found
-
-
-def _at_once(action: Callable[[str], Result], tables: Sequence[str]) -> dict[str, Result]:
-    """Do it for every table in a thread of its own: storages spend most of the time waiting."""
-    with ThreadPoolExecutor(max(1, len(tables)), thread_name_prefix="fairsweep-store") as pool:
-        return dict(zip(tables, pool.map(action, tables), strict=True))
 
 
 def _write(storage: Primitives, runs: Sequence[Run], *, force: bool) -> frozenset[str] | None:
@@ -238,13 +246,21 @@ def _write(storage: Primitives, runs: Sequence[Run], *, force: bool) -> frozense
         distributed = [part for run in runs for part in run.distributed.get(table, ())]
         written = None
         # Most runs have nothing for some tables; to look takes less time than to commit nothing.
-        if rows.num_rows or distributed or storage.read(table, run_ids).num_rows:
+        if rows.num_rows or distributed or _may_have_rows(storage, table, run_ids):
             written = _persistently(table, lambda: storage.replace(table, run_ids, rows, distributed), settled)
         failpoint(f"{table}_written")
         return written
 
-    found = _at_once(write, TABLES_OF[runs[0].verb])
+    found = at_once(write, TABLES_OF[runs[0].verb])
     return None if False in found.values() else frozenset(table for table, written in found.items() if written)
+
+
+def _may_have_rows(storage: Primitives, table: str, run_ids: Sequence[str]) -> bool:
+    """Whether a table may have rows of some runs; where its files are damaged, it may."""
+    try:
+        return any(found.rows or found.fault for found in storage.found(table, run_ids).values())
+    except StorageError:
+        return True
 
 
 def _persistently(place: str, action: Callable[[], None], settled: Callable[[], bool]) -> bool:
@@ -268,43 +284,6 @@ def _persistently(place: str, action: Callable[[], None], settled: Callable[[], 
             "run again when fewer runs publish at once",
         )
     )
-
-
-def _stored(storage: Primitives, expected: Mapping[str, Checksums]) -> dict[str, Checksums]:
-    """Rows and checksums as they are stored, by run and table."""
-
-    def read(table: str) -> Mapping[str, Checksum]:
-        rows = {run_id: tables.get(table, [0])[0] for run_id, tables in expected.items()}
-        return storage.checksums(table, {run_id: int(n) for run_id, n in rows.items()})
-
-    tables = sorted({table for of_run in expected.values() for table in of_run})
-    found = _at_once(read, tables)
-    return {run_id: {table: list(found[table][run_id]) for table in of_run} for run_id, of_run in expected.items()}
-
-
-def _expect(storage: Primitives, expected: Mapping[str, Checksums]) -> None:
-    """Raise unless exactly the expected rows are stored."""
-    if not expected:
-        return
-    stored = _stored(storage, expected)
-    problems = [
-        Problem(
-            f"{table} of run {run_id}",
-            f"not as it was written: {rows[0]} rows, {expected[run_id].get(table, [0])[0]} expected",
-            "",
-            "run again with --force",
-        )
-        for run_id, tables in stored.items()
-        for table, rows in tables.items()
-        if rows != expected[run_id].get(table)
-    ]
-    if problems:
-        raise StorageError(problems)
-
-
-def _compare(storage: Primitives, records: Mapping[str, RunRecord]) -> None:
-    """Raise unless the stored results are those that the records tell of."""
-    _expect(storage, {run_id: json.loads(record["checksums"]) for run_id, record in records.items()})
 
 
 def _commit(
@@ -331,7 +310,7 @@ def _commit(
 
     def attempt() -> None:
         found = {} if force else _succeeded(storage, [str(record["run_id"]) for record in records])
-        _compare(storage, {run_id: found[run_id] for run_id in found.keys() - overtaken.keys()})
+        compare(storage, {run_id: found[run_id] for run_id in found.keys() - overtaken.keys()})
         overtaken.update(found)
         latest = {**_succeeded(storage, list(done)), **found}
         written = [record for record in records if record["run_id"] not in found]

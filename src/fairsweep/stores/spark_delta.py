@@ -15,10 +15,13 @@ import pyarrow as pa
 from fairsweep.checksums import PARTS, Checksum, by_run, combined, combined_by_run
 from fairsweep.distributed import DistributedRows
 from fairsweep.errors import Problem, StorageError, UsageError, quoted
+from fairsweep.integrity import Found, check_digests
 from fairsweep.schema import conform
-from fairsweep.stores import publishing, spark_queries
-from fairsweep.stores.places import Place, keep_to_owner
-from fairsweep.stores.problems import check_version, unusable
+from fairsweep.stores import damage, publishing, spark_queries
+from fairsweep.stores.access import create_private, is_ours, keep_to_owner, open_to_others
+from fairsweep.stores.delta_logs import LOG, log_faults
+from fairsweep.stores.places import Place
+from fairsweep.stores.problems import FailedQueryError, check_version, unusable
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
 from fairsweep.tables import RUNS, TABLES
@@ -43,6 +46,8 @@ _CONFLICT = re.compile(
 # Whoever creates the same table at the same time has made its folder, and perhaps not yet its log.
 _EXISTS = re.compile(r"ALREADY_EXISTS|AlreadyExistsException|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION")
 _OTHER_DEFINITION = re.compile(r"DELTA_CREATE_TABLE_(SCHEME_MISMATCH|WITH_DIFFERENT_\w+)")
+# Its end: the folder of a run, and the file.
+_PARQUET = re.compile(r"((?:run_id=\w+/)?[\w.-]+\.parquet)")
 # A name that is no catalog's is taken for an outer schema, which Spark's own catalog has not.
 _NO_CATALOG = {"_LEGACY_ERROR_TEMP_1126", "REQUIRES_SINGLE_PART_NAMESPACE", "CATALOG_NOT_FOUND"}
 
@@ -83,16 +88,33 @@ class SparkDeltaStore(Publishing):
                 return
             if not self._in_catalog():
                 self._create_schema()
-                folder = self._place.local_folder
-                restricted = [folder / name for name in self._tables if TABLES[name].restricted] if folder else []
-                new = [one for one in restricted if not one.exists()]
-                with ThreadPoolExecutor(len(self._tables), thread_name_prefix="fairsweep-store") as pool:
+                with self._restricted(), ThreadPoolExecutor(len(self._tables), "fairsweep-store") as pool:
                     list(pool.map(self._create_table, self._tables))
-                for one in new:
-                    keep_to_owner(one)
                 if self._place.folder is None:
                     self._create_views()
             self._ensured = True
+
+    @contextmanager
+    def _restricted(self) -> Iterator[None]:
+        """Let only the owner into the folders of restricted tables that do not exist yet, from their first byte."""
+        warehouse = self._place.local_folder
+        named = [warehouse / name for name in self._tables if TABLES[name].restricted] if warehouse else []
+        new = [folder for folder in named if not (folder / LOG).exists()]
+        remote = type(self._spark).__module__.startswith("pyspark.sql.connect")
+        made = []
+        if warehouse is not None and is_ours(warehouse, remote=remote):
+            with _told(self.place):
+                made = [folder for folder in new if create_private(folder)]
+        yield
+        for folder in new:
+            keep_to_owner(folder)
+        for folder in made:
+            if not (folder / LOG).exists():  # a plain path can be one of another file system of Spark's
+                folder.rmdir()
+
+    def open_to_others(self, tables: Sequence[str]) -> tuple[str, ...]:
+        """Warnings of tables whose folders others can enter."""
+        return open_to_others(self._place, tables)
 
     def create_tables(self) -> None:
         """Create the tables that do not exist, and in a catalog the views, which are brought up to date."""
@@ -124,13 +146,29 @@ class SparkDeltaStore(Publishing):
         """Every row of these runs as it is stored."""
         return self._where(table, "run_id", run_ids)
 
+    def records(self) -> pa.Table:
+        """Every run record."""
+        damage.check_runs(self._place)
+        with self._reading(RUNS):
+            records = self._spark.read.table(self._place.name(RUNS)).select(*TABLES[RUNS].column_names)
+            return conform(TABLES[RUNS], records.toArrow())
+
+    def found(self, table: str, run_ids: Sequence[str]) -> dict[str, Found]:
+        """How many rows runs have in a result table, by the ends of its files."""
+        from pyspark.sql import functions as F
+
+        with self._reading(table):
+            rows = self._spark.read.table(self._place.name(table)).where(F.col("run_id").isin(list(run_ids)))
+            counts = rows.groupBy("run_id").agg(F.count("*").alias("n")).toArrow().to_pylist()
+        return {row["run_id"]: Found(row["n"]) for row in counts}
+
     def checksums(self, table: str, rows: Mapping[str, int]) -> dict[str, Checksum]:
         """The checksums of runs in a result table; of many rows tasks take them."""
         if sum(rows.values()) <= (MOST_MEMBERS_READ if TABLES[table].of_members else MOST_ROWS_READ):
             return super().checksums(table, rows)
         from pyspark.sql import functions as F
 
-        with _told(f"table {table}"):
+        with self._reading(table):
             stored = self._spark.read.table(self._place.name(table)).where(F.col("run_id").isin(list(rows)))
             parts = stored.select(*TABLES[table].column_names).mapInArrow(by_run, PARTS).toArrow()
         found = combined_by_run(parts)
@@ -144,6 +182,7 @@ class SparkDeltaStore(Publishing):
         """
         from pyspark.sql import functions as F
 
+        damage.check_runs(self._place)
         with _told("table runs"):
             source = self._spark.createDataFrame(changes).coalesce(1).alias("change")
             merge = source.mergeInto(self._place.name(RUNS), F.expr(publishing.MATCHES))
@@ -156,15 +195,19 @@ class SparkDeltaStore(Publishing):
         if self._place.is_new:
             return []
         self.ensure()
-        records: list[RunRecord] = self._where(RUNS, "batch_id", [batch_id]).to_pylist()
+        found = self._where(RUNS, "batch_id", [batch_id])
+        check_digests(found)
+        records: list[RunRecord] = found.to_pylist()
         return records
 
     def current(self, table: str) -> pa.Table:
         """The rows of current runs; of `runs`, their records."""
+        damage.check_runs_are_there(self._place)
         self.ensure()
+        records = damage.checked_records(self, [table])
         if table == RUNS:
-            return self._where(RUNS, "is_current", [True])
-        with _told(f"table {table}"):
+            return records.filter(records.column("is_current"))
+        with self._reading(table):
             rows = self._spark.sql(current_rows(table, self._place.name)).toArrow()
             return conform(TABLES[table], rows)
 
@@ -188,13 +231,34 @@ class SparkDeltaStore(Publishing):
             UsageError: when the text is not one query, or cannot be run.
             StorageError: when a table cannot be read.
         """
+        damage.check_runs_are_there(self._place)
         self.register_sql_views()
-        return spark_queries.answer(self._spark, sql, self.place)
+        named = damage.tables_of(sql)
+        records = damage.checked_records(self, named)
+        try:
+            return spark_queries.answer(self._spark, sql, self.place)
+        except FailedQueryError:
+            damage.explain_failure(self, named, records)
+            raise
+
+    @contextmanager
+    def _reading(self, table: str) -> Iterator[None]:
+        """Name the damaged file where reading a table fails."""
+        try:
+            yield
+        except StorageError:
+            raise
+        except Exception as error:
+            code, file = _code(error), _PARQUET.search(str(error))
+            reason = f"`{file.group(1)}` cannot be read ({code})" if file else ""
+            raise StorageError(damage.unreadable(self._place, table, code, reason)) from error
 
     def _where(self, table: str, column: str, values: Sequence[str | bool]) -> pa.Table:
         from pyspark.sql import functions as F
 
-        with _told(f"table {table}"):
+        if table == RUNS:
+            damage.check_runs(self._place)
+        with self._reading(table):
             rows = self._spark.read.table(self._place.name(table)).where(F.col(column).isin(list(values)))
             return conform(TABLES[table], rows.select(*TABLES[table].column_names).toArrow())
 
@@ -240,6 +304,9 @@ class SparkDeltaStore(Publishing):
                 if self._place.folder is not None and _OTHER_DEFINITION.search(str(error)):
                     self._bind_table(table)
                     return
+                folder = self._place.local_folder
+                if folder is not None and log_faults(folder / table):
+                    raise StorageError(damage.unreadable(self._place, table, _code(error))) from error
                 raced = _CONFLICT.search(str(error)) or _EXISTS.search(str(error))
                 if not raced or attempt == _CREATE_ATTEMPTS - 1:
                     raise StorageError(_problem(f"table {table}", error)) from error

@@ -22,6 +22,8 @@ CODE = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 _STATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
 # Classes of SQL states that the text of a query or the values that it meets bring about; the others are the storage's.
 _RESOLVING = ("42", "0A")
+# Some errors of tables and files have the states of such.
+_OF_STORAGE = ("DELTA_", "FAILED_READ_FILE", "PARQUET_", "PATH_NOT_FOUND")
 _COMPUTING = ("21", "22", "54", "P0")
 
 
@@ -57,9 +59,11 @@ def _told(error: Exception, place: str) -> FairsweepError:
         # The position is one in our own text.
         said = text.split(" SQLSTATE", 1)[0].rstrip(".")
         return UsageError(Problem("query", f"refused: {' '.join(said.split())}", ONE_QUERY, QUERY_HELP))
+    if kind.startswith(_OF_STORAGE):
+        return StorageError(unusable(place, kind, error, "run again; if it stays so, the audits with --force"))
     # While a query runs, errors of these classes quote values.
     if group in _RESOLVING and isinstance(error, AnalysisException):
         return UsageError(refused_query(text.split(" SQLSTATE", 1)[0]))
     if group in (*_RESOLVING, *_COMPUTING):
-        return UsageError(failed_query(kind))
+        return failed_query(kind)
     return StorageError(unusable(place, kind, error, "run again; if it stays so, check the storage"))

@@ -16,10 +16,11 @@ from fairsweep.errors import Problem, quoted
 from fairsweep.intake import Window, build
 from fairsweep.specs.checking import check_columns
 from fairsweep.stores.protocol import Run, RunRecord, Store
+from fairsweep.stores.publishing import checksums_of
 from fairsweep.tables import AUDIT_TABLES, RESTRICTED_TABLES, RUNS, TABLES
 from fairsweep.verbs import refusing, warning
 from fairsweep.verbs.assessment import Assessment
-from fairsweep.verbs.disclosing import RunBefore, disclosed, of_refused
+from fairsweep.verbs.disclosing import disclosed, nothing, of_refused
 from fairsweep.verbs.records import (
     UNNAMED,
     UNPINNED,
@@ -32,6 +33,7 @@ from fairsweep.verbs.records import (
     one_line,
     state_version,
 )
+from fairsweep.verbs.run_before import NO_RUN, RunBefore, as_recorded, current_run
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -224,6 +226,7 @@ def _done_before(spec: AuditSpec, batch: Batch[AuditSpec], store: Store, options
         for name in (RUNS, *tables_told(spec))
     }
     warnings = tuple(_not_shown(name, rows) for name, rows in stored.items() if rows > most and name in tables)
+    warnings += _open_to_others(spec, store)
     return AuditOutcome(tables, "already_done", warehouse=store.place, warnings=warnings)
 
 
@@ -246,7 +249,7 @@ def publish(
 ) -> AuditOutcome:
     """Publish what was assessed; refused models leave their record."""
     options.progress("Publishing")
-    models = [hide(model, _before(batch, model.key, store)) for model in models]
+    models = [_suppressed(batch, counted, model, store, force=options.force) for model in models]
     runs = [run_of(batch, counted, model) for model in models]
     outcomes = store.publish(runs, force=options.force)
     accepted = [run for run in runs if run.succeeded]
@@ -261,8 +264,15 @@ def publish(
         tuple(run.record for run in runs if not run.succeeded),
         store.place,
         tuple(warning for model in models if not model.problems for warning in model.warnings)
-        + tuple(_not_shown(name) for name in elsewhere),
+        + tuple(_not_shown(name) for name in elsewhere)
+        + _open_to_others(batch.spec, store),
     )
+
+
+def _open_to_others(spec: AuditSpec, store: Store) -> tuple[str, ...]:
+    """Warnings of tables that small cells can be read from by others, where small cells are suppressed."""
+    restricted = [name for name in AUDIT_TABLES if TABLES[name].restricted]
+    return store.open_to_others(restricted) if spec.privacy.minimum_cell_size else ()
 
 
 def run_of(batch: Batch[AuditSpec], counted: Counted, model: Assessed) -> Run:
@@ -294,32 +304,37 @@ def record_of(batch: Batch[AuditSpec], counted: Counted, model: Assessed) -> dic
     }
 
 
-def hide(model: Assessed, before: RunBefore | None = None) -> Assessed:
+def hide(model: Assessed, before: RunBefore = NO_RUN) -> Assessed:
     """The model with only what may be shown of it.
 
     Args:
         model: what was assessed.
-        before: the run that it replaces, if any.
+        before: the run that it replaces, if any, and what that has shown.
     """
-    told = of_refused(model.assessment) if model.problems else disclosed(model.assessment, before)
-    warnings = (*model.warnings, *warning.of_hidden(model.assessment, told)) if not model.problems else model.warnings
+    warnings = model.warnings
+    if model.problems:
+        told = of_refused(model.assessment)
+    else:
+        told = (disclosed if before.is_known else nothing)(model.assessment, before)
+        warnings = (*warnings, *warning.of_hidden(model.assessment, told))
     return replace(
         model, assessment=replace(model.assessment, disclosure=told), warnings=tuple(dict.fromkeys(warnings))
     )
 
 
-def _before(batch: Batch[AuditSpec], key: ModelKey, store: Store) -> RunBefore | None:
-    """The current run of the same model and window, and what it shows: what it has told cannot be taken back."""
-    if not batch.spec.privacy.minimum_cell_size:
-        return None
-    store.ensure()
-    wanted = {**batch.keys(key), "verb": batch.verb, "is_current": True}
-    wanted.pop("run_id")
-    for record in store.current(RUNS).to_pylist():
-        if all(record[name] == value for name, value in wanted.items()):
-            run_id = str(record["run_id"])
-            return RunBefore(run_id, store.read("threshold_sweep", [run_id]), store.read("cells", [run_id]))
-    return None
+def _suppressed(batch: Batch[AuditSpec], counted: Counted, model: Assessed, store: Store, *, force: bool) -> Assessed:
+    """The model with what may be shown of it beside what was published of the same model and window.
+
+    A run that is made again by force is what it was: then nothing new is shown, whatever has happened to the others.
+    """
+    if model.problems or not batch.spec.privacy.minimum_cell_size:
+        return hide(model)
+    if force and (recorded := as_recorded(store, batch.run_id(model.key))) is not None:
+        checksums, before = recorded
+        again = hide(model, before)
+        if checksums_of(run_of(batch, counted, again)) == checksums:
+            return again
+    return hide(model, current_run(store, {**batch.keys(model.key), "verb": batch.verb}, force=force))
 
 
 def tables_told(spec: AuditSpec) -> tuple[str, ...]:

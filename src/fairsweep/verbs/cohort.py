@@ -54,7 +54,7 @@ def cohort_config(config: str | Path, options: AuditOptions) -> CohortOutcome:
     _check_what_is_near(spec, str(config))
     if options.engine == "local":
         raise UsageError(Problem("--engine", "local", "auto or spark: cohorts are built by Spark", "leave it out"))
-    from fairsweep.stores.scratch import Scratch
+    from fairsweep.stores.scratch import Scratch, remove_leftovers
     from fairsweep.stores.spark_delta import SparkDeltaStore
     from fairsweep.verbs.connecting import place_of, session_of
 
@@ -62,6 +62,7 @@ def cohort_config(config: str | Path, options: AuditOptions) -> CohortOutcome:
     place = place_of(options)
     spark = session_of(options, *(section.input for section in spec.inputs.values()))
     window = Window(options.window_start or FIRST_DAY, options.window_end or NO_END)
+    remove_leftovers(place)
     scratch = Scratch(spark, place)
     try:
         return build(spec, window, spark, SparkDeltaStore(spark, place, (RUNS, *COHORT_TABLES)), scratch.keep, options)
@@ -277,7 +278,8 @@ def _outcome(run_ids: Sequence[str], state: str, refused: tuple[RunRecord, ...],
     tables = {
         name: store.read(name, run_ids) if run_ids else TABLES[name].arrow_schema.empty_table() for name in (RUNS, FLOW)
     }
-    return CohortOutcome(tables, state, refused, store.place, tuple(_warnings(tables[FLOW])))
+    warnings = (*_warnings(tables[FLOW]), *store.open_to_others(["cohort"]))
+    return CohortOutcome(tables, state, refused, store.place, warnings)
 
 
 def _warnings(flow: pa.Table) -> list[str]:

@@ -173,7 +173,10 @@ def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
     Raises:
         UsageError: where the engine cannot do what the options and the config ask for.
     """
+    from fairsweep.stores.scratch import Scratch, remove_leftovers
+
     place, tables = place_of(options), (RUNS, *AUDIT_TABLES)
+    remove_leftovers(place)
     if engine_of(options, spec.source) == "local":
         from fairsweep.engines.arrow import sources
         from fairsweep.engines.local import LocalEngine
@@ -182,7 +185,6 @@ def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
         return LocalEngine(sources.source_of(spec.source), spec.limits), DeltaRsStore(place, tables)
     from fairsweep.engines.spark.engine import SparkEngine
     from fairsweep.engines.spark.sources import source_of
-    from fairsweep.stores.scratch import Scratch
     from fairsweep.stores.spark_delta import SparkDeltaStore
 
     spark = session_of(options, spec.source)

@@ -17,6 +17,7 @@ from fairsweep.core.rounding import rounded_gbe, steady_gbe
 from fairsweep.core.thinning import MEMBER_MEASURES, hidden_columns
 from fairsweep.groups import ALL, OVERALL, SEPARATOR, TOO_SMALL
 from fairsweep.intake import REFUSAL_REASONS
+from fairsweep.verbs.run_before import NO_RUN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from fairsweep.engines.protocol import Tally
     from fairsweep.verbs.assessment import Assessment
     from fairsweep.verbs.attributes import Attribute
+    from fairsweep.verbs.run_before import RunBefore
 
 
 class Kept(NamedTuple):
@@ -57,6 +59,7 @@ class Disclosure:
         lines: by attribute, the reasons and labels whose refused and unscored rows may be told.
         rows: which of a run record's numbers of rows may be told.
         run_before: the run whose figures may not be told from these.
+        reason: why something is hidden, where it is not the numbers of members.
     """
 
     minimum: int = 0
@@ -68,6 +71,7 @@ class Disclosure:
     lines: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     rows: frozenset[str] = frozenset()
     run_before: str | None = None
+    reason: str | None = None
 
     def at(self, attribute: str, indices: Sequence[int], groups: int) -> NDArray[np.bool_]:
         """Which of an attribute's groups are shown at some cutoffs, `[groups, len(indices)]`."""
@@ -123,11 +127,12 @@ class Disclosure:
                 "cutoffs": shown.shape[1],
                 "cutoffs_shown_of_most": int(cutoffs.max(initial=0)),
             }
-        reason = f"a cell of 1 to {self.minimum - 1} members could be derived"
+        reason = self.reason or f"a cell of 1 to {self.minimum - 1} members could be derived"
         told = {"reason": reason, "attributes": found, "run_before": self.run_before}
         return json.dumps(told if self.minimum else {}, sort_keys=True)
 
 
+RUN_BEFORE_UNKNOWN = "what the run before has shown cannot be read"
 EVERYTHING = Disclosure()
 """Small cells are shown."""
 
@@ -141,21 +146,7 @@ def of_refused(assessment: Assessment) -> Disclosure:
     return Disclosure(minimum, lines=lines, rows=_rows(assessment, minimum, lines))
 
 
-class RunBefore(NamedTuple):
-    """The current run of the same model and window, which a new one would replace.
-
-    Attributes:
-        run_id: its run id.
-        sweep: what it shows in `threshold_sweep`.
-        cells: its rows of `cells`: which groups it had, those that it does not name too.
-    """
-
-    run_id: str
-    sweep: pa.Table
-    cells: pa.Table
-
-
-def disclosed(assessment: Assessment, before: RunBefore | None = None) -> Disclosure:
+def disclosed(assessment: Assessment, before: RunBefore = NO_RUN) -> Disclosure:
     """What of an assessed model may be shown.
 
     Args:
@@ -178,9 +169,23 @@ def disclosed(assessment: Assessment, before: RunBefore | None = None) -> Disclo
     unscored = frozenset(a.name for a in assessment.attributes if _unscored_is_safe(a, minimum))
     lines = _lines(assessment, minimum, unscored)
     rows = _rows(assessment, minimum, lines)
-    run_before = None if before is None else before.run_id
-    found = Disclosure(minimum, grid, points, places, {}, unscored, lines, rows, run_before)
+    found = Disclosure(minimum, grid, points, places, {}, unscored, lines, rows, before.run_id)
     return _with_rounding(found, assessment)
+
+
+def nothing(assessment: Assessment, before: RunBefore = NO_RUN) -> Disclosure:
+    """No count at all: what may be shown where nobody knows what the run before has shown."""
+    minimum, places = assessment.spec.privacy.minimum_cell_size, tuple(sorted(assessment.points))
+    if not minimum:
+        return EVERYTHING
+    grid: dict[str, NDArray[np.bool_]] = {}
+    points: dict[str, NDArray[np.bool_]] = {}
+    for attribute in assessment.attributes:
+        full = assessment.is_full(attribute) and _is_here(attribute)
+        width = len(assessment.grid) if full else len(places)
+        (grid if full else points)[attribute.name] = np.zeros((len(attribute.groups), width), dtype=bool)
+    lines: dict[str, frozenset[tuple[str, str]]] = {name: frozenset() for name in (OVERALL, *grid, *points)}
+    return Disclosure(minimum, grid, points, places, lines=lines, run_before=before.run_id, reason=RUN_BEFORE_UNKNOWN)
 
 
 def _is_here(attribute: Attribute) -> bool:
@@ -216,13 +221,13 @@ def _collapsed(attribute: Attribute, places: Sequence[int]) -> Reported:
 
 
 def _previous(
-    before: RunBefore | None,
+    before: RunBefore,
     attributes: Sequence[Attribute],
     grid: CutoffGrid,
     places: Sequence[int] | None = None,
 ) -> dict[str, Previous] | None:
     """By attribute, what was shown at cutoffs that are on the present grid."""
-    if before is None or not before.sweep.num_rows:
+    if before.sweep is None or before.cells is None or not before.sweep.num_rows:
         return None
     import pyarrow.compute as pc
 

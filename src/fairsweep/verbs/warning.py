@@ -31,6 +31,10 @@ def warnings(assessment: Assessment) -> list[str]:
 
 def of_hidden(assessment: Assessment, told: Disclosure) -> list[str]:
     """The intersections of which nothing is shown, not even their groups."""
+    if told.reason is not None:
+        return [
+            f"no count is shown, because {told.reason}: run that one again with --force, then this one with --force"
+        ]
     hidden = [attribute.name for attribute in assessment.attributes if not told.lists(attribute.name)]
     return [f"{name}: nothing is shown of this intersection, because too few people" for name in hidden]
 

@@ -12,8 +12,10 @@ import pyspark.sql.functions as F
 
 from fairsweep.engines.protocol import Inspection, SourceColumn
 from fairsweep.engines.spark.sources import NO_SETTINGS, columns_of, located, name_parts, readable, renamed
-from fairsweep.errors import Problem, UsageError, quoted
-from fairsweep.tables import RUNS
+from fairsweep.errors import DataRefusedError, Problem, StorageError, UsageError, quoted
+from fairsweep.integrity import Found, again, check_digests, check_found
+from fairsweep.schema import conform
+from fairsweep.tables import RUNS, TABLES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -38,7 +40,9 @@ class CohortSource:
 
         Raises:
             UsageError: where no cohort is published.
+            StorageError: where what is stored of one is not what its record says.
         """
+        self._check_counts()
         facts = sorted((run["run_id"], json.loads(run["checksums"])[_TABLE]) for run in self._runs)
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
         fixed = columns_of(self._members().select(*_FIXED).schema)
@@ -62,17 +66,31 @@ class CohortSource:
     def _runs(self) -> list[dict[str, Any]]:
         """The records of the current cohorts."""
         found: list[dict[str, Any]] = []
+        records = TABLES[RUNS].arrow_schema.empty_table()
         try:
             with readable(self._name):
                 current = self._read(RUNS).where((F.col("verb") == "cohort") & F.col("is_current"))
-                found = [row.asDict() for row in current.select("run_id", "checksums").collect()]
+                records = conform(TABLES[RUNS], current.select(*TABLES[RUNS].column_names).toArrow())
+                found = records.to_pylist()
         except Exception as error:
             if not any(code in str(error) for code in _ABSENT):
                 raise
         if not found:
             step = "publish one with `fairsweep cohort`, or name its warehouse"
             raise UsageError(Problem(f"input {quoted(self._name)}", "without a published cohort", "a warehouse", step))
+        check_digests(records)
         return found
+
+    def _check_counts(self) -> None:
+        """Compare how many rows there are with the records: lost ones would be members that nobody misses."""
+        try:
+            with readable(self._name):
+                counts = self._members().groupBy("run_id").agg(F.count("*").alias("n")).collect()
+        except (UsageError, DataRefusedError) as error:  # of a table of our own it is the storage's
+            raise StorageError(Problem(f"table {_TABLE}", "not readable", "", again(self._runs[0]))) from error
+        problems = check_found(_TABLE, self._runs, {row["run_id"]: Found(row["n"]) for row in counts})
+        if problems:
+            raise StorageError(problems)
 
     @cached_property
     def _attributes(self) -> list[str]:
