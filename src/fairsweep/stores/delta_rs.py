@@ -13,14 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairsweep.distributed import DistributedRows
-from fairsweep.errors import Problem, StorageError, UsageError, quoted
+from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError, quoted
 from fairsweep.schema import conform
 from fairsweep.stores import publishing
-from fairsweep.stores.places import Place, keep_to_owner
+from fairsweep.stores.places import Place, keep_to_owner, occupied, refuse_other_folders
 from fairsweep.stores.problems import check_version, unusable
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES, WHOLE_COUNTS
+from fairsweep.tables import RUNS, TABLES
+from fairsweep.views import tables_behind
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -85,6 +86,11 @@ class DeltaRsStore(Publishing):
                     self._create_table(table)
                 self._ensured = True
 
+    def bind(self) -> None:
+        """Look for the tables in the folder; nothing is created."""
+        with _told(self.place):
+            refuse_other_folders(self._folder)
+
     def create_tables(self) -> None:
         """Create the tables that do not exist; views live in each query's own connection."""
         self.ensure()
@@ -117,7 +123,8 @@ class DeltaRsStore(Publishing):
             records = self._records()
             return records.filter(pc.is_in(records.column("run_id"), value_set=ids))
         with _told(f"table {table}"):
-            return conform(TABLES[table], self._rows(table, ids).to_table())
+            rows = self._rows(table, ids)
+            return rows if isinstance(rows, pa.Table) else conform(TABLES[table], rows.to_table())
 
     def commit(self, changes: pa.Table) -> None:
         """In one commit on `runs`: apply the changes; a commit by anyone else since they were read is a conflict."""
@@ -138,16 +145,13 @@ class DeltaRsStore(Publishing):
 
     def find_runs(self, batch_id: str) -> list[RunRecord]:
         """The run records of a batch; none where there is no table yet, which is then not created for it."""
-        if self._place.is_new:
-            return []
-        self.ensure()
         records = self._records()
         found: list[RunRecord] = records.filter(pc.equal(records.column("batch_id"), batch_id)).to_pylist()
         return found
 
     def current(self, table: str) -> pa.Table:
-        """The rows of current runs; of `runs`, their records."""
-        self.ensure()
+        """The rows of current runs; of `runs`, their records. Nothing is created."""
+        self.bind()
         records = self._records()
         records = records.filter(records.column("is_current"))
         return records if table == RUNS else self.read(table, records.column("run_id").to_pylist())
@@ -155,27 +159,41 @@ class DeltaRsStore(Publishing):
     def query(self, sql: str) -> pa.Table:
         """Rows of a query over the current runs; the plain table names mean their rows, `runs` all.
 
+        Only the tables that the query needs are opened.
+
         Raises:
-            UsageError: when the query cannot be run.
+            UsageError: when the query may not or cannot be run, or there are no result tables.
             StorageError: when a table cannot be read.
         """
-        from fairsweep.stores import local_queries
+        from fairsweep.stores import local_queries, query_gate
 
-        self.ensure()
+        asked = query_gate.checked(sql, "duckdb")
+        self.bind()
         records = self._records()
         current = records.filter(records.column("is_current")).column("run_id").combine_chunks()
-        showing_all = pc.equal(pc.fill_null(records.column("minimum_cell_size"), 0), 0)
-        whole = records.filter(pc.and_(records.column("is_current"), showing_all)).column("run_id").combine_chunks()
-        rows: dict[str, ds.Dataset | pa.Table] = {RUNS: records}
-        for table in RESULT_TABLES:
+        rows: dict[str, ds.Dataset | pa.Table] = {}
+        for table in tables_behind(asked.relations):
             with _told(f"table {table}"):
-                rows[table] = self._rows(table, whole if table in WHOLE_COUNTS else current)
-        return local_queries.answer(sql, rows)
+                rows[table] = records if table == RUNS else self._rows(table, current)
+        return local_queries.answer(asked, rows)
 
     def _open(self, table: str) -> DeltaTable:
         from deltalake import DeltaTable
 
         return DeltaTable(str(self._folder / table))
+
+    def _stored(self, table: str) -> DeltaTable | None:
+        """A table to read from; None where it is not there yet. Nothing is created."""
+        from deltalake import DeltaTable
+
+        folder = self._folder / table
+        if not DeltaTable.is_deltatable(str(folder)):
+            if folder.exists() and any(folder.iterdir()):
+                raise StorageError(occupied(folder))
+            return None
+        stored = self._open(table)
+        check_version(self.place, table, stored.metadata().configuration)
+        return stored
 
     def _records(self) -> pa.Table:
         """Every run record; whoever wants some filters them here.
@@ -183,11 +201,17 @@ class DeltaRsStore(Publishing):
         delta-rs merges into files of string views, which Arrow's scanner cannot compare.
         """
         with _told(f"table {RUNS}"):
-            return conform(TABLES[RUNS], self._open(RUNS).to_pyarrow_dataset().to_table())
+            stored = self._stored(RUNS)
+            if stored is None:
+                return TABLES[RUNS].arrow_schema.empty_table()
+            return conform(TABLES[RUNS], stored.to_pyarrow_dataset().to_table())
 
-    def _rows(self, table: str, run_ids: pa.Array) -> ds.Dataset:
+    def _rows(self, table: str, run_ids: pa.Array) -> ds.Dataset | pa.Table:
         """The rows of these runs in a result table; only their partitions are read."""
-        return self._open(table).to_pyarrow_dataset().filter(pc.field("run_id").isin(run_ids))
+        stored = self._stored(table)
+        if stored is None:
+            return TABLES[table].arrow_schema.empty_table()
+        return stored.to_pyarrow_dataset().filter(pc.field("run_id").isin(run_ids))
 
     def _create_table(self, table: str) -> None:
         """Create a table unless it exists; whoever loses the race to create it takes the winner's."""
@@ -203,7 +227,7 @@ class DeltaRsStore(Publishing):
             others = _other_entries(folder)
             if not DeltaTable.is_deltatable(str(folder)):
                 if others:
-                    raise StorageError(_occupied(folder))
+                    raise StorageError(occupied(folder))
                 try:
                     DeltaTable.create(
                         str(folder),
@@ -234,10 +258,6 @@ def _other_entries(folder: Path) -> list[str]:
     return [entry.name for entry in folder.iterdir() if entry.name != _LOG] if folder.is_dir() else []
 
 
-def _occupied(folder: Path) -> Problem:
-    return Problem(str(folder), "a folder with other files", "an empty folder or none", "use another --warehouse")
-
-
 @contextmanager
 def _told(place: str) -> Iterator[None]:
     """Turn what delta-rs raises into our own errors; its texts quote rows, so that only codes are told."""
@@ -245,7 +265,7 @@ def _told(place: str) -> Iterator[None]:
 
     try:
         yield
-    except StorageError:
+    except FairsweepError:
         raise
     except CommitFailedError as error:
         raise WriteConflictError(place) from error
