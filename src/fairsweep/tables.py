@@ -366,7 +366,6 @@ TABLES_OF: dict[str, tuple[str, ...]] = {verb: tuple(table.name for table in own
 """The result tables that the runs of a verb write."""
 AUDIT_TABLES, COHORT_TABLES = TABLES_OF["audit"], TABLES_OF["cohort"]
 RESULT_TABLES: tuple[str, ...] = (*AUDIT_TABLES, *COHORT_TABLES)
-WHOLE_COUNTS: tuple[str, ...] = (_SCORE_HISTOGRAMS.name, _CELLS.name)
 """The tables from which every count and combination could be had, where small ones are hidden."""
 RESTRICTED_TABLES: tuple[str, ...] = tuple(name for name, table in TABLES.items() if table.restricted)
 """The tables that small cells, or members, can be read from: they belong under access rights of their own."""

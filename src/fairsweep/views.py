@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from string import Formatter
 
 from fairsweep.core.disparities import CRITERIA
 from fairsweep.core.metrics import GBE
 from fairsweep.core.verdicts import BREACH, NOT_ASSESSED
-from fairsweep.tables import RUNS, TABLES, WHOLE_COUNTS
+from fairsweep.tables import RUNS, TABLES
 
 NameOf = Callable[[str], str]
 
@@ -49,15 +50,18 @@ class View:
         """The query over tables that are called by their plain names."""
         return self.render(lambda name: name)
 
+    @property
+    def tables(self) -> frozenset[str]:
+        """The result tables that it reads."""
+        return frozenset(name for _, name, _, _ in Formatter().parse(self.template) if name)
 
-def current_rows(table: str, name_of: NameOf) -> str:
-    """What `fairsweep sql` puts in the place of a table: the rows of current runs; of `runs`, all rows."""
-    everything = f"SELECT * FROM {name_of(table)}"
-    if table == RUNS:
-        return everything
-    # What is hidden could be had from the whole counts: who may read them reads their table itself. NULL is not 0.
-    whole = " AND minimum_cell_size = 0" if table in WHOLE_COUNTS else ""
-    return f"{everything} WHERE run_id IN (SELECT run_id FROM {name_of(RUNS)} WHERE is_current{whole})"
+
+def tables_behind(relations: Iterable[str]) -> tuple[str, ...]:
+    """The result tables to open for a query over these tables and views: these alone, and `runs`, which rows need."""
+    needed = {RUNS}
+    for name in relations:
+        needed |= VIEWS[name].tables if name in VIEWS else {name}
+    return tuple(name for name in TABLES if name in needed)
 
 
 def _columns(alias: str, table: str, leave_out: Sequence[str] = ()) -> str:

@@ -236,5 +236,5 @@ def test_later_columns_of_a_newer_program_are_passed_over(tmp_path: Path) -> Non
         every.alter.add_columns([Field("later", PrimitiveType("double"))])
     assert checksum(store.current("cells")) == checksum(FIRST.results["cells"])
     assert store.publish([SECOND]) == {SECOND.id: "published"}
-    assert store.query("SELECT DISTINCT run_id FROM cells").num_rows == 2
+    assert store.query("SELECT DISTINCT run_id FROM group_metrics").num_rows == 2
     assert store.publish([FIRST], force=True) == {FIRST.id: "published"}

@@ -15,12 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fairsweep.checksums import checksum
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Store
-from fairsweep.tables import TABLES_OF
+from fairsweep.tables import TABLES, TABLES_OF
 from tests.spark.connect import interpret
 from tests.spark.made_up_runs import made_up_run
 
@@ -38,12 +39,16 @@ def publish(store: Store, names: list[str], model: str, verb: str) -> list[str]:
     return [outcome[run.id] for run, outcome in zip(runs, outcomes, strict=True)]
 
 
-def show(ask: Ask, names: list[str], model: str, verb: str) -> list[str]:
+def show(store: Store, ask: Ask, names: list[str], model: str, verb: str) -> list[str]:
     """The runs that readers see; anything else than exactly one run everywhere is told in full."""
     runs = {made_up_run(name, model=model, verb=verb).id: name for name in names}
     seen: dict[str, Any] = {}
     for table in TABLES_OF[verb]:
-        rows = ask(f"SELECT * FROM {table} WHERE model_id = '{model}'")
+        if TABLES[table].restricted:
+            rows = store.current(table)
+            rows = rows.filter(pc.equal(rows.column("model_id"), model))
+        else:
+            rows = ask(f"SELECT * FROM {table} WHERE model_id = '{model}'")
         same = [
             name for name in names
             if checksum(rows) == checksum(made_up_run(name, model=model, verb=verb).results[table])
@@ -72,7 +77,7 @@ def opened(kind: str, warehouse: str) -> tuple[Store, Callable[[], Ask]]:
 
     def ask() -> Ask:
         store.register_sql_views()
-        return lambda sql: store.sql(sql).toArrow()
+        return lambda sql: spark.sql(sql).toArrow()
 
     return store, ask
 
@@ -84,7 +89,7 @@ def main(kind: str, warehouse: str) -> None:
         if "publish" in command:
             answer = publish(store, command["publish"], command["model"], command["verb"])
         else:
-            answer = show(look(), command["show"], command["model"], command["verb"])
+            answer = show(store, look(), command["show"], command["model"], command["verb"])
         print(json.dumps(answer), flush=True)
 
 

@@ -64,8 +64,7 @@ def test_one_query_shows_whom_each_model_forgets_and_that_the_blend_forgets_nobo
 
 
 def test_the_label_of_everyone_who_counts_is_what_was_drawn(study: Study) -> None:
-    found = study.store.query("SELECT member_id, label, label_claim_id, mature FROM cohort WHERE model_id = 'planted'")
-    rows = found.to_pandas().set_index("member_id")
+    rows = study.store.current("cohort").to_pandas().query("model_id == 'planted'").set_index("member_id")
     drawn = study.claims._people().select("member_id", "event").toPandas().set_index("member_id")["event"]
     assert (rows["label"].astype(bool) == drawn.reindex(rows.index)).all()
     assert rows["mature"].all()
@@ -86,7 +85,7 @@ def test_the_blend_is_one_model_above_the_seam_and_the_other_scaled_below(study:
     runs = study.cohort.tables["runs"].to_pandas().set_index("model_id")
     factor = json.loads(runs.loc["blend", "config_json"])["blends"][0]["scale"]["factor"]
     assert factor == pytest.approx(1 / risks.MEDICAID_SEES_MORE, rel=0.1)
-    rows = study.store.query("SELECT model_id, member_id, age, score FROM cohort").to_pandas()
+    rows = study.store.current("cohort").to_pandas()
     scores = rows.pivot(index=["member_id", "age"], columns="model_id", values="score").reset_index()
     expected = scores["medicare"].where(scores["age"] >= 65, scores["medicaid"] * factor)
     pd.testing.assert_series_equal(scores["blend"], expected, check_names=False)

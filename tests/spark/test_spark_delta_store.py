@@ -59,6 +59,8 @@ def both(table: str) -> pa.Table:
 @pytest.mark.parametrize("table", AUDIT_TABLES)
 def test_spark_reads_back_what_was_written(spark: SparkSession, store: SparkDeltaStore, table: str) -> None:
     assert checksum(store.current(table)) == checksum(both(table))
+    if TABLES[table].restricted:
+        return
     store.register_sql_views()
     found, expected = spark.table(table), spark.createDataFrame(both(table))
     assert_df_equality(found, expected, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True)
@@ -88,7 +90,9 @@ def test_many_members_are_compared_by_tasks_and_never_read_here(
         store.verify([run.id])
 
 
-def test_delta_rs_and_duckdb_read_what_spark_wrote_and_run_every_view(store: SparkDeltaStore, folder: Path) -> None:
+def test_delta_rs_and_duckdb_read_what_spark_wrote_and_run_every_view(
+    spark: SparkSession, store: SparkDeltaStore, folder: Path
+) -> None:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     for name in (RUNS, *AUDIT_TABLES):
@@ -99,7 +103,7 @@ def test_delta_rs_and_duckdb_read_what_spark_wrote_and_run_every_view(store: Spa
         connection.register(name, rows)
     store.register_sql_views()
     for name, view in VIEWS.items():
-        ours = store.sql(f"SELECT * FROM {name}").toArrow()
+        ours = spark.sql(f"SELECT * FROM {name}").toArrow()
         theirs = pa.table(connection.sql(view.sql).to_arrow_table())
         assert ours.column_names == theirs.column_names
         assert ours.num_rows > 0

@@ -15,8 +15,8 @@ from fairsweep.core.metrics import METRICS
 from fairsweep.schema import SCHEMA_VERSION, Table, conform
 from fairsweep.stores.memory import MemoryStore
 from fairsweep.stores.places import Place
-from fairsweep.tables import AUDIT_TABLES, COHORT_TABLES, RUNS, TABLES, markdown
-from fairsweep.views import VIEWS, current_rows
+from fairsweep.tables import COHORT_TABLES, RUNS, TABLES, markdown
+from fairsweep.views import VIEWS, tables_behind
 from tests.spark.made_up_runs import GROUPS, made_up_run
 
 JANUARY, FEBRUARY = (date(2026, 1, 1), date(2026, 2, 1)), (date(2026, 2, 1), date(2026, 3, 1))
@@ -118,14 +118,12 @@ def test_run_health_tells_shares_and_attempts_since(
         assert (row["groups_judged"], row["groups_not_assessed"]) == (len(GROUPS), 1)
 
 
-def test_plain_table_names_mean_current_runs(
-    database: tuple[duckdb.DuckDBPyConnection, dict[str, str]],
-) -> None:
-    connection, names = database
-    for table in AUDIT_TABLES:
-        found = rows_of(connection, current_rows(table, lambda name: name))
-        assert {names[row["run_id"]] for row in found} == {"january", "february", "sepsis"}
-    assert len(rows_of(connection, current_rows(RUNS, lambda name: name))) == len(names)
+def test_a_query_opens_the_tables_behind_its_views_and_no_other() -> None:
+    assert tables_behind(()) == (RUNS,)
+    assert tables_behind(("subgroups", RUNS)) == (RUNS, "subgroups")
+    assert tables_behind(("v_run_health",)) == (RUNS, "group_metrics")
+    behind = {table for view in VIEWS for table in tables_behind((view,))}
+    assert behind == {RUNS, "threshold_sweep", "group_metrics", "disparities", "operating_points"}
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)

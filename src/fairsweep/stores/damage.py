@@ -6,7 +6,6 @@ Counts are compared by every reader, checksums where results are published again
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,10 @@ from fairsweep.integrity import REPAIR_PAGE, check_found, check_records
 from fairsweep.stores.comparing import compare
 from fairsweep.stores.delta_logs import LOG, log_faults
 from fairsweep.tables import RESULT_TABLES, RUNS, TABLES_OF
-from fairsweep.views import VIEWS
 
 if TYPE_CHECKING:
     from fairsweep.stores.places import Place
     from fairsweep.stores.protocol import Primitives, RunRecord
-
-_WORD = re.compile(r"\w+")
 
 
 def checked_records(storage: Primitives, tables: Sequence[str] = ()) -> pa.Table:
@@ -71,14 +67,6 @@ def explain_failure(storage: Primitives, tables: Sequence[str], records: pa.Tabl
         StorageError: where what is stored is not what was written.
     """
     compare(storage, {record["run_id"]: record for record in current_of(records)}, tables)
-
-
-def tables_of(query: str) -> tuple[str, ...]:
-    """The result tables that a query can read: those that it names, also within a view."""
-    words = {word.lower() for word in _WORD.findall(query)}
-    texts = [query, *(view.sql for name, view in VIEWS.items() if name in words)]
-    named = {word.lower() for text in texts for word in _WORD.findall(text)}
-    return tuple(table for table in RESULT_TABLES if table in named)
 
 
 def check_runs(place: Place) -> None:

@@ -15,17 +15,18 @@ import pyarrow.compute as pc
 
 from fairsweep.checksums import Checksum, by_run, combined, combined_by_run
 from fairsweep.distributed import DistributedRows
-from fairsweep.errors import Problem, StorageError, UsageError, is_panic, quoted
+from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError, is_panic, quoted
 from fairsweep.integrity import Found, check_digests
 from fairsweep.schema import conform
 from fairsweep.stores import damage, publishing
 from fairsweep.stores.access import create_private, keep_to_owner, open_to_others
 from fairsweep.stores.delta_logs import LOG, log_faults
-from fairsweep.stores.places import Place
+from fairsweep.stores.places import Place, occupied, refuse_other_folders
 from fairsweep.stores.problems import FailedQueryError, check_version, unusable
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES, WHOLE_COUNTS
+from fairsweep.tables import RUNS, TABLES
+from fairsweep.views import tables_behind
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -94,6 +95,12 @@ class DeltaRsStore(Publishing):
         """Warnings of tables whose folders others can enter."""
         return open_to_others(self._place, tables)
 
+    def bind(self) -> None:
+        """Look for the tables in the folder; nothing is created."""
+        damage.check_runs_are_there(self._place)
+        with _told(self.place):
+            refuse_other_folders(self._folder)
+
     def create_tables(self) -> None:
         """Create the tables that do not exist; views live in each query's own connection."""
         self.ensure()
@@ -128,14 +135,16 @@ class DeltaRsStore(Publishing):
             records = self.records()
             return records.filter(pc.is_in(records.column("run_id"), value_set=ids))
         with self._reading(table, run_ids):
-            return conform(TABLES[table], self._rows(table, ids).to_table())
+            rows = self._rows(table, ids)
+            return rows if isinstance(rows, pa.Table) else conform(TABLES[table], rows.to_table())
 
     def checksums(self, table: str, rows: Mapping[str, int]) -> dict[str, Checksum]:
         """The checksums of runs in a result table, from its rows, batch by batch: they may be millions."""
         with self._reading(table, list(rows)):
-            batches = self._rows(table, pa.array(list(rows), pa.string())).to_batches(
-                batch_size=_BATCH_ROWS, batch_readahead=2, fragment_readahead=1
-            )
+            stored = self._rows(table, pa.array(list(rows), pa.string()))
+            if isinstance(stored, pa.Table):
+                return {run_id: combined([]) for run_id in rows}
+            batches = stored.to_batches(batch_size=_BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
             wanted = (conform(TABLES[table], pa.Table.from_batches([batch])) for batch in batches if batch.num_rows)
             parts = [part for one in wanted for part in by_run(one.combine_chunks().to_batches())]
         found = combined_by_run(pa.Table.from_batches(parts)) if parts else {}
@@ -148,7 +157,10 @@ class DeltaRsStore(Publishing):
         """
         damage.check_runs(self._place)
         with self._reading(RUNS):
-            return conform(TABLES[RUNS], self._open(RUNS).to_pyarrow_dataset().to_table())
+            stored = self._stored(RUNS)
+            if stored is None:
+                return TABLES[RUNS].arrow_schema.empty_table()
+            return conform(TABLES[RUNS], stored.to_pyarrow_dataset().to_table())
 
     def found(self, table: str, run_ids: Sequence[str]) -> dict[str, Found]:
         """How many rows runs have in a result table by its log, and whether their files are as long as it says."""
@@ -202,9 +214,6 @@ class DeltaRsStore(Publishing):
 
     def find_runs(self, batch_id: str) -> list[RunRecord]:
         """The run records of a batch; none where there is no table yet, which is then not created for it."""
-        if self._place.is_new:
-            return []
-        self.ensure()
         records = self.records()
         found = records.filter(pc.equal(records.column("batch_id"), batch_id))
         check_digests(found)
@@ -212,9 +221,8 @@ class DeltaRsStore(Publishing):
         return listed
 
     def current(self, table: str) -> pa.Table:
-        """The rows of current runs; of `runs`, their records."""
-        damage.check_runs_are_there(self._place)
-        self.ensure()
+        """The rows of current runs; of `runs`, their records. Nothing is created."""
+        self.bind()
         records = damage.checked_records(self, [table])
         records = records.filter(records.column("is_current"))
         return records if table == RUNS else self.read(table, records.column("run_id").to_pylist())
@@ -222,26 +230,27 @@ class DeltaRsStore(Publishing):
     def query(self, sql: str) -> pa.Table:
         """Rows of a query over the current runs; the plain table names mean their rows, `runs` all.
 
+        Only the tables that the query needs are opened.
+
         Raises:
-            UsageError: when the query cannot be run.
+            UsageError: when the query may not or cannot be run, or there are no result tables.
             StorageError: when a table cannot be read.
         """
-        from fairsweep.stores import local_queries
+        from fairsweep.stores import local_queries, query_gate
 
-        damage.check_runs_are_there(self._place)
-        self.ensure()
-        named = damage.tables_of(sql)
-        records = damage.checked_records(self, named)
+        asked = query_gate.checked(sql, "duckdb")
+        self.bind()
+        opened = tables_behind(asked.relations)
+        records = damage.checked_records(self, opened)
         current = records.filter(records.column("is_current")).column("run_id").combine_chunks()
-        showing_all = pc.fill_null(pc.equal(records.column("minimum_cell_size"), 0), fill_value=False)
-        whole = records.filter(pc.and_(records.column("is_current"), showing_all)).column("run_id").combine_chunks()
-        rows: dict[str, ds.Dataset | pa.Table] = {RUNS: records}
-        for table in RESULT_TABLES:
-            rows[table] = self._rows(table, whole if table in WHOLE_COUNTS else current)
+        rows: dict[str, ds.Dataset | pa.Table] = {}
+        for table in opened:
+            with self._reading(table):
+                rows[table] = records if table == RUNS else self._rows(table, current)
         try:
-            return local_queries.answer(sql, rows)
+            return local_queries.answer(asked, rows)
         except FailedQueryError:
-            damage.explain_failure(self, named, records)
+            damage.explain_failure(self, opened, records)
             raise
 
     def _open(self, table: str) -> DeltaTable:
@@ -264,16 +273,32 @@ class DeltaRsStore(Publishing):
         with _told(f"table {table}"):
             try:
                 yield
-            except (StorageError, DeltaProtocolError):
+            except (FairsweepError, DeltaProtocolError):
                 raise
             except Exception as error:
                 files = [file for run_id, file in self._files(table) if not run_ids or run_id in run_ids]
                 reason = next((fault for file in files if (fault := self._fault(table, file))), "")
                 raise StorageError(damage.unreadable(self._place, table, type(error).__name__, reason)) from error
 
-    def _rows(self, table: str, run_ids: pa.Array) -> ds.Dataset:
+    def _stored(self, table: str) -> DeltaTable | None:
+        """A table to read from; None where it is not there yet. Nothing is created."""
+        from deltalake import DeltaTable
+
+        folder = self._folder / table
+        if not DeltaTable.is_deltatable(str(folder)):
+            if folder.exists() and any(folder.iterdir()):
+                raise StorageError(occupied(folder))
+            return None
+        stored = self._open(table)
+        check_version(self.place, table, stored.metadata().configuration)
+        return stored
+
+    def _rows(self, table: str, run_ids: pa.Array) -> ds.Dataset | pa.Table:
         """The rows of these runs in a result table; only their partitions are read."""
-        return self._open(table).to_pyarrow_dataset().filter(pc.field("run_id").isin(run_ids))
+        stored = self._stored(table)
+        if stored is None:
+            return TABLES[table].arrow_schema.empty_table()
+        return stored.to_pyarrow_dataset().filter(pc.field("run_id").isin(run_ids))
 
     def _create_table(self, table: str) -> None:
         """Create a table unless it exists; whoever loses the race to create it takes the winner's."""
@@ -291,7 +316,7 @@ class DeltaRsStore(Publishing):
                 if log_faults(folder):
                     raise StorageError(damage.unreadable(self._place, table, "no log"))
                 if others:
-                    raise StorageError(_occupied(folder))
+                    raise StorageError(occupied(folder))
                 if ours.restricted and not create_private(folder):
                     keep_to_owner(folder)
                 try:
@@ -322,10 +347,6 @@ def _other_entries(folder: Path) -> list[str]:
     return [entry.name for entry in folder.iterdir() if entry.name != LOG] if folder.is_dir() else []
 
 
-def _occupied(folder: Path) -> Problem:
-    return Problem(str(folder), "a folder with other files", "an empty folder or none", "use another --warehouse")
-
-
 @contextmanager
 def _told(place: str) -> Iterator[None]:
     """Turn what delta-rs raises into our own errors; its texts quote rows, so that only codes are told."""
@@ -333,7 +354,7 @@ def _told(place: str) -> Iterator[None]:
 
     try:
         yield
-    except StorageError:
+    except FairsweepError:
         raise
     except CommitFailedError as error:
         raise WriteConflictError(place) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from fairsweep.errors import Problem, UsageError, quoted
 from fairsweep.stores.problems import ONE_QUERY, QUERY_HELP, failed_query, refused_query
+from fairsweep.stores.query_gate import Query
 from fairsweep.views import VIEWS
 
 if TYPE_CHECKING:
@@ -23,39 +24,37 @@ _CONFINED: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
 }
-_READS = {"SELECT", "EXPLAIN", "MULTI"}  # PIVOT is several statements in one
+_READS = {"SELECT", "MULTI"}  # PIVOT is several statements in one
 
 
-def answer(query: str, tables: Mapping[str, ds.Dataset | pa.Table]) -> pa.Table:
+def answer(query: Query, tables: Mapping[str, ds.Dataset | pa.Table]) -> pa.Table:
     """Run one query over the tables and the views on them.
 
     Args:
-        query: one SELECT, or what DuckDB takes for one.
-        tables: every result table by its plain name: the rows of current runs, of `runs` all.
+        query: what `query_gate` has checked.
+        tables: the result tables behind it by their plain names: the rows of current runs, of `runs` all.
 
     Raises:
-        UsageError: when the query is not one, cannot be resolved, or fails on the values that it meets.
+        UsageError: when the query cannot be resolved, or fails on the values that it meets.
     """
-    with closing(_connection(tables)) as connection, _told():
-        statements = connection.extract_statements(query)
-        if len(statements) != 1:
-            found = f"{len(statements)} statements"
-            raise UsageError(Problem("query", found, ONE_QUERY, "separate them" if statements else QUERY_HELP))
-        kind = statements[0].type.name
-        if kind not in _READS:
-            raise UsageError(Problem("query", quoted(kind), ONE_QUERY, QUERY_HELP))
-        return pa.table(connection.sql(query).to_arrow_table())
+    views = [name for name in query.relations if name in VIEWS]
+    with closing(_connection(tables, views)) as connection, _told():
+        # DuckDB's own word on what the gate has let through.
+        kinds = [statement.type.name for statement in connection.extract_statements(query.text)]
+        if len(kinds) != 1 or kinds[0] not in _READS:
+            raise UsageError(Problem("query", quoted(", ".join(kinds)), ONE_QUERY, QUERY_HELP))
+        return pa.table(connection.sql(query.text).to_arrow_table())
 
 
-def _connection(tables: Mapping[str, ds.Dataset | pa.Table]) -> DuckDBPyConnection:
+def _connection(tables: Mapping[str, ds.Dataset | pa.Table], views: Sequence[str]) -> DuckDBPyConnection:
     import duckdb
 
     connection = duckdb.connect(":memory:", config=_CONFINED)
     connection.execute("SET TimeZone = 'UTC'")
     for name, rows in tables.items():
         connection.register(name, rows)
-    for name, view in VIEWS.items():
-        connection.execute(f"CREATE TEMP VIEW {name} AS {view.sql}")
+    for name in views:
+        connection.execute(f"CREATE TEMP VIEW {name} AS {VIEWS[name].sql}")
     connection.execute("SET lock_configuration = true")
     return connection
 

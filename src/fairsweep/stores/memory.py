@@ -31,6 +31,9 @@ class MemoryStore(Publishing):
     def ensure(self) -> None:
         """The tables exist from the beginning."""
 
+    def bind(self) -> None:
+        """The tables exist from the beginning."""
+
     def replace(
         self, table: str, run_ids: Sequence[str], rows: pa.Table, distributed: Sequence[DistributedRows] = ()
     ) -> None:

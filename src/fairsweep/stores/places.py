@@ -7,14 +7,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fairsweep.errors import Problem, UsageError, quoted
+from fairsweep.errors import Problem, StorageError, UsageError, quoted
 from fairsweep.schema import sql_name, sql_text
+from fairsweep.stores.problems import no_warehouse, runs_missing
 from fairsweep.tables import RUNS, TABLES
 from fairsweep.views import VIEWS
 
 _IDENTIFIER = re.compile(r"[\w-]{1,255}")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_LOG = "_delta_log"
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Place:
     def is_new(self) -> bool:
         """Whether it can be seen from here that nothing was ever published: a folder without a log of runs."""
         folder = self.local_folder
-        return folder is not None and folder.parent.is_dir() and not (folder / RUNS / "_delta_log").exists()
+        return folder is not None and folder.parent.is_dir() and not (folder / RUNS / _LOG).exists()
 
     @property
     def create_schema(self) -> str:
@@ -125,3 +127,33 @@ class Place:
             *(self.create_view(view) for view in VIEWS),
         ]
         return ";\n\n".join(statements) + ";\n"
+
+
+def refuse_other_folders(folder: Path) -> None:
+    """Refuse to read from a folder on this machine that holds no run records; nothing is created.
+
+    Raises:
+        UsageError: where it holds nothing of Fairsweep's.
+        StorageError: where it holds result tables without their run records.
+    """
+    if (folder / RUNS / _LOG).is_dir():
+        return
+    if not folder.is_dir():
+        found = "which is a file" if folder.exists() else "which does not exist"
+    elif any(_is_there(folder / table / _LOG) for table in TABLES):
+        raise StorageError(runs_missing(str(folder)))
+    else:
+        found = "which holds other files" if any(folder.iterdir()) else "which is empty"
+    raise UsageError(no_warehouse(str(folder), found))
+
+
+def occupied(folder: Path | str) -> Problem:
+    """A folder that something else than the table lies in."""
+    return Problem(str(folder), "a folder with other files", "an empty folder or none", "use another --warehouse")
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except PermissionError:  # of a folder that only its owner may enter
+        return True

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 
-from fairsweep.errors import Problem, StorageError, UsageError
+from fairsweep.errors import Problem, StorageError, UsageError, quoted
 from fairsweep.schema import SCHEMA_VERSION, SCHEMA_VERSION_PROPERTY
 
 # A disk, a quota, or the largest file that a process may write.
@@ -30,6 +31,19 @@ def check_version(place: str, table: str, properties: Mapping[str, str | None]) 
                 "use another warehouse, or the Fairsweep that made it",
             )
         )
+
+
+def no_warehouse(place: str, found: str) -> Problem:
+    """A place to read from where no run was ever published, and no table created."""
+    step = "check --warehouse, or --catalog and --schema; `fairsweep audit` publishes there first"
+    return Problem(f"no Fairsweep warehouse at {quoted(PurePath(place))}, {found}", "", "", step)
+
+
+def runs_missing(place: str) -> Problem:
+    """A warehouse without its run records, so that nobody can tell which rows count."""
+    return Problem(
+        f"{place}: table runs", "missing beside other result tables", "", "restore it, or use another --warehouse"
+    )
 
 
 def unusable(place: str, code: str, error: BaseException, next_step: str) -> Problem:

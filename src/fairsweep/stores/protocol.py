@@ -73,6 +73,15 @@ class Primitives(Protocol):
         """
         ...
 
+    def bind(self) -> None:
+        """Look for the tables that exist, to read from them; nothing is created.
+
+        Raises:
+            UsageError: when there are none.
+            StorageError: when they cannot be read, or are of another schema version.
+        """
+        ...
+
     def replace(
         self, table: str, run_ids: Sequence[str], rows: pa.Table, distributed: Sequence[DistributedRows] = ()
     ) -> None:
@@ -86,6 +95,8 @@ class Primitives(Protocol):
 
     def read(self, table: str, run_ids: Sequence[str]) -> pa.Table:
         """Every row of these runs as it is stored, published or not, in the table's Arrow schema.
+
+        A table that does not exist yet has no rows, and is not created.
 
         Raises:
             StorageError: when it cannot be read.
@@ -150,9 +161,13 @@ class Store(Primitives, Protocol):
         ...
 
     def find_runs(self, batch_id: str) -> list[RunRecord]:
-        """The run records of a batch."""
+        """The run records of a batch; none where nothing was ever published, and nothing is created there."""
         ...
 
     def current(self, table: str) -> pa.Table:
-        """The rows of current runs; of `runs`, their records."""
+        """The rows of current runs; of `runs`, their records. Nothing is created.
+
+        Raises:
+            UsageError: when there are no result tables.
+        """
         ...

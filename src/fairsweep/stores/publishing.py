@@ -119,7 +119,7 @@ def confirm(storage: Primitives, records: Sequence[RunRecord]) -> None:
     """
     done = {str(record["run_id"]): record for record in records if record["status"] == "succeeded"}
     with _taking_turns(storage, list(done)):
-        storage.ensure()
+        storage.bind()
         compare(storage, done)
         _commit(storage, [], [], done, force=False)
 
@@ -131,6 +131,7 @@ def verify(storage: Primitives, run_ids: Sequence[str]) -> None:
         StorageError: naming every run and table that differs, or run ids without a successful run.
     """
     _check_ids(run_ids)
+    storage.bind()
     found = _succeeded(storage, run_ids)
     unknown = [run_id for run_id in run_ids if run_id not in found]
     if unknown:
@@ -175,7 +176,6 @@ class Publishing(Primitives, Protocol):
 
     def verify(self, run_ids: Sequence[str]) -> None:
         """Compare what is stored with what the run records say; see `verify`."""
-        self.ensure()
         verify(self, run_ids)
 
 
@@ -316,6 +316,7 @@ def _commit(
         written = [record for record in records if record["run_id"] not in found]
         revived = [{**record, "is_current": True} for record in latest.values() if not record["is_current"]]
         if written or revived or others:
+            storage.ensure()
             failpoint("before_commit")
             with stopping.whole():
                 storage.commit(changes([*written, *revived, *others]))

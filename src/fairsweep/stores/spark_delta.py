@@ -14,18 +14,18 @@ import pyarrow as pa
 
 from fairsweep.checksums import PARTS, Checksum, by_run, combined, combined_by_run
 from fairsweep.distributed import DistributedRows
-from fairsweep.errors import Problem, StorageError, UsageError, quoted
+from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError, quoted
 from fairsweep.integrity import Found, check_digests
-from fairsweep.schema import conform
-from fairsweep.stores import damage, publishing, spark_queries
+from fairsweep.schema import conform, sql_text
+from fairsweep.stores import damage, publishing, query_gate, spark_queries
 from fairsweep.stores.access import create_private, is_ours, keep_to_owner, open_to_others
 from fairsweep.stores.delta_logs import LOG, log_faults
-from fairsweep.stores.places import Place
-from fairsweep.stores.problems import FailedQueryError, check_version, unusable
+from fairsweep.stores.places import Place, occupied, refuse_other_folders
+from fairsweep.stores.problems import FailedQueryError, check_version, no_warehouse, unusable
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
 from fairsweep.tables import RUNS, TABLES
-from fairsweep.views import VIEWS, current_rows
+from fairsweep.views import VIEWS, tables_behind
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -48,6 +48,7 @@ _EXISTS = re.compile(r"ALREADY_EXISTS|AlreadyExistsException|DELTA_CREATE_TABLE_
 _OTHER_DEFINITION = re.compile(r"DELTA_CREATE_TABLE_(SCHEME_MISMATCH|WITH_DIFFERENT_\w+)")
 # Its end: the folder of a run, and the file.
 _PARQUET = re.compile(r"((?:run_id=\w+/)?[\w.-]+\.parquet)")
+_ABSENT = re.compile(r"DELTA_FILE_NOT_FOUND|DELTA_PATH_DOES_NOT_EXIST|\[PATH_NOT_FOUND")
 # A name that is no catalog's is taken for an outer schema, which Spark's own catalog has not.
 _NO_CATALOG = {"_LEGACY_ERROR_TEMP_1126", "REQUIRES_SINGLE_PART_NAMESPACE", "CATALOG_NOT_FOUND"}
 
@@ -65,6 +66,7 @@ class SparkDeltaStore(Publishing):
         self._tables = tuple(tables) if place.folder is not None else tuple(TABLES)
         self._ensured = False
         self._ensuring = threading.Lock()
+        self._seen: set[str] = set()
 
     @property
     def place(self) -> str:
@@ -116,6 +118,22 @@ class SparkDeltaStore(Publishing):
         """Warnings of tables whose folders others can enter."""
         return open_to_others(self._place, tables)
 
+    def bind(self) -> None:
+        """Look for the tables where they are; nothing is created, and nothing bound in a catalog."""
+        if self._ensured:
+            return
+        damage.check_runs_are_there(self._place)
+        if self._place.folder is None:
+            shown = self._shown()
+            if shown is None or RUNS not in shown:
+                found = "a schema that does not exist" if shown is None else f"a schema without a table {quoted(RUNS)}"
+                raise UsageError(no_warehouse(self.place, found))
+            self._check_version(RUNS)
+        elif self._stored(RUNS) is None:
+            if self._place.is_new and self._place.local_folder is not None:
+                refuse_other_folders(self._place.local_folder)
+            raise UsageError(no_warehouse(self.place, f"which has no table {quoted(RUNS)}"))
+
     def create_tables(self) -> None:
         """Create the tables that do not exist, and in a catalog the views, which are brought up to date."""
         self.ensure()
@@ -150,15 +168,14 @@ class SparkDeltaStore(Publishing):
         """Every run record."""
         damage.check_runs(self._place)
         with self._reading(RUNS):
-            records = self._spark.read.table(self._place.name(RUNS)).select(*TABLES[RUNS].column_names)
-            return conform(TABLES[RUNS], records.toArrow())
+            return conform(TABLES[RUNS], self._rows(RUNS).select(*TABLES[RUNS].column_names).toArrow())
 
     def found(self, table: str, run_ids: Sequence[str]) -> dict[str, Found]:
         """How many rows runs have in a result table, by the ends of its files."""
         from pyspark.sql import functions as F
 
         with self._reading(table):
-            rows = self._spark.read.table(self._place.name(table)).where(F.col("run_id").isin(list(run_ids)))
+            rows = self._rows(table).where(F.col("run_id").isin(list(run_ids)))
             counts = rows.groupBy("run_id").agg(F.count("*").alias("n")).toArrow().to_pylist()
         return {row["run_id"]: Found(row["n"]) for row in counts}
 
@@ -169,7 +186,7 @@ class SparkDeltaStore(Publishing):
         from pyspark.sql import functions as F
 
         with self._reading(table):
-            stored = self._spark.read.table(self._place.name(table)).where(F.col("run_id").isin(list(rows)))
+            stored = self._rows(table).where(F.col("run_id").isin(list(rows)))
             parts = stored.select(*TABLES[table].column_names).mapInArrow(by_run, PARTS).toArrow()
         found = combined_by_run(parts)
         return {run_id: found.get(run_id, combined(())) for run_id in rows}
@@ -192,53 +209,53 @@ class SparkDeltaStore(Publishing):
 
     def find_runs(self, batch_id: str) -> list[RunRecord]:
         """The run records of a batch; none where there is no table yet, which is then not created for it."""
-        if self._place.is_new:
+        if self._place.is_new or (self._place.folder is None and RUNS not in (self._shown() or ())):
             return []
-        self.ensure()
         found = self._where(RUNS, "batch_id", [batch_id])
         check_digests(found)
         records: list[RunRecord] = found.to_pylist()
         return records
 
     def current(self, table: str) -> pa.Table:
-        """The rows of current runs; of `runs`, their records."""
-        damage.check_runs_are_there(self._place)
-        self.ensure()
+        """The rows of current runs; of `runs`, their records. Nothing is created."""
+        self.bind()
         records = damage.checked_records(self, [table])
         if table == RUNS:
             return records.filter(records.column("is_current"))
         with self._reading(table):
-            rows = self._spark.sql(current_rows(table, self._place.name)).toArrow()
-            return conform(TABLES[table], rows)
+            return conform(TABLES[table], self._current(table).select(*TABLES[table].column_names).toArrow())
 
-    def register_sql_views(self) -> None:
-        """Bind plain names in the session: tables mean rows of current runs, `runs` all; and the views."""
-        self.ensure()
-        texts = {table: current_rows(table, self._place.name) for table in TABLES}
-        texts |= {name: view.render(self._place.name) for name, view in VIEWS.items()}
+    def register_sql_views(self, relations: Sequence[str] = query_gate.RELATIONS) -> None:
+        """Bind plain names in the session: tables mean rows of current runs, `runs` all; and the views.
+
+        Args:
+            relations: the tables and views; only what they need is opened.
+        """
+        self.bind()
         with _told(self.place):
-            for name, text in texts.items():
-                self._spark.sql(text).createOrReplaceTempView(name)
-
-    def sql(self, query: str) -> DataFrame:
-        """A query of the user's own over the plain names that `register_sql_views` has bound."""
-        return self._spark.sql(query)
+            for table in tables_behind(relations):
+                self._current(table).createOrReplaceTempView(table)
+            for view in (name for name in relations if name in VIEWS):
+                self._spark.sql(VIEWS[view].sql).createOrReplaceTempView(view)
 
     def query(self, sql: str) -> pa.Table:
         """Rows of a query over the current runs; the plain table names mean their rows, `runs` all.
 
+        Only the tables that the query needs are opened.
+
         Raises:
-            UsageError: when the text is not one query, or cannot be run.
+            UsageError: when the query may not or cannot be run, or there are no result tables.
             StorageError: when a table cannot be read.
         """
-        damage.check_runs_are_there(self._place)
-        self.register_sql_views()
-        named = damage.tables_of(sql)
-        records = damage.checked_records(self, named)
+        asked = query_gate.checked(sql, "spark")
+        self.bind()
+        opened = tables_behind(asked.relations)
+        records = damage.checked_records(self, opened)
+        self.register_sql_views(asked.relations)
         try:
-            return spark_queries.answer(self._spark, sql, self.place)
+            return spark_queries.answer(self._spark, asked, self.place)
         except FailedQueryError:
-            damage.explain_failure(self, named, records)
+            damage.explain_failure(self, opened, records)
             raise
 
     @contextmanager
@@ -246,12 +263,50 @@ class SparkDeltaStore(Publishing):
         """Name the damaged file where reading a table fails."""
         try:
             yield
-        except StorageError:
+        except FairsweepError:
             raise
         except Exception as error:
             code, file = _code(error), _PARQUET.search(str(error))
             reason = f"`{file.group(1)}` cannot be read ({code})" if file else ""
             raise StorageError(damage.unreadable(self._place, table, code, reason)) from error
+
+    def _stored(self, table: str) -> DataFrame | None:
+        """A table to read from; None where it is not there yet. Nothing is created.
+
+        The tables of a catalog are created together, so that one that is absent is damage, or not for this user.
+        """
+        location = self._place.location(table)
+        if self._ensured or location is None:
+            return self._spark.read.table(self._place.name(table))
+        if table not in self._seen:
+            try:
+                [detail] = self._spark.sql(f"DESCRIBE DETAIL {sql_text(location)}").collect()
+            except Exception as error:
+                if _ABSENT.search(str(error)):
+                    return None
+                raise
+            if detail["format"] != "delta":
+                folder = self._place.local_folder
+                if folder is not None and (folder / table).is_dir() and not any((folder / table).iterdir()):
+                    return None
+                raise StorageError(occupied(location))
+            check_version(self.place, table, detail["properties"])
+            self._seen.add(table)
+        return self._spark.read.format("delta").load(location)
+
+    def _rows(self, table: str) -> DataFrame:
+        """The rows of a table as they are stored; none where it is not there yet."""
+        stored = self._stored(table)
+        return self._frame(table, TABLES[table].arrow_schema.empty_table()) if stored is None else stored.select("*")
+
+    def _current(self, table: str) -> DataFrame:
+        """The rows of current runs as they are stored; of `runs`, all rows."""
+        from pyspark.sql import functions as F
+
+        if table == RUNS:
+            return self._rows(RUNS)
+        runs = self._rows(RUNS).where(F.col("is_current")).select("run_id")
+        return self._rows(table).join(runs, "run_id", "left_semi")
 
     def _where(self, table: str, column: str, values: Sequence[str | bool]) -> pa.Table:
         from pyspark.sql import functions as F
@@ -259,25 +314,27 @@ class SparkDeltaStore(Publishing):
         if table == RUNS:
             damage.check_runs(self._place)
         with self._reading(table):
-            rows = self._spark.read.table(self._place.name(table)).where(F.col(column).isin(list(values)))
+            rows = self._rows(table).where(F.col(column).isin(list(values)))
             return conform(TABLES[table], rows.select(*TABLES[table].column_names).toArrow())
 
     def _in_catalog(self) -> bool:
         """Whether every table and view is in the catalog, of a version that this program writes."""
-        if self._place.folder is not None:
+        if self._place.folder is not None or not {*TABLES, *VIEWS} <= (self._shown() or set()):
             return False
+        self._check_version(RUNS)
+        return True
+
+    def _shown(self) -> set[str] | None:
+        """The tables and views of the catalog's schema; None where there is no such schema."""
         try:
             shown = self._spark.sql(f"SHOW TABLES IN {self._place.schema}").collect()
         except Exception as error:
             self._check_catalog(error)
             if "SCHEMA_NOT_FOUND" in str(error):
-                return False
+                return None
             raise StorageError(_problem(self.place, error)) from error
         # Temporary views of the session are shown in every schema, and ours are called like the tables.
-        if not {*TABLES, *VIEWS} <= {row["tableName"] for row in shown if not row["isTemporary"]}:
-            return False
-        self._check_version(RUNS)
-        return True
+        return {row["tableName"] for row in shown if not row["isTemporary"]}
 
     def _check_catalog(self, error: Exception) -> None:
         """Tell a catalog that is not there from one that cannot be used."""
@@ -342,6 +399,8 @@ def _told(place: str) -> Iterator[None]:
     """Turn what Spark raises into our own errors: a conflict to retry, or a code without values."""
     try:
         yield
+    except FairsweepError:
+        raise
     except Exception as error:
         if _CONFLICT.search(str(error)):
             raise WriteConflictError(place) from error

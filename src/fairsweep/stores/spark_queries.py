@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError
 from fairsweep.stores.problems import ONE_QUERY, QUERY_HELP, failed_query, refused_query, unusable
+from fairsweep.stores.query_gate import Query
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
-# Only a query can be a common table expression: no other statement, and no lone name as in `(runs)`. The second
-# empty line is for a remark whose last character is a backslash, which goes on in the next line.
-_AS_A_PART = "WITH fairsweep_query AS (\n{}\n\n)\nSELECT 1 FROM fairsweep_query"
-# A semicolon that only blanks and remarks follow. Possessive, because remarks can be cut up in many ways.
-_AT_THE_END = re.compile(r";(?=(?:\s+|;|--[^\n]*+|/\*(?s:.*?)\*/)*+\Z)")
+# Only a query can be a common table expression: no other statement, and no lone name as in `(runs)`.
+_AS_A_PART = "WITH fairsweep_query AS (\n{}\n)\nSELECT 1 FROM fairsweep_query"
 # The name of an error in what Spark says of it.
 CODE = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 _STATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
@@ -27,22 +25,23 @@ _OF_STORAGE = ("DELTA_", "FAILED_READ_FILE", "PARQUET_", "PATH_NOT_FOUND")
 _COMPUTING = ("21", "22", "54", "P0")
 
 
-def answer(spark: SparkSession, query: str, place: str) -> pa.Table:
-    """Run one query, and nothing else: every other statement is refused before Spark sees it alone.
+def answer(spark: SparkSession, query: Query, place: str) -> pa.Table:
+    """Run one query.
 
     Args:
         spark: a session in which the query's tables and views are bound.
-        query: one SELECT, or what Spark takes for one; a semicolon may end it.
+        query: what `query_gate` has checked.
         place: what people call the tables.
 
     Raises:
-        UsageError: when the text is not one query, cannot be resolved, or fails on the values that it meets.
+        UsageError: when the query cannot be resolved, or fails on the values that it meets.
         StorageError: when a table cannot be read.
     """
     try:
-        # Analysed and never run; a Connect client asks its server for that only when it needs the columns.
-        _ = spark.sql(_AS_A_PART.format(_AT_THE_END.sub(" ", query))).schema
-        return spark.sql(query).toArrow()
+        # Spark's own word on what the gate has let through, before it sees it alone: analysed and never run. A Connect
+        # client asks its server for that only when it needs the columns.
+        _ = spark.sql(_AS_A_PART.format(query.text)).schema
+        return spark.sql(query.text).toArrow()
     except Exception as error:
         raise _told(error, place) from error
 

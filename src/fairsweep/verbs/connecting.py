@@ -72,6 +72,17 @@ def engine_of(options: AuditOptions, source: InputSpec | None = None) -> Literal
     return "spark" if problems else "local"
 
 
+def reading_engine_of(options: AuditOptions) -> Literal["spark", "local"]:
+    """Which engine reads the result tables: this process wherever it can, also inside Spark, unless Spark is asked for.
+
+    Raises:
+        UsageError: where `local` is asked for and cannot do it, with every reason.
+    """
+    if options.engine == "auto" and not _against_flags(options):
+        return "local"
+    return engine_of(options)
+
+
 def spark_is_around() -> bool:
     """Whether this process runs inside Spark, or has a session."""
     if any(name in os.environ for name in SPARK_VARIABLES):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fairsweep.verbs.connecting import place_of, store_of
+from fairsweep.verbs.connecting import place_of, reading_engine_of, store_of
 from fairsweep.verbs.warehouse import refuse_unusable, refuse_unwritable
 
 if TYPE_CHECKING:
@@ -28,5 +29,14 @@ def ddl(options: AuditOptions) -> str:
 
 
 def query(sql: str, options: AuditOptions) -> pa.Table:
-    """Rows of a query over the current runs; the plain table names mean their rows."""
-    return store_of(options).query(sql)
+    """Rows of a query over the current runs; the plain table names mean their rows. Nothing is written.
+
+    Raises:
+        UsageError: where the query may not or cannot be run, or there are no result tables.
+        StorageError: where a table cannot be read.
+    """
+    from fairsweep.stores import query_gate
+
+    engine = reading_engine_of(options)
+    query_gate.checked(sql, "duckdb" if engine == "local" else "spark")  # before Spark is started for it
+    return store_of(replace(options, engine=engine)).query(sql)
