@@ -17,7 +17,7 @@ from fairsweep.checksums import checksum
 from fairsweep.errors import StorageError, UsageError
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.tables import AUDIT_TABLES, RUNS
+from fairsweep.tables import AUDIT_TABLES, RESTRICTED_TABLES, RUNS
 from tests import damage
 from tests.damage import Harm
 from tests.spark.made_up_runs import made_up_run
@@ -74,7 +74,9 @@ def assert_whole(folder: Path, tables: Sequence[str] = AUDIT_TABLES) -> None:
     store = opened(folder)
     for table in tables:
         expected = checksum(pa.concat_tables([run.results[table] for run in (FIRST, SECOND, LAST)]))
-        assert checksum(store.query(f"SELECT * FROM {table}")) == checksum(store.current(table)) == expected, table
+        assert checksum(store.current(table)) == expected, table
+        if table not in RESTRICTED_TABLES:
+            assert checksum(store.query(f"SELECT * FROM {table}")) == expected, table
     store.verify([FIRST.id, SECOND.id, LAST.id])
 
 
@@ -315,15 +317,6 @@ def test_two_current_runs_of_a_window_are_refused_until_one_is_forced(folder: Pa
         opened(folder).current(TABLE)
     opened(folder).publish([LAST], force=True)
     assert_whole(folder)
-
-
-def test_a_record_without_a_minimum_is_never_taken_for_one_that_shows_everything(folder: Path) -> None:
-    """Even where its digest had been made to fit."""
-    before = opened(folder).query("SELECT * FROM score_histograms").num_rows
-    DAMAGED_RUNS["minimum_cell_size"][0](folder / RUNS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fairsweep.stores.damage.check_records", lambda _: None)
-        assert opened(folder).query("SELECT * FROM score_histograms").num_rows == before * 2 // 3
 
 
 # --- what docs/repair.md says of runs

@@ -176,7 +176,7 @@ def test_ends_of_a_local_audit_are_those_of_the_job(tmp_path: Path) -> None:
         (("--fail-on", "breach"), 4, "--fail-on breach"),
         (("--engine", "local", "--master", "local[2]"), 2, "--master is given beside --engine local"),
         (("--warehouse", "s3://bucket/w", "--engine", "local"), 2, "use --engine spark"),
-        (("--warehouse", "file/wh"), 5, "table runs is not readable or writable"),
+        (("--warehouse", "file/wh"), 5, "is not writable"),
     ):
         ended = _command(tmp_path, *audit, *flags)
         assert (ended.returncode, said in ended.stderr) == (code, True), ended.stderr

@@ -109,13 +109,13 @@ def test_queries_leave_every_byte_as_it_was(tmp_path: Path, query: str) -> None:
 def test_a_table_that_does_not_exist_yet_is_empty_and_not_created(tmp_path: Path) -> None:
     store = DeltaRsStore(Place.warehouse(tmp_path))
     store.publish([RUN])
-    for table in (*COHORT_TABLES, "subgroups"):
+    for table in COHORT_TABLES:
         shutil.rmtree(tmp_path / table)
-    (tmp_path / "subgroups").mkdir()
+    (tmp_path / "cohort").mkdir()
     before = files(tmp_path)
     reader = DeltaRsStore(Place.warehouse(tmp_path))
     assert reader.query("SELECT * FROM cohort_flow").column_names == list(TABLES["cohort_flow"].column_names)
-    assert reader.query("SELECT count(*) AS n FROM subgroups").to_pylist() == [{"n": 0}]
+    assert reader.query("SELECT count(*) AS n FROM cohort_flow").to_pylist() == [{"n": 0}]
     assert reader.current("cohort").num_rows == 0
     assert files(tmp_path) == before
 

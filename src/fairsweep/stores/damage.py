@@ -15,6 +15,7 @@ from fairsweep.errors import Problem, StorageError
 from fairsweep.integrity import REPAIR_PAGE, check_found, check_records
 from fairsweep.stores.comparing import compare
 from fairsweep.stores.delta_logs import LOG, log_faults
+from fairsweep.stores.places import is_there
 from fairsweep.tables import RESULT_TABLES, RUNS, TABLES_OF
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def check_runs_are_there(place: Place) -> None:
         StorageError: where it is so.
     """
     folder = place.local_folder
-    if folder is None or (folder / RUNS / LOG).exists():
+    if folder is None or is_there(folder / RUNS / LOG):
         return
     if any(next((folder / table).glob("run_id=*"), None) is not None for table in RESULT_TABLES):
         raise StorageError(Problem(f"table {RUNS}", f"missing in {place.text}, where results are", "", _mend(RUNS)))

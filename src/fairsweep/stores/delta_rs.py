@@ -164,7 +164,7 @@ class DeltaRsStore(Publishing):
 
     def found(self, table: str, run_ids: Sequence[str]) -> dict[str, Found]:
         """How many rows runs have in a result table by its log, and whether their files are as long as it says."""
-        if not (self._folder / table).exists():
+        if self._stored(table) is None:
             return {}
         found, uncounted = dict.fromkeys(run_ids, Found(0)), set()
         for run_id, file in self._files(table):

@@ -136,11 +136,11 @@ def refuse_other_folders(folder: Path) -> None:
         UsageError: where it holds nothing of Fairsweep's.
         StorageError: where it holds result tables without their run records.
     """
-    if (folder / RUNS / _LOG).is_dir():
+    if is_there(folder / RUNS / _LOG):
         return
     if not folder.is_dir():
         found = "which is a file" if folder.exists() else "which does not exist"
-    elif any(_is_there(folder / table / _LOG) for table in TABLES):
+    elif any(is_there(folder / table / _LOG) for table in TABLES):
         raise StorageError(runs_missing(str(folder)))
     else:
         found = "which holds other files" if any(folder.iterdir()) else "which is empty"
@@ -152,7 +152,8 @@ def occupied(folder: Path | str) -> Problem:
     return Problem(str(folder), "a folder with other files", "an empty folder or none", "use another --warehouse")
 
 
-def _is_there(folder: Path) -> bool:
+def is_there(folder: Path) -> bool:
+    """Whether a folder exists; one in a folder that this user may not enter is taken to."""
     try:
         return folder.is_dir()
     except PermissionError:  # of a folder that only its owner may enter
