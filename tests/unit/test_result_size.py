@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
 import fairsweep as fs
+from fairsweep.engines.arrow.kernel import Counter
 from fairsweep.engines.probing import Sample, refuse_results
 from fairsweep.errors import DataRefusedError
 from fairsweep.intake import Window, build
@@ -140,3 +142,23 @@ def test_measures_of_many_groups_never_fill_the_whole_grid(further: str, monkeyp
     assert result.tables["group_metrics"].num_rows > 0
     assert asked
     assert max(asked) <= 2
+
+
+def test_a_count_ends_as_soon_as_its_groups_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups that stand one after another are not foretold by the first rows, yet most of the file is never read."""
+    batches: list[int] = []
+    add = Counter.add
+
+    def watched(self: Counter, batch: Any) -> None:
+        batches.append(batch.rows)
+        add(self, batch)
+
+    monkeypatch.setattr(Counter, "add", watched)
+    size = 3_000_000
+    rows = pa.table(
+        {"risk": np.full(size, 0.5), "fell": np.ones(size, dtype=np.int64), "provider": np.arange(size) // 20}
+    )
+    changes = {"attributes": ["provider"], "operating_points": POINTS[:1], "cutoffs": [0.1]}
+    with pytest.raises(DataRefusedError, match="groups of the rows counted so far"):
+        audited(rows, limits={"driver_result_rows": 49 * 3_000}, **changes)
+    assert sum(batches) < size

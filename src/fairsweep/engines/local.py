@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from fairsweep.engines.arrow.sources import Source
     from fairsweep.intake import Intake
     from fairsweep.specs.sections import LimitsSpec
+
+Taker = TypeVar("Taker", Counter, Judge)
 
 # The usual 5 ms are as long as it takes to count a hundred thousand rows.
 SWITCH_SECONDS = 0.0005
@@ -110,7 +112,7 @@ class LocalEngine:
         """
         # Events and non-events of a bucket are two counts.
         counters = [Counter(intake, grid, sets, 2 * self._most) for _ in range(self._workers(pieces))]
-        self._at_once(pieces, intake, counters)
+        self._at_once(pieces, intake, counters, lambda counter: _refuse_met(counter, intake, len(grid)))
         return pa.concat_tables([counter.table() for counter in counters])
 
     @staticmethod
@@ -118,13 +120,17 @@ class LocalEngine:
         return min(_cores(), max(len(pieces), 1))
 
     @staticmethod
-    def _at_once(pieces: Sequence[Piece], intake: Intake, takers: Sequence[Counter] | Sequence[Judge]) -> None:
-        """Give each of some takers the batches that its thread gets."""
+    def _at_once(
+        pieces: Sequence[Piece], intake: Intake, takers: Sequence[Taker], look: Callable[[Taker], None] | None = None
+    ) -> None:
+        """Give each of some takers the batches that its thread gets, and look at it after each."""
         waiting = _Waiting(pieces)
 
-        def work(taker: Counter | Judge) -> None:
+        def work(taker: Taker) -> None:
             for batch in waiting.batches(intake.fields):
                 taker.add(batch)
+                if look is not None:
+                    look(taker)
 
         with _threads(len(takers)) as pool:
             try:
@@ -154,6 +160,20 @@ class LocalEngine:
                 if len(seen) >= MOST_LABELS_SEEN:
                     return sorted(seen)[:MOST_LABELS_SEEN]
         return sorted(seen)
+
+
+def _refuse_met(counter: Counter, intake: Intake, cutoffs: int) -> None:
+    """End a count whose groups so far already make more results than this process may hold.
+
+    Raises:
+        DataRefusedError: with the number of rows of the result tables.
+    """
+    # Of rows outside a window the groups are met as well, though they are none of the audit's.
+    if intake.results is None or fields_of((intake.inside,)):
+        return
+    met = {name: n for name, n in counter.groups.items() if name in intake.results.reported}
+    rows = sum(intake.results.rows(name, n, cutoffs) for name, n in met.items())
+    intake.results.refuse_above(rows, f", by the {max(met.values(), default=0):,} groups of the rows counted so far")
 
 
 class _Waiting:

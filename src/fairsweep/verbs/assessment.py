@@ -25,7 +25,7 @@ from fairsweep.verbs.judging import Judged, Nearby
 from fairsweep.verbs.naming import unnamed_groups, with_unnamed_groups
 from fairsweep.verbs.ranking import Ranker
 from fairsweep.verbs.sweeping import Swept, entry_rows
-from fairsweep.verbs.tabulating import Columns, Parts, table_of
+from fairsweep.verbs.tabulating import Columns, Parts, repeated, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -214,13 +214,15 @@ class Assessment:
         return [entry_rows(histogram) for histogram in sorted(here, key=lambda h: attribute_name(h.attributes))]
 
     def _cells(self) -> Parts:
-        cells = [
-            (attribute_name(histogram.attributes), cell_id, list(histogram.attributes), list(cell))
-            for histogram in sorted(self.state.histograms, key=lambda h: attribute_name(h.attributes))
-            for cell_id, cell in enumerate(histogram.cells)
+        return [
+            {
+                "grouping_set": repeated(attribute_name(histogram.attributes), len(histogram.cells)),
+                "cell_id": np.arange(len(histogram.cells), dtype=np.int32),
+                "attributes": [list(histogram.attributes)] * len(histogram.cells),
+                "group_values": list(map(list, histogram.cells)),
+            }
+            for histogram in self.state.histograms
         ]
-        names = ("grouping_set", "cell_id", "attributes", "group_values")
-        return [{name: [cell[i] for cell in cells] for i, name in enumerate(names)}]
 
     def _threshold_sweep(self) -> Parts:
         everywhere, chosen = range(len(self.grid)), sorted(self._points)

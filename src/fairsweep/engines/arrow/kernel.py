@@ -100,6 +100,12 @@ class Counter:
             self._add_others(batch, parts, rule, np.flatnonzero(kept & (rule != USED)))
         self._add_used(batch, parts, event, rows)
 
+    @property
+    def groups(self) -> dict[tuple[str, ...], int]:
+        """How many groups of each single attribute have been met so far."""
+        names = self._names[MODEL_COLUMNS:]
+        return {(name,): len(met) for (name, _), met in zip(self._intake.groups, names, strict=True)}
+
     def table(self) -> pa.Table:
         """All that was counted, in the form that `states` takes."""
         return pa.concat_tables([self._entries(columns, self._counts.of(columns)) for columns in self._sets])
