@@ -286,6 +286,8 @@ class DeltaRsStore(Publishing):
 
         folder = self._folder / table
         if not DeltaTable.is_deltatable(str(folder)):
+            if log_faults(folder):
+                raise StorageError(damage.unreadable(self._place, table, "no log"))
             if folder.exists() and any(folder.iterdir()):
                 raise StorageError(occupied(folder))
             return None
