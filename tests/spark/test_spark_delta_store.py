@@ -147,6 +147,7 @@ def test_a_new_session_binds_the_tables_that_exist(spark: SparkSession, store: S
     for table in TABLES:
         spark.sql(f"DROP TABLE {Place.warehouse(folder).name(table)}")
     other = SparkDeltaStore(spark.newSession(), Place.warehouse(folder))
+    other.ensure()
     other.verify([FIRST.id, SECOND.id])
     assert all(DeltaTable(folder / table).version() <= 1 for table in TABLES)
 

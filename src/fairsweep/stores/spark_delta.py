@@ -276,23 +276,29 @@ class SparkDeltaStore(Publishing):
         The tables of a catalog are created together, so that one that is absent is damage, or not for this user.
         """
         location = self._place.location(table)
-        if self._ensured or location is None:
-            return self._spark.read.table(self._place.name(table))
-        if table not in self._seen:
-            try:
-                [detail] = self._spark.sql(f"DESCRIBE DETAIL {sql_text(location)}").collect()
-            except Exception as error:
-                if _ABSENT.search(str(error)):
-                    return None
-                raise
-            if detail["format"] != "delta":
-                folder = self._place.local_folder
-                if folder is not None and (folder / table).is_dir() and not any((folder / table).iterdir()):
-                    return None
-                raise StorageError(occupied(location))
-            check_version(self.place, table, detail["properties"])
+        with _told(f"table {table}"):
+            if self._ensured or location is None:
+                return self._spark.read.table(self._place.name(table))
+            if table not in self._seen and not self._is_ours(table, location):
+                return None
             self._seen.add(table)
-        return self._spark.read.format("delta").load(location)
+            return self._spark.read.format("delta").load(location)
+
+    def _is_ours(self, table: str, location: str) -> bool:
+        """Whether there is a table of ours in a folder; False where there is nothing."""
+        try:
+            [detail] = self._spark.sql(f"DESCRIBE DETAIL {sql_text(location)}").collect()
+        except Exception as error:
+            if _ABSENT.search(str(error)):
+                return False
+            raise
+        if detail["format"] != "delta":
+            folder = self._place.local_folder
+            if folder is not None and (folder / table).is_dir() and not any((folder / table).iterdir()):
+                return False
+            raise StorageError(occupied(location))
+        check_version(self.place, table, detail["properties"])
+        return True
 
     def _rows(self, table: str) -> DataFrame:
         """The rows of a table as they are stored; none where it is not there yet."""

@@ -20,7 +20,7 @@ _COMMANDS = {
     "check": "validate a config and the input's schema; reads no row",
     "audit": "count the rows once, judge every group, publish the result tables",
     "cohort": "build the labelled cohort from members, enrolment, claims and predictions, and publish it",
-    "sql": "query the result tables",
+    "sql": "query the result tables and views; nothing is written",
     "tables": "create the result tables and views, or print their DDL",
     "demo": "the published example on a generated population, end to end",
 }
@@ -221,8 +221,15 @@ def _demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _sql(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("query", metavar="QUERY", help="for example: SELECT * FROM v_open_breaches")
-    _engine(parser)
+    parser.add_argument(
+        "query", metavar="QUERY",
+        help="one SELECT over result tables and views (docs/sql.md), for example: SELECT * FROM v_open_breaches",
+    )  # fmt: skip
+    _engine(
+        parser,
+        "what reads the tables, and whose SQL the query is: Spark, or this process with DuckDB; "
+        "auto: local for a local folder, unless --master or --remote is given",
+    )
     _store(parser)
 
 
@@ -245,14 +252,19 @@ def _run(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _engine(parser: argparse.ArgumentParser) -> None:
+_COUNTING = (
+    "what counts the rows and keeps the tables: Spark, or this process without Java; "
+    "auto: local for local files and a local warehouse, unless Spark is asked for or runs already"
+)
+
+
+def _engine(parser: argparse.ArgumentParser, meaning: str = _COUNTING) -> None:
     parser.add_argument(
         "--engine",
         type=_one_of("--engine", ENGINES),
         default="auto",
         metavar="{" + ",".join(ENGINES) + "}",
-        help="what counts the rows and keeps the tables: Spark, or this process without Java; "
-        "auto: local for local files and a local warehouse, unless Spark is asked for or runs already",
+        help=meaning,
     )
     parser.add_argument("--master", metavar="URL", help="Spark master, for example local[4] or spark://host:7077")
     parser.add_argument("--remote", metavar="URL", help="Spark Connect server, sc://host:15002")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from fairsweep import tables, views
 from fairsweep.core.disparities import CRITERIA
 from fairsweep.core.metrics import METRICS, Metric
+from fairsweep.stores.query_functions import FUNCTIONS
+from fairsweep.stores.query_gate import LONGEST_QUERY
+from fairsweep.tables import RESTRICTED_TABLES
 
 _INTERVALS = {
     "proportion": "Wilson",
@@ -62,6 +67,36 @@ The criteria of the literature are lookups into `disparities`; the view `v_crite
 """
 
 
+_SQL_PAGE = """# What `fairsweep sql` accepts
+
+One query over the result tables and views by their plain names, up to {longest} characters long: SELECT with joins,
+WITH, subqueries, UNION, INTERSECT and EXCEPT, VALUES, GROUP BY with GROUPING SETS, ROLLUP and CUBE, HAVING, QUALIFY,
+windows, FILTER, ORDER BY, LIMIT, PIVOT, CASE, CAST, arrays and their lambda functions, as far as the engine has them.
+A result table means the rows of current runs, `runs` all runs.
+
+Where the tables are in a local folder, DuckDB answers, whichever engine counted. Spark answers for catalogs and object
+stores, and where `--engine spark`, `--master` or `--remote` is given. The dialect is that engine's.
+
+Everything else is refused before an engine sees it, with exit code 2:
+
+- functions that are not listed below: none of those listed reads files, settings, the environment, the session or the
+  network;
+- tables and files of other names, names with a schema before them, table functions, time travel, samples;
+- parameters, variables, hints, `|>`, every other kind of statement, and text that is nested too deep;
+- the restricted tables {restricted}: members and small counts can be read from them. Whoever may
+  enter their folders, or is granted them in a catalog, reads them there with any Delta reader, for example
+  `deltalake.DeltaTable(path)`.
+
+Reading writes nothing: where there is no warehouse, or no table `runs` in a schema, that is exit code 2; a result table
+that does not exist yet has no rows. Only the tables that a query needs are opened, so that users without access to the
+restricted folders can query the others.
+
+## Functions
+
+{lists}
+"""
+
+
 def metrics_page() -> str:
     """docs/metrics.md."""
     rows = "\n".join(_metric_row(metric) for metric in METRICS)
@@ -99,4 +134,22 @@ def tables_page() -> str:
     return head + tables.markdown()
 
 
-PAGES = {"docs/metrics.md": metrics_page, "docs/tables.md": tables_page}
+def sql_page() -> str:
+    """docs/sql.md."""
+    both = FUNCTIONS["duckdb"] & FUNCTIONS["spark"]
+    parts = (
+        ("In DuckDB and Spark", both),
+        ("In DuckDB", FUNCTIONS["duckdb"] - both),
+        ("In Spark", FUNCTIONS["spark"] - both),
+    )
+    lists = "\n\n".join(f"{title}: {', '.join(f'`{name}`' for name in sorted(names))}." for title, names in parts)
+    restricted = ", ".join(f"`{name}`" for name in RESTRICTED_TABLES)
+    return _SQL_PAGE.format(restricted=restricted, lists="\n".join(_wrapped(lists)), longest=f"{LONGEST_QUERY:,}")
+
+
+def _wrapped(text: str) -> list[str]:
+    """Paragraphs in lines of readable length."""
+    return [line for part in text.split("\n") for line in (wrap(part, 118, break_on_hyphens=False) or [""])]
+
+
+PAGES = {"docs/metrics.md": metrics_page, "docs/tables.md": tables_page, "docs/sql.md": sql_page}
