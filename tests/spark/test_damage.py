@@ -12,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 
 from fairsweep.checksums import checksum
+from fairsweep.engines.spark.cohort_source import CohortSource
 from fairsweep.errors import StorageError
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
@@ -188,3 +189,19 @@ def test_what_spark_has_written_is_refused_as_well(spark: SparkSession, tmp_path
             SparkDeltaStore(spark, Place.warehouse(folder)).query(f"SELECT * FROM {TABLE}")
         with pytest.raises(StorageError, match=table):
             DeltaRsStore(Place.warehouse(folder)).query(f"SELECT * FROM {TABLE}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["last commit deleted", "file cut", "file deleted"])
+def test_an_audit_of_a_damaged_cohort_is_refused(spark: SparkSession, tmp_path: Path, case: str) -> None:
+    run = made_up_run("A", verb="cohort")
+    DeltaRsStore(Place.warehouse(tmp_path / "whole")).publish([run])
+    assert CohortSource(spark, str(tmp_path / "whole"), None).inspect().input_version
+    folder = Path(shutil.copytree(tmp_path / "whole", tmp_path / "copy"))
+    if case.startswith("file"):
+        path = damage.rows(folder / "cohort", run.id)
+        (damage.cut if case == "file cut" else damage.deleted)(path)
+    else:
+        ROWS[case](folder / "cohort")
+    with pytest.raises(StorageError, match=r"cohort.*run again with --force: `fairsweep cohort --config FILE --force`"):
+        CohortSource(spark, str(folder), None).inspect()
