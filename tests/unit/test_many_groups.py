@@ -215,8 +215,8 @@ def test_a_plan_of_twenty_thousand_groups_and_their_intersection_ends(events: in
 def test_an_audit_of_twenty_thousand_groups_ends(minimum: int) -> None:
     """Minutes, were each group to ask all others of its family."""
     rng, groups = np.random.default_rng(0), 20_000
-    size = 10 * groups + 400
-    provider = np.concatenate([np.repeat(np.arange(groups), 10), np.zeros(400, dtype=np.int64)])
+    size = 12 * groups + 400
+    provider = np.concatenate([np.repeat(np.arange(groups), 12), np.zeros(400, dtype=np.int64)])
     rows = pd.DataFrame({"risk": rng.random(size), "fell": rng.integers(0, 2, size)})
     rows["provider"] = pd.Index([f"P{i:06d}" for i in range(groups)]).take(provider)
     point: dict[str, Any] = {"name": "point", "rule": "fixed", "at": 0.5}
