@@ -36,7 +36,8 @@ def check_version(place: str, table: str, properties: Mapping[str, str | None]) 
 def no_warehouse(place: str, found: str) -> Problem:
     """A place to read from where no run was ever published, and no table created."""
     step = "check --warehouse, or --catalog and --schema; `fairsweep audit` publishes there first"
-    return Problem(f"no Fairsweep warehouse at {quoted(PurePath(place))}, {found}", "", "", step)
+    shown = quoted(place if "://" in place else PurePath(place))
+    return Problem(f"no Fairsweep warehouse at {shown}, {found}", "", "", step)
 
 
 def runs_missing(place: str) -> Problem:
