@@ -83,7 +83,7 @@ def test_lost_rows_are_refused_and_force_writes_them_again(folder: Path, opened:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("table", ["threshold_sweep", "cells"])
+@pytest.mark.parametrize("table", ["threshold_sweep", "operating_points"])
 @pytest.mark.parametrize("case", ["last commit deleted", "file cut"])
 def test_every_table_is_compared(folder: Path, opened: Open, table: str, case: str) -> None:
     ROWS[case](folder / table)

@@ -123,6 +123,7 @@ class SparkDeltaStore(Publishing):
         if self._ensured:
             return
         damage.check_runs_are_there(self._place)
+        damage.check_runs(self._place)
         if self._place.folder is None:
             shown = self._shown()
             if shown is None or RUNS not in shown:
@@ -286,14 +287,16 @@ class SparkDeltaStore(Publishing):
 
     def _is_ours(self, table: str, location: str) -> bool:
         """Whether there is a table of ours in a folder; False where there is nothing."""
+        folder = self._place.local_folder
         try:
             [detail] = self._spark.sql(f"DESCRIBE DETAIL {sql_text(location)}").collect()
         except Exception as error:
-            if _ABSENT.search(str(error)):
+            if _ABSENT.search(str(error)) and (folder is None or not log_faults(folder / table)):
                 return False
-            raise
+            raise StorageError(damage.unreadable(self._place, table, _code(error))) from error
         if detail["format"] != "delta":
-            folder = self._place.local_folder
+            if folder is not None and log_faults(folder / table):
+                raise StorageError(damage.unreadable(self._place, table, "no log"))
             if folder is not None and (folder / table).is_dir() and not any((folder / table).iterdir()):
                 return False
             raise StorageError(occupied(location))
