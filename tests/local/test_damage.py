@@ -114,8 +114,6 @@ def test_a_view_over_a_damaged_table_is_refused_and_others_answer(folder: Path) 
         with pytest.raises(StorageError, match=TABLE):
             opened(folder).query(f"SELECT count(*) FROM {view}")
     assert opened(folder).query("SELECT * FROM v_disparities").num_rows == 12
-    with pytest.raises(StorageError, match=TABLE):
-        opened(folder).query("SELECT count(*) FROM query_table('group_' || 'metrics')")
 
 
 def test_bits_that_cannot_be_decoded_are_the_storages_and_not_the_querys(folder: Path) -> None:

@@ -123,6 +123,7 @@ def test_a_second_signal_ends_at_once_and_a_first_waits_for_libraries() -> None:
 
 
 def test_a_commit_is_whole_and_its_run_is_remembered() -> None:
+    before = signal.getsignal(signal.SIGINT)
     with stopping.watched(print):
         with pytest.raises(stopping.Stopped) as caught:
             _commit_while_stopped()
@@ -132,7 +133,7 @@ def test_a_commit_is_whole_and_its_run_is_remembered() -> None:
         assert stopping.words() == "interrupted; 2 runs are published: falls 1 (run 07), falls 2 (run 08)"
     with stopping.watched(print):
         assert stopping.words() == "interrupted; nothing was published", "a command knows its own runs"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def _commit_while_stopped() -> None:
