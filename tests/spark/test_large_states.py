@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import fairsweep as fs
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.spark import laying_aside
@@ -153,3 +154,16 @@ def test_one_process_refuses_what_only_a_cluster_may_hold(spark: SparkSession, t
         with pytest.raises(DataRefusedError, match=r"limits\.driver_state_rows") as caught:
             audit(spec, Window(), engine, SparkDeltaStore(spark, Place.warehouse(tmp_path / "place")), AuditOptions())
         assert step in caught.value.problems[0].next_step
+
+
+@pytest.mark.parametrize("further", [{}, {"columns": {"member": "member"}}], ids=["rows", "members"])
+def test_too_many_groups_one_after_another_are_refused_before_their_rows_are_counted(
+    further: dict[str, Any], spark: SparkSession
+) -> None:
+    frame = spark.range(20_000).selectExpr(
+        "id div 4 AS provider", "id div 2 AS member", "0.5D AS score", "CAST(id % 3 = 0 AS INT) AS label",
+        "IF(id < 2000, 'a', 'b') AS site",
+    )  # fmt: skip
+    config = config_of(columns=further.get("columns"), attributes=["provider", ["provider", "site"]], privacy=None)
+    with pytest.raises(DataRefusedError, match=r"by about (4,9|5,0)\d\d groups in it"):
+        fs.audit(frame, score="score", label="label", **config, limits={"driver_result_rows": 500_000})

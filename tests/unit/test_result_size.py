@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fairsweep as fs
+from fairsweep.engines.arrow.judging import Judge
 from fairsweep.engines.arrow.kernel import Counter
 from fairsweep.engines.probing import Sample, refuse_results
 from fairsweep.errors import DataRefusedError
@@ -115,6 +116,40 @@ def test_a_million_groups_are_refused_by_their_first_rows_and_no_fewer(
     (problem,) = refusal.value.problems
     told = int(problem.value.split(" rows")[0].split()[-1].replace(",", ""))
     assert 0.5 < told / (49 * groups) < 2
+
+
+@pytest.mark.parametrize(
+    ("order", "rows_input", "asked"),
+    [
+        (sorted_by_group, 20_000_000, True),
+        (sorted_by_group, None, True),
+        (sorted_by_group, 200_000, False),
+        (lambda groups, rows: np.arange(rows) * 5 // rows, 20_000_000, False),
+        (lambda groups, rows: in_no_order(5, rows), 20_000_000, False),
+    ],
+)
+def test_all_rows_are_asked_for_their_groups_where_the_first_stand_by_group(
+    order: Callable[[int, int], NDArray[np.int64]], rows_input: int | None, *, asked: bool
+) -> None:
+    intake = build(load_mapping(config(attributes=["provider"], columns={"score": "risk", "label": "fell"},
+                                       event_labels=[1], model={"id": "m", "version": "1"})),
+                   ["risk", "fell", "provider"], Window())  # fmt: skip
+    few = order(1_000_000, 10_000)
+    sample = Sample([few], np.zeros(len(few), dtype=np.int64), rows_input)
+    if not asked:
+        refuse_results(intake, sample, 51, lambda _: pytest.fail("the groups need not be counted"))
+        return
+    refuse_results(intake, sample, 51, lambda sets: [1_000 for _ in sets])
+    with pytest.raises(DataRefusedError, match="by about 1,000,000 groups in it"):
+        refuse_results(intake, sample, 51, lambda sets: [1_000_000 for _ in sets])
+
+
+def test_members_of_too_many_groups_are_refused_before_their_rows_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Judge, "add", lambda *_: pytest.fail("a row was judged"))
+    rows = people(100_000, 1).assign(provider=lambda frame: frame.index // 20, member=lambda frame: frame.index // 2)
+    changes = {"attributes": ["provider", "sex"], "operating_points": POINTS[:1], "columns": {"member": "member"}}
+    with pytest.raises(DataRefusedError, match=r"by about 5,00\d groups in it"):
+        audited(rows, limits={"driver_result_rows": 49 * 3_000}, **changes)
 
 
 @pytest.mark.parametrize("further", ["members", "weights", "probabilities"])

@@ -82,7 +82,8 @@ class LocalEngine:
         sets = measuring.grouping_sets(intake)
         first = sample(pieces, intake, grid)
         refuse_above(self._limits.maximum_state_rows, first.state_rows(sets, len(grid)), first)
-        refuse_results(intake, first, len(grid))
+        # What is kept of every row is much; a plain count of as many groups ends by itself.
+        refuse_results(intake, first, len(grid), lambda sets: self._groups_of(pieces, intake, sets))
         workers = self._workers(pieces)
         judges = [Judge(intake, grid, sets, workers * PARTS_PER_WORKER) for _ in range(workers)]
         try:
@@ -114,6 +115,19 @@ class LocalEngine:
         counters = [Counter(intake, grid, sets, 2 * self._most) for _ in range(self._workers(pieces))]
         self._at_once(pieces, intake, counters, lambda counter: _refuse_met(counter, intake, len(grid)))
         return pa.concat_tables([counter.table() for counter in counters])
+
+    @staticmethod
+    def _groups_of(pieces: Sequence[Piece], intake: Intake, sets: Sequence[Sequence[int]]) -> list[int]:
+        """How many groups each set of attributes has for sure: those of single attributes, of rows in any window."""
+        if fields_of((intake.inside,)):
+            return [0 for _ in sets]
+        expressions = [group for _, group in intake.groups]
+        met: list[set[str]] = [set() for _ in expressions]
+        for piece in pieces:
+            for batch in piece.batches(fields_of(tuple(expressions))):
+                for names, expression in zip(met, expressions, strict=True):
+                    names.update(batch.groups(expression).names.to_pylist())
+        return [len(met[positions[0]]) if len(positions) == 1 else 0 for positions in sets]
 
     @staticmethod
     def _workers(pieces: Sequence[Piece]) -> int:

@@ -25,6 +25,10 @@ Codes = NDArray[np.int64]
 FEWEST_PROBED = 1_000
 # The share of rows that are of groups with two, from which on the number of groups can be told.
 ENOUGH_TWICE = 0.01
+# Rows stand by group where the group changes from row to row hardly more often than there are groups.
+ONE_AFTER_ANOTHER = 1.1
+# How many rows there may be where nobody knows.
+ROWS_SUPPOSED = 100_000_000
 _STEP = "use fewer cutoffs, fewer attributes or coarser groups"
 
 
@@ -80,6 +84,24 @@ class Sample(NamedTuple):
         told = self.rows_input is not None and np.sum(sizes == 2) >= ENOUGH_TWICE * np.sum(sizes)
         return self.most_cells(positions) if told else len(sizes)
 
+    def possible_cells(self, positions: Sequence[int]) -> float:
+        """How many cells some attributes may have: as many as the rows to come could add, in any order.
+
+        Rows that stand by group meet a new one as often later as they do at first.
+        """
+        cell = self._cells(positions)
+        sizes, seen, rows = _sizes(cell), len(cell), max(self.rows_input or ROWS_SUPPOSED, len(cell))
+        possible = min(_classes(sizes), len(sizes) + rows - seen)
+        if seen and np.count_nonzero(np.diff(cell)) < ONE_AFTER_ANOTHER * len(sizes):
+            return max(possible, len(sizes) * rows / seen)
+        return possible
+
+    @property
+    def told(self) -> str:
+        """How many rows these are."""
+        seen = max(len(self.bucket), *(len(codes) for codes in self.groups), 0)
+        return f"the first {seen:,} of {self.rows_input:,} rows" if self.rows_input else f"the first {seen:,} rows"
+
     @property
     def _to_come(self) -> int:
         return max((self.rows_input or 0) - len(self.groups[0]), 0)
@@ -96,13 +118,18 @@ class Sample(NamedTuple):
         return cell
 
 
-def refuse_results(intake: Intake, sample: Sample, cutoffs: int) -> None:
+# How many groups some sets of attributes have in all rows, each set given by positions of the intake's groups.
+CountGroups = Callable[[Sequence[Sequence[int]]], Sequence[int]]
+
+
+def refuse_results(intake: Intake, sample: Sample, cutoffs: int, count_groups: CountGroups | None = None) -> None:
     """Refuse an audit whose result tables will not fit this process, before its rows are counted.
 
     Args:
         intake: what is asked of every row.
         sample: the first rows.
         cutoffs: how many cutoffs there are.
+        count_groups: asked where the first rows cannot tell, and a count would be long or large; it takes one pass.
 
     Raises:
         DataRefusedError: with the number of rows of the result tables.
@@ -112,16 +139,20 @@ def refuse_results(intake: Intake, sample: Sample, cutoffs: int) -> None:
     position = {name: i for i, (name, _) in enumerate(intake.groups)}
     places = {names: [position[name] for name in names] for names in intake.results.reported}
 
-    def rows(few: Sample, cells: Callable[[Sample, Sequence[int]], float]) -> int:
-        return sum(size.rows(names, round(cells(few, at)), cutoffs) for names, at in places.items())
+    def rows(cells: Callable[[Sequence[int]], float]) -> int:
+        return sum(size.rows(names, round(cells(at)), cutoffs) for names, at in places.items())
 
     size = intake.results
-    if rows(sample, Sample.most_cells) <= size.limit:
-        return
-    # More rows tell more, and take longer to look at. A wrong refusal would be worse than one after the count.
-    few = sample if sample.more is None else sample._replace(groups=sample.more())
-    seen = len(few.groups[0])
-    size.refuse_above(rows(few, Sample.sure_cells), f", by the first {seen:,} of {sample.rows_input or seen:,} rows")
+    if rows(sample.most_cells) > size.limit:
+        # More rows tell more, and take longer to look at. A wrong refusal would be worse than one after the count.
+        few = sample if sample.more is None else sample._replace(groups=sample.more())
+        size.refuse_above(rows(few.sure_cells), f", by {few.told}")
+    if count_groups is not None and rows(sample.possible_cells) > size.limit:
+        met = dict(zip(places, count_groups(list(places.values())), strict=True))
+        size.refuse_above(
+            sum(size.rows(names, n, cutoffs) for names, n in met.items()),
+            f", by about {max(met.values()):,} groups in it",
+        )
 
 
 def _sizes(codes: Codes) -> Codes:
@@ -150,8 +181,7 @@ def refuse_above(limit: int, state_rows: int, sample: Sample | None = None) -> N
         return
     found = f"{state_rows:,} cells and buckets"
     if sample is not None:
-        seen = len(sample.bucket)
-        found = f"about {found}, by the first {seen:,} of {sample.rows_input or seen:,} rows"
+        found = f"about {found}, by {sample.told}"
     step = f"{_STEP}, or raise the limit where there is room"
     raise DataRefusedError(Problem("limits.maximum_state_rows", f"exceeded: {found}", f"at most {limit:,}", step))
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from pyspark.sql import functions as F
+
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.engines import measuring as kernel
 from fairsweep.engines import states
@@ -134,7 +136,7 @@ class SparkEngine:
 
     def _by_kernel(self, pieces: list[Piece], intake: Intake, grid: CutoffGrid, reason: str) -> Counted:
         first = sample(pieces, intake, grid)
-        refuse_results(intake, first, len(grid))
+        refuse_results(intake, first, len(grid), lambda sets: self._groups_of(intake, sets))
         sets = states.grouping_sets(intake, joint=first.joint_is_small(len(grid), self._limits))
         if self._fits(first, sets, grid):
             found = tasks.counted(self._spark, pieces, intake, grid, sets)
@@ -151,7 +153,7 @@ class SparkEngine:
         rows, compiler = self._source.rows(intake.fields), self._compiler()
         met = counting.FirstRows.of(rows, intake, compiler)
         first = met.sample(intake, grid, rows_input)
-        refuse_results(intake, first, len(grid))
+        refuse_results(intake, first, len(grid), lambda sets: self._groups_of(intake, sets))
         sets = states.grouping_sets(intake, joint=first.joint_is_small(len(grid), self._limits))
         scan = counting.Scan(intake, grid, sets, compiler, met)
         with settings(self._spark, hash_map_settings(scan.expected)):
@@ -165,7 +167,7 @@ class SparkEngine:
     def _measured_by_kernel(self, pieces: list[Piece], intake: Intake, grid: CutoffGrid, reason: str) -> Counted:
         """The one scan where more is summed than rows, by tasks that read the input."""
         first, sets = sample(pieces, intake, grid), kernel.grouping_sets(intake)
-        refuse_results(intake, first, len(grid))
+        refuse_results(intake, first, len(grid), lambda sets: self._groups_of(intake, sets))
         states_held = self._limits.driver_state_rows // max(self._expected(first, sets, grid), 1)
         counts, summed = measuring.counted_by_kernel(self._spark, pieces, intake, grid, states_held)
         return self._measured(counts, intake, grid, "arrow", reason, limited=summed)
@@ -175,7 +177,7 @@ class SparkEngine:
         rows, compiler = self._source.rows(intake.fields), self._compiler()
         met = counting.FirstRows.of(rows, intake, compiler)
         first, sets = met.sample(intake, grid, rows_input), kernel.grouping_sets(intake)
-        refuse_results(intake, first, len(grid))
+        refuse_results(intake, first, len(grid), lambda sets: self._groups_of(intake, sets))
         self._expected(first, sets, grid)
         scan = counting.Scan(intake, grid, [tuple(range(len(intake.groups)))], compiler, met)
         counts = measuring.counted_by_catalyst(scan, rows, intake, grid, compiler, rows_input)
@@ -195,6 +197,14 @@ class SparkEngine:
             step = "raise the limit where the driver has the memory"
             raise DataRefusedError(too_large_for_one_process(self._limits, step))
         return Counted(states.states(held, intake, grid, kernel.grouping_sets(intake)), counted_by, reason)
+
+    def _groups_of(self, intake: Intake, sets: Sequence[Sequence[int]]) -> list[int]:
+        """About how many groups each set of attributes has."""
+        compiler = self._compiler()
+        texts = [F.coalesce(compiler.value(group), F.lit("")) for _, group in intake.groups]
+        rows = self._source.rows(intake.fields).where(compiler.condition(intake.inside))
+        counted = [F.approx_count_distinct(F.xxhash64(*(texts[i] for i in positions)), 0.01) for positions in sets]
+        return list(rows.agg(*(column.alias(str(i)) for i, column in enumerate(counted))).first() or ())
 
     def _expected(self, first: Sample, sets: Sets, grid: CutoffGrid) -> int:
         """About how many cells and buckets there will be.
