@@ -76,6 +76,11 @@ def test_relative_basis_shows_the_value_that_is_judged() -> None:
     assert "that is 0.590 times everybody's 6.1" in text
 
 
+def test_where_nobody_is_flagged_no_group_is_called_assessed_or_defined() -> None:
+    text = told(MadeUpRun({"race": {"A": (0, 0, 100, 900), "B": (0, 0, 30, 300)}}))
+    assert "Not assessed: race: A (no one in any group was flagged); race: B" in text
+
+
 def test_groups_without_a_verdict_are_counted_named_and_explained() -> None:
     groups = {"race": {"A": (80, 20, 20, 900), "none": (0, 3, 0, 9), "gone": (0, 0, 0, 0)}}
     text = told(MadeUpRun(groups))

@@ -145,6 +145,10 @@ def _headline(point: PointFinding, run: RunFinding, page: Page) -> Iterator[Line
         yield from flowing(sentences.headline(worst, point, run.bound), page, indent=2, style=style)
 
 
+# Why a group whose value is defined has no verdict: there is nothing that it could be a multiple of.
+NO_FLAGS_AT_ALL = "no one in any group was flagged"
+
+
 def _coverage(point: PointFinding, page: Page) -> Iterator[Line]:
     """How many groups have a verdict, how many breach, and which have none, and why."""
     count = sum(attribute.count for attribute in point.attributes)
@@ -155,7 +159,7 @@ def _coverage(point: PointFinding, page: Page) -> Iterator[Line]:
         Span(counted(breaches, "breach", "breaches"), "bad" if breaches else "plain"),
     )
     missing = [
-        (f"{printable(attribute.name)}: {group_label(group)} ({STATUSES.get(status, status)})", number_of_groups(group))
+        (f"{printable(attribute.name)}: {group_label(group)} ({STATUSES.get(status, NO_FLAGS_AT_ALL)})", number_of_groups(group))
         for attribute in point.attributes
         for group, status in attribute.not_assessed
     ][: findings.SHOWN_OF_MORE]
