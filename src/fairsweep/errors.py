@@ -125,3 +125,14 @@ def did_you_mean(value: str, allowed: Sequence[str]) -> str:
         return f"did you mean `{lowered[close[0]]}`?"
     shown = ", ".join(f"`{name}`" for name in list(allowed)[:20])
     return f"choose one of {shown}" + (", ..." if len(allowed) > 20 else "") if shown else "remove it"
+
+
+SPARK_ENDED = Problem(
+    "Spark", "gone, perhaps for lack of memory", "",
+    "run again; if it stays so, give it more memory (spark.driver.memory, 2g where nobody says otherwise)",
+)  # fmt: skip
+
+
+def has_spark_ended(error: BaseException) -> bool:
+    """Whether an error tells that Spark's process is gone."""
+    return isinstance(error, ConnectionError) or type(error).__name__ == "Py4JNetworkError"

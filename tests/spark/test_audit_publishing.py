@@ -279,7 +279,7 @@ def test_a_schema_of_a_catalog_holds_tables_and_views_as_a_folder_does(
 
 def _stored(spark: SparkSession, warehouse: Path, table: str, *models: str) -> pa.Table:
     """Every row of some models that is stored, current or not."""
-    return _of(spark.read.table(Place.warehouse(warehouse).name(table)).toArrow(), *models)
+    return _of(spark.read.format("delta").load(str(warehouse / table)).toArrow(), *models)
 
 
 def _of(rows: pa.Table, *models: str) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Results as Delta tables in a local folder, written by delta-rs: the same tables as Spark's, without Java."""
+"""Results as Delta tables in a local folder, written by delta-rs: the same tables as Spark's, whoever counted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fairsweep.stores.access import create_private, keep_to_owner, open_to_other
 from fairsweep.stores.delta_logs import LOG, log_faults
 from fairsweep.stores.places import Place, occupied, refuse_other_folders
 from fairsweep.stores.problems import FailedQueryError, check_version, unusable
-from fairsweep.stores.protocol import RunRecord, WriteConflictError
+from fairsweep.stores.protocol import Primitives, RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
 from fairsweep.tables import RUNS, TABLES
 from fairsweep.views import tables_behind
@@ -61,8 +61,10 @@ def refusal(place: Place) -> Problem | None:
 class DeltaRsStore(Publishing):
     """Result tables in a local folder, one in each subfolder."""
 
-    def __init__(self, place: Place, tables: Sequence[str] = tuple(TABLES)) -> None:
-        """Take a place that `refusal` has nothing against, and the tables that will be asked for.
+    def __init__(self, place: Place, tables: Sequence[str] = tuple(TABLES), by_spark: Primitives | None = None) -> None:
+        """Take a place that `refusal` has nothing against, the tables that will be asked for, and the same by Spark.
+
+        Only Spark can write distributed rows; without it there are none.
 
         Raises:
             UsageError: where it has.
@@ -70,7 +72,7 @@ class DeltaRsStore(Publishing):
         problem = refusal(place)
         if problem is not None or place.local_folder is None:
             raise UsageError(problem or ())
-        self._place, self._folder = place, place.local_folder
+        self._place, self._folder, self._by_spark = place, place.local_folder, by_spark
         self._tables, self._ensured = tuple(tables), False
         self._ensuring = threading.Lock()
 
@@ -111,6 +113,10 @@ class DeltaRsStore(Publishing):
         """In one commit: remove every row of these runs and add the given ones."""
         from deltalake import write_deltalake
 
+        if distributed and self._by_spark is not None:
+            self._by_spark.ensure()
+            self._by_spark.replace(table, run_ids, rows, distributed)
+            return
         publishing.refuse_distributed(distributed)
         # The predicate is SQL text: nothing but hexadecimal digits may enter it.
         if not all(publishing.RUN_ID.fullmatch(run_id) for run_id in run_ids):

@@ -14,7 +14,15 @@ import pyarrow as pa
 
 from fairsweep.checksums import PARTS, Checksum, by_run, combined, combined_by_run
 from fairsweep.distributed import DistributedRows
-from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError, quoted
+from fairsweep.errors import (
+    SPARK_ENDED,
+    FairsweepError,
+    Problem,
+    StorageError,
+    UsageError,
+    has_spark_ended,
+    quoted,
+)
 from fairsweep.integrity import Found, check_digests
 from fairsweep.schema import conform, sql_text
 from fairsweep.stores import damage, publishing, query_gate, spark_queries
@@ -417,6 +425,8 @@ def _told(place: str) -> Iterator[None]:
 
 
 def _problem(place: str, error: Exception) -> Problem:
+    if has_spark_ended(error):
+        return SPARK_ENDED
     return unusable(place, _code(error), error, "run again; if it stays so, check the storage")
 
 

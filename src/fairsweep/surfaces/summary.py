@@ -159,9 +159,10 @@ def _coverage(point: PointFinding, page: Page) -> Iterator[Line]:
         Span(counted(breaches, "breach", "breaches"), "bad" if breaches else "plain"),
     )
     missing = [
-        (f"{printable(attribute.name)}: {group_label(group)} ({STATUSES.get(status, NO_FLAGS_AT_ALL)})", number_of_groups(group))
+        (f"{printable(attribute.name)}: {group_label(group)} ({reason})", number_of_groups(group))
         for attribute in point.attributes
         for group, status in attribute.not_assessed
+        for reason in [STATUSES.get(status, NO_FLAGS_AT_ALL)]
     ][: findings.SHOWN_OF_MORE]
     if missing:
         rest = count - assessed - sum(groups for _, groups in missing)

@@ -11,9 +11,11 @@ from fairsweep import inputs, stopping
 from fairsweep.errors import Problem, UsageError, install_step, quoted
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Store
-from fairsweep.tables import AUDIT_TABLES, RUNS
+from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
@@ -173,9 +175,32 @@ def store_of(options: AuditOptions, spark: SparkSession | None = None) -> Wareho
         from fairsweep.stores.delta_rs import DeltaRsStore
 
         return DeltaRsStore(place)
+    return _store_beside(spark or session_of(options), place, tuple(TABLES))
+
+
+def _store_beside(spark: SparkSession, place: Place, tables: Sequence[str]) -> Warehouse:
+    """The store of a place for what Spark has counted: a folder of this machine needs no Spark to be written."""
     from fairsweep.stores.spark_delta import SparkDeltaStore
 
-    return SparkDeltaStore(spark or session_of(options), place)
+    by_spark = SparkDeltaStore(spark, place, tables)
+    if not _is_of_this_machine(spark, place):
+        return by_spark
+    from fairsweep.stores.delta_rs import DeltaRsStore
+
+    return DeltaRsStore(place, tables, by_spark)
+
+
+def _is_of_this_machine(spark: SparkSession, place: Place) -> bool:
+    """Whether what Spark takes for a folder is one of this process too, and it has what writes there."""
+    if any(find_spec(name) is None for name in LOCAL_PACKAGES):
+        return False
+    from fairsweep.stores.delta_rs import refusal
+
+    if refusal(place) is not None or type(spark).__module__.startswith("pyspark.sql.connect"):
+        return False
+    # A path without a scheme is one of the file system that Spark is told of: HDFS on many clusters.
+    default = spark.sparkContext._jsc.hadoopConfiguration().get("fs.defaultFS")
+    return default is None or default.startswith("file:")
 
 
 def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
@@ -196,9 +221,8 @@ def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
         return LocalEngine(sources.source_of(spec.source), spec.limits), DeltaRsStore(place, tables)
     from fairsweep.engines.spark.engine import SparkEngine
     from fairsweep.engines.spark.sources import source_of
-    from fairsweep.stores.spark_delta import SparkDeltaStore
 
     spark = session_of(options, spec.source)
     source, scratch = source_of(spark, spec.source), Scratch(spark, place)
     engine = SparkEngine(spark, source, spec.limits, spec.spark.counting, scratch)
-    return engine, SparkDeltaStore(spark, place, tables)
+    return engine, _store_beside(spark, place, tables)

@@ -50,6 +50,8 @@ QUICK_SETTINGS: Mapping[str, str] = {
         "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC -XX:MetaspaceSize=256m"
     ),
 }
+# A task that finds no memory would end alone, and the job that waits for it never.
+_END_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
 
 
 def start(master: str | None = None, remote: str | None = None, *, quick: bool = False) -> SparkSession:
@@ -184,8 +186,9 @@ def _quiet_logs() -> dict[str, str]:
     """Keep Spark's own log off the terminal: its warnings help nobody here, and can quote values of rows."""
     logging = Path(__file__).with_name("log4j2.properties")
     if not logging.is_file():  # inside a zip, which Java cannot look into
-        return {"spark.log.level": "FATAL"}
-    return {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logging.as_uri()}"}
+        return {"spark.driver.extraJavaOptions": _END_WITHOUT_MEMORY, "spark.log.level": "FATAL"}
+    options = f"{_END_WITHOUT_MEMORY} -Dlog4j2.configurationFile={logging.as_uri()}"
+    return {"spark.driver.extraJavaOptions": options}
 
 
 def _has_delta() -> bool:

@@ -17,7 +17,16 @@ import pyspark.sql.types as T
 from fairsweep import inputs
 from fairsweep.engines.protocol import ColumnType, Inspection, SourceColumn
 from fairsweep.engines.spark.columns import MALFORMED_COLUMN, field_name
-from fairsweep.errors import DataRefusedError, FairsweepError, Problem, UsageError, quoted
+from fairsweep.errors import (
+    SPARK_ENDED,
+    DataRefusedError,
+    FairsweepError,
+    Problem,
+    StorageError,
+    UsageError,
+    has_spark_ended,
+    quoted,
+)
 from fairsweep.schema import sql_text
 from fairsweep.specs.sections import InputSpec
 
@@ -355,10 +364,13 @@ def readable(name: str) -> Iterator[None]:
     Raises:
         DataRefusedError: where its files differ in the type of a column.
         UsageError: where a file is gone or broken.
+        StorageError: where Spark has ended.
     """
     try:
         yield
     except Exception as error:
+        if has_spark_ended(error):
+            raise StorageError(SPARK_ENDED) from error
         if _TOO_LONG.search(str(error)) and not isinstance(error, FairsweepError):
             found = f"with a field of more than {inputs.LONGEST_LINE:,} characters"
             step = "check what wrote it: a quote or a line end may be missing"
