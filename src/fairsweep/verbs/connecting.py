@@ -183,24 +183,21 @@ def _store_beside(spark: SparkSession, place: Place, tables: Sequence[str]) -> W
     from fairsweep.stores.spark_delta import SparkDeltaStore
 
     by_spark = SparkDeltaStore(spark, place, tables)
-    if not _is_of_this_machine(spark, place):
+    if not _needs_no_spark(spark, place):
         return by_spark
     from fairsweep.stores.delta_rs import DeltaRsStore
 
     return DeltaRsStore(place, tables, by_spark)
 
 
-def _is_of_this_machine(spark: SparkSession, place: Place) -> bool:
+def _needs_no_spark(spark: SparkSession, place: Place) -> bool:
     """Whether what Spark takes for a folder is one of this process too, and it has what writes there."""
     if any(find_spec(name) is None for name in LOCAL_PACKAGES):
         return False
+    from fairsweep.engines.spark.session import is_of_this_machine
     from fairsweep.stores.delta_rs import refusal
 
-    if refusal(place) is not None or type(spark).__module__.startswith("pyspark.sql.connect"):
-        return False
-    # A path without a scheme is one of the file system that Spark is told of: HDFS on many clusters.
-    default = spark.sparkContext._jsc.hadoopConfiguration().get("fs.defaultFS")
-    return default is None or default.startswith("file:")
+    return refusal(place) is None and is_of_this_machine(spark)
 
 
 def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:

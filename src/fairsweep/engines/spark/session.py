@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fairsweep.errors import Problem, StorageError, UsageError, install_step, quoted
@@ -97,6 +97,15 @@ def is_running() -> bool:
     except PySparkRuntimeError:
         return False
     return True
+
+
+def is_of_this_machine(spark: SparkSession) -> bool:
+    """Whether a path without a scheme is one of this machine: not where a server or a cluster has files of its own."""
+    context: Any = getattr(spark, "_jsc", None)
+    if context is None:  # Spark Connect
+        return False
+    default = context.hadoopConfiguration().get("fs.defaultFS")
+    return default is None or default.startswith("file:")
 
 
 def _reach_server(remote: str) -> None:
