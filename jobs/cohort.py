@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from fairsweep.surfaces.cli import main
+from fairsweep.cli.main import main
 
 if __name__ == "__main__":
     main(["cohort", *sys.argv[1:]])

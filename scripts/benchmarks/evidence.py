@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import fairsweep
-from fairsweep.core import disclosure
+from fairsweep.auditing.loading import load_mapping
+from fairsweep.auditing.sweep_rows import Swept
 from fairsweep.core.cutoffs import CutoffGrid
+from fairsweep.core.disclosure import intersections as disclosure
 from fairsweep.core.histogram import ScoreHistogram
-from fairsweep.specs.loading import load_mapping
-from fairsweep.verbs.sweeping import Swept
-from fairsweep.verbs.tabulating import table_of
+from fairsweep.tables.tabulating import table_of
 from scripts.benchmarks.answers import Answer
 from scripts.benchmarks.contestants import Job, Work
 from scripts.benchmarks.data import ROW_GROUP_ROWS

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 import fairsweep
+from fairsweep.auditing.loading import load_mapping
+from fairsweep.auditing.reported import summed
+from fairsweep.auditing.verb import count
 from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.errors import UsageError
-from fairsweep.intake import Window
-from fairsweep.specs.loading import load_mapping
-from fairsweep.verbs.attributes import summed
-from fairsweep.verbs.audit import count
+from fairsweep.input.intake import Window
 from scripts.benchmarks import shuffling
 from scripts.benchmarks.answers import Answer
 from scripts.benchmarks.contestants import Job, NotBuiltError, Work
@@ -24,9 +24,9 @@ from scripts.benchmarks.frames import frame_of
 from scripts.benchmarks.sessions import LOCAL_MASTER, session
 
 if TYPE_CHECKING:
+    from fairsweep.auditing.spec import AuditSpec
     from fairsweep.core.counts import ConfusionCounts
     from fairsweep.engines.protocol import Engine, Histogram
-    from fairsweep.specs.audit import AuditSpec
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXECUTOR_MEMORY = "2g"

@@ -1,5 +1,5 @@
 """`python -m fairsweep` is the command line."""
 
-from fairsweep.surfaces.cli import main
+from fairsweep.cli.main import main
 
 main()

@@ -9,12 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fairsweep.errors import DataRefusedError, Problem, UsageError
-from fairsweep.specs.checking import check_columns, window_of
-from fairsweep.specs.faults import describe
-from fairsweep.specs.loading import load_mapping
-from fairsweep.specs.scalars import is_number
-from fairsweep.verbs.audit import (
+from fairsweep.auditing.column_checks import check_columns, window_of
+from fairsweep.auditing.frames import engine_over
+from fairsweep.auditing.loading import load_mapping
+from fairsweep.auditing.verb import (
     VERB,
     Assessed,
     AuditOptions,
@@ -26,8 +24,10 @@ from fairsweep.verbs.audit import (
     record_of,
     tables_told,
 )
-from fairsweep.verbs.frames import engine_over
-from fairsweep.verbs.records import Batch, now, state_version
+from fairsweep.config.faults import describe
+from fairsweep.config.scalars import is_number
+from fairsweep.errors import DataRefusedError, Problem, UsageError
+from fairsweep.runs.records import Batch, now, state_version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pyspark.sql import DataFrame, SparkSession
 
+    from fairsweep.auditing.spec import AuditSpec
     from fairsweep.engines.protocol import Counted, Engine
-    from fairsweep.intake import Window
-    from fairsweep.specs.audit import AuditSpec
+    from fairsweep.input.intake import Window
 
 DEFAULT_CUTOFFS = {"start": 0, "stop": 1, "count": 1001}
 DEFAULT_OPERATING_POINTS = ({"name": "population", "rule": "population_gbe", "target": 1.0},)
@@ -184,7 +184,7 @@ class AuditResult:
     @cached_property
     def tables(self) -> dict[str, pa.Table]:
         """Every result table, and the record of the run, by name."""
-        from fairsweep.tables import RUNS, TABLES
+        from fairsweep.tables.catalogue import RUNS, TABLES
 
         found = {name: self._table(name) for name in tables_told(self._batch.spec)}
         records = [record_of(self._batch, self._counted, model) for model in self._accepted]
@@ -198,7 +198,7 @@ class AuditResult:
         """One result table, made when it is first asked for: intervals of all disparities take the longest."""
         import pyarrow as pa
 
-        from fairsweep.tables import TABLES
+        from fairsweep.tables.catalogue import TABLES
 
         if name not in self._made:
             parts = [m.assessment.table(name, self._batch.keys(m.key)) for m in self._accepted]
@@ -298,13 +298,13 @@ class AuditResult:
 
     def summary(self, width: int = 100) -> str:
         """What matters, in words, as the command line shows it."""
-        from fairsweep.surfaces.summary import text
+        from fairsweep.auditing.text import text
 
         return text(self.tables, width)
 
     def plot(self, attribute: str, ax: Axes | None = None) -> Axes:
         """Group benefit equality of an attribute's groups by cutoff, with intervals (needs the extra `plot`)."""
-        from fairsweep.surfaces.plots import plot
+        from fairsweep.auditing.plots import plot
 
         return plot(self.sweep, attribute, ax, self._batch.spec.verdict.floor)
 
@@ -325,9 +325,9 @@ class AuditResult:
             UsageError: where the place is not a usable name.
             StorageError: where it cannot be written or read back.
         """
-        from fairsweep.surfaces.standard_error import without_panics
-        from fairsweep.verbs.connecting import place_of, store_of
-        from fairsweep.verbs.warehouse import refuse_unwritable
+        from fairsweep.output.standard_error import without_panics
+        from fairsweep.runs.connecting import place_of, store_of
+        from fairsweep.runs.warehouse import refuse_unwritable
 
         options = AuditOptions(
             warehouse=None if warehouse is None else str(warehouse),

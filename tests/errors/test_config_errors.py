@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from fairsweep.auditing.check import check
+from fairsweep.auditing.column_checks import check_columns
+from fairsweep.auditing.loading import load, load_mapping, parse
+from fairsweep.cohort.outcomes import load_outcome
+from fairsweep.cohort.spec import load_cohort
 from fairsweep.errors import DataRefusedError, FairsweepError, UsageError
-from fairsweep.specs.checking import check_columns
-from fairsweep.specs.cohort import load_cohort
-from fairsweep.specs.loading import load, load_mapping, parse
-from fairsweep.specs.outcomes import load_outcome
-from fairsweep.verbs.check import check
-from fairsweep.verbs.init import init
+from fairsweep.init.verb import init
 
 
 class Columns(NamedTuple):

@@ -15,7 +15,7 @@ from tests.spark.small_audits import audited
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from fairsweep.verbs.audit import AuditOutcome
+    from fairsweep.auditing.verb import AuditOutcome
 
 FLIPPED = 500
 BANDS = {"18-64": (18, 65), "65-74": (65, 75), "75-84": (75, 85), "85+": (85, 200)}

@@ -12,22 +12,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fairsweep.auditing.loading import load_mapping
+from fairsweep.auditing.verb import AuditOptions, audit
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.protocol import Engine
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.sources import source_of
-from fairsweep.intake import Window
-from fairsweep.specs.loading import load_mapping
+from fairsweep.input.intake import Window
 from fairsweep.stores.memory import MemoryStore
-from fairsweep.tables import RUNS
-from fairsweep.verbs.audit import AuditOptions, audit
+from fairsweep.tables.catalogue import RUNS
 from tests.spark.small_audits import bare, config_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from fairsweep.specs.audit import AuditSpec
+    from fairsweep.auditing.spec import AuditSpec
 
 
 class Real(NamedTuple):

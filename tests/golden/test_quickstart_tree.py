@@ -14,7 +14,7 @@ from tests.spark.small_audits import audited, confusion, recounted, written
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from fairsweep.verbs.audit import AuditOutcome
+    from fairsweep.auditing.verb import AuditOutcome
 
 CUTOFF = 0.1
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
-from fairsweep.verbs.audit import AuditOptions, audit_config
+from fairsweep.auditing.verb import AuditOptions, audit_config
+from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS, TABLES
 from tests.conftest import REPOSITORY
 from tests.spark.small_audits import config_of, people, written
 

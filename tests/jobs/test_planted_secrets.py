@@ -12,7 +12,7 @@ import pytest
 
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.tables import TABLES
+from fairsweep.tables.catalogue import TABLES
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.timeout(900)

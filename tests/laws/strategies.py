@@ -14,7 +14,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.core.histogram import UNSCORED_BUCKET, Cell, ScoreHistogram
-from fairsweep.expressions import (
+from fairsweep.input.expressions import (
     AllOf,
     AnyOf,
     AsDate,

@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairsweep.auditing.loading import load_mapping
 from fairsweep.core.cutoffs import CutoffGrid
+from fairsweep.core.groups import attribute_name, group_name
 from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.engines.arrow import cells, set_counts
-from fairsweep.engines.arrow.columns import CodedColumn
+from fairsweep.engines.arrow.coded_columns import CodedColumn
 from fairsweep.engines.arrow.conditions import Batch
 from fairsweep.engines.arrow.kernel import Buckets, Counter
 from fairsweep.engines.arrow.reading import TablePiece
 from fairsweep.engines.arrow.values import numbers, texts
 from fairsweep.engines.states import grouping_sets, states
-from fairsweep.expressions import AsText, Case, Constant, Expression, Field, fields_of
-from fairsweep.groups import attribute_name, group_name
-from fairsweep.intake import Window, build
-from fairsweep.specs.loading import load_mapping
+from fairsweep.input.expressions import AsText, Case, Constant, Expression, Field, fields_of
+from fairsweep.input.intake import Window, build
 from tests import reference
 from tests.laws.strategies import CONDITIONS, GRIDS, scores
 from tests.laws.test_expressions import ARROW, COLUMNS, MALFORMED_ROWS, ROWS, holds, value

@@ -17,7 +17,7 @@ from fairsweep.engines.protocol import ColumnType
 from fairsweep.engines.spark.columns import MALFORMED_COLUMN, Compiler, field_name
 from fairsweep.engines.spark.engine import SCAN_SETTINGS
 from fairsweep.engines.spark.session import settings as session_settings
-from fairsweep.expressions import (
+from fairsweep.input.expressions import (
     AllOf,
     AnyOf,
     AsDate,

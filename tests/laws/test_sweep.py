@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairsweep.auditing.reported import summed
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.core.histogram import ScoreHistogram
-from fairsweep.verbs.attributes import summed
 from tests.laws.strategies import (
     ATTRIBUTES,
     FLOAT_GRIDS,

@@ -17,7 +17,7 @@ from fairsweep.stores.access import SCRATCH_FOLDER
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.scratch import ScratchFolder, remove_leftovers
-from fairsweep.tables import RESTRICTED_TABLES, TABLES
+from fairsweep.tables.catalogue import RESTRICTED_TABLES, TABLES
 from tests.local.test_damaged_run_before import CONFIG, audit, write_input
 from tests.spark.made_up_runs import made_up_run
 

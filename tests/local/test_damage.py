@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from fairsweep.checksums import checksum
 from fairsweep.errors import StorageError, UsageError
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.tables import AUDIT_TABLES, RESTRICTED_TABLES, RUNS
+from fairsweep.tables.catalogue import AUDIT_TABLES, RESTRICTED_TABLES, RUNS
+from fairsweep.tables.checksums import checksum
 from tests import damage
 from tests.damage import Harm
 from tests.spark.made_up_runs import made_up_run

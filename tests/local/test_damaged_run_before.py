@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from fairsweep.cli.main import main
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.surfaces.cli import main
-from fairsweep.tables import AUDIT_TABLES, RUNS
+from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS
 from tests import damage
 
 CONFIG = """

@@ -16,13 +16,13 @@ import pytest
 from deltalake import DeltaTable, Field
 from deltalake.schema import PrimitiveType
 
-from fairsweep.checksums import checksum
 from fairsweep.errors import StorageError, UsageError
-from fairsweep.schema import SCHEMA_VERSION_PROPERTY
 from fairsweep.stores import publishing
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
+from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS, TABLES
+from fairsweep.tables.checksums import checksum
+from fairsweep.tables.schema import SCHEMA_VERSION_PROPERTY
 from tests.spark.made_up_runs import commit_at_once, made_up_run
 from tests.spark.stored_tables import assert_documented_and_checked, assert_one_file_each_and_no_statistics
 

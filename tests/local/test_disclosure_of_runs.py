@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import fairsweep as fs
+from fairsweep.cli.main import main
+from fairsweep.runs import connecting
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.surfaces.cli import main
-from fairsweep.tables import RUNS
-from fairsweep.verbs import connecting
+from fairsweep.tables.catalogue import RUNS
 
 ROWS = 4_000
 CONFIG = """

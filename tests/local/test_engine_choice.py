@@ -17,13 +17,13 @@ import pytest
 from deltalake import write_deltalake
 
 import fairsweep as fs
+from fairsweep.auditing.verb import AuditOptions, audit_config
+from fairsweep.config.sections import InputSpec
 from fairsweep.errors import UsageError
-from fairsweep.specs.sections import InputSpec
+from fairsweep.runs import connecting
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.tables import RUNS, TABLES
-from fairsweep.verbs import connecting
-from fairsweep.verbs.audit import AuditOptions, audit_config
+from fairsweep.tables.catalogue import RUNS, TABLES
 from tests.conftest import REPOSITORY
 from tests.spark.small_audits import config_of, confusion, people, recounted_people, stored, written
 
@@ -135,7 +135,7 @@ PROGRAM = """
 import subprocess, sys
 sys.modules["pyspark"] = None
 subprocess.Popen = None
-from fairsweep.surfaces.cli import main
+from fairsweep.cli.main import main
 main()
 """
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fairsweep.surfaces.cli import main
+from fairsweep.cli.main import main
 
 CONFIG = """
 model: {id: falls, version: "1"}

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import fairsweep as fs
-from fairsweep.groups import number_of_groups
-from fairsweep.verbs import connecting
-from fairsweep.verbs.flow import told
+from fairsweep.cohort.flow_rows import told
+from fairsweep.core.groups import number_of_groups
+from fairsweep.runs import connecting
 
 ROWS = 3_000
 SECRETS = ("Zuni of Hawikuh", "Livonian", "Kusunda")

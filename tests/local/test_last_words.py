@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from fairsweep import stopping
+from fairsweep.cli import main as cli
 from fairsweep.errors import StorageError
 from fairsweep.stores.failpoints import FAILPOINTS
-from fairsweep.surfaces import cli
 from tests.conftest import REPOSITORY
 from tests.local.stopping_audits import Laboratory, ended
 

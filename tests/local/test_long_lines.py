@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fairsweep import inputs
+from fairsweep.cli.main import main
 from fairsweep.engines.arrow import text_files
 from fairsweep.engines.arrow.sources import CsvSource
 from fairsweep.errors import DataRefusedError, UsageError
-from fairsweep.surfaces.cli import main
+from fairsweep.input import files as inputs
 
 HEADER = b"score,label,race\n"
 ROW = b"0.9,1,A\n"

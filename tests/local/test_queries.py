@@ -11,16 +11,16 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from fairsweep.checksums import checksum
+from fairsweep.cli import main as cli
 from fairsweep.errors import UsageError
-from fairsweep.schema import conform
 from fairsweep.stores import local_queries
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.query_gate import Query
-from fairsweep.surfaces import cli
-from fairsweep.tables import AUDIT_TABLES, RESTRICTED_TABLES, RUNS, TABLES
-from fairsweep.views import VIEWS
+from fairsweep.tables.catalogue import AUDIT_TABLES, RESTRICTED_TABLES, RUNS, TABLES
+from fairsweep.tables.checksums import checksum
+from fairsweep.tables.schema import conform
+from fairsweep.tables.views import VIEWS
 from tests.query_corpus import HONEST, WAYS_OUT, WAYS_OUT_OF, files
 from tests.spark.made_up_runs import made_up_run
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from fairsweep.auditing.verb import AuditOptions, audit_config
+from fairsweep.cli import main as cli
 from fairsweep.errors import StorageError, UsageError
+from fairsweep.runs import connecting
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
-from fairsweep.surfaces import cli
-from fairsweep.tables import COHORT_TABLES, RESTRICTED_TABLES, RUNS, TABLES
-from fairsweep.verbs import connecting
-from fairsweep.verbs.audit import AuditOptions, audit_config
+from fairsweep.tables.catalogue import COHORT_TABLES, RESTRICTED_TABLES, RUNS, TABLES
 from tests.query_corpus import files
 from tests.spark.made_up_runs import made_up_run
 from tests.spark.small_audits import config_of, people, stored, written

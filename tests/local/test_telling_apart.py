@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairsweep.engines.arrow.telling_apart import LONGEST_TEXT, joined, numbers, parts_of, taken_apart
+from fairsweep.engines.arrow.member_keys import LONGEST_TEXT, joined, numbers, parts_of, taken_apart
 
 QUICK = settings(max_examples=60, deadline=None)
 TEXT = st.text(max_size=12) | st.text(alphabet="a\0é", max_size=LONGEST_TEXT + 3) | st.just("x" * 200)

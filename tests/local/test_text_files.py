@@ -12,7 +12,7 @@ from fairsweep.engines.arrow import text_files
 from fairsweep.engines.arrow.conditions import Batch
 from fairsweep.engines.arrow.sources import CsvSource
 from fairsweep.errors import UsageError
-from fairsweep.expressions import AsText, Field
+from fairsweep.input.expressions import AsText, Field
 
 HEADER = b"score,label,race\n"
 Row = tuple[bool, str | None, str | None, str | None]

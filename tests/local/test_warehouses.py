@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import fairsweep as fs
+from fairsweep.auditing.verb import AuditOptions
+from fairsweep.cli.main import run
 from fairsweep.errors import FairsweepError, StorageError, UsageError
-from fairsweep.surfaces.cli import run
-from fairsweep.verbs.audit import AuditOptions
-from fairsweep.verbs.warehouse import refuse_unwritable
+from fairsweep.runs.warehouse import refuse_unwritable
 from tests.spark.small_audits import config_of, people, written
 
 

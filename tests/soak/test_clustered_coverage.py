@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fairsweep.core.clusters import ClusterSums
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.intervals import bonett_price, wilson
+from fairsweep.core.inference.clusters import ClusterSums
+from fairsweep.core.inference.intervals import bonett_price, wilson
+from fairsweep.core.inference.precision import INDEPENDENT, Clustered, Precision
 from fairsweep.core.metrics import GBE, POSITIVE_PREDICTIVE_VALUE, TRUE_POSITIVE_RATE
-from fairsweep.core.precision import INDEPENDENT, Clustered, Precision
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1_800)]
 REPLICATES, AT_ONCE = 20_000, 2_000

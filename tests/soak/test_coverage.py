@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr, ndtri
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.intervals import bonett_price, log_gbe_variance, relative_log_variance, score_statistic
-from fairsweep.core.precision import INDEPENDENT, Scaled
-from fairsweep.core.tuning import (
+from fairsweep.core.inference.intervals import bonett_price, log_gbe_variance, relative_log_variance, score_statistic
+from fairsweep.core.inference.precision import INDEPENDENT, Scaled
+from fairsweep.core.inference.tuning import (
     SMOOTH,
     Movement,
     alert_rate_movement,
@@ -24,7 +24,7 @@ from fairsweep.core.tuning import (
     population_gbe_variance,
     share_at,
 )
-from fairsweep.core.verdicts import Family, Rule, judge
+from fairsweep.core.inference.verdicts import Family, Rule, judge
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3_600)]
 

@@ -10,8 +10,8 @@ import yaml
 from pyspark.sql import functions as F
 
 import fairsweep as fs
-from fairsweep.engines.spark.cohort import CohortBuilder, named
-from fairsweep.specs.cohort import load_cohort
+from fairsweep.cohort.building import CohortBuilder, named
+from fairsweep.cohort.spec import load_cohort
 from fairsweep.synthetic import risks
 from fairsweep.synthetic.claims import Claims, write
 

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.subgroups import search
-from fairsweep.core.verdicts import FlagIs, Rule
+from fairsweep.core.evidence.subgroups import search
+from fairsweep.core.inference.verdicts import FlagIs, Rule
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3_600)]
 People = NDArray[np.int64]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import yaml
 
-from fairsweep.engines.spark.cohort import Cohort, CohortBuilder, named
-from fairsweep.specs.cohort import load_cohort
+from fairsweep.cohort.building import Cohort, CohortBuilder, named
+from fairsweep.cohort.spec import load_cohort
 from tests.unit.test_outcomes import STAY
 
 if TYPE_CHECKING:

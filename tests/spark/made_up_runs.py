@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.metrics import DEFINED, GBE, METRIC, METRICS
-from fairsweep.schema import SCHEMA_VERSION
 from fairsweep.stores import publishing
 from fairsweep.stores.protocol import Primitives, Run
-from fairsweep.tables import RUNS, TABLES
+from fairsweep.tables.catalogue import RUNS, TABLES
+from fairsweep.tables.schema import SCHEMA_VERSION
 
 GROUPS = (
     ("overall", "all"),

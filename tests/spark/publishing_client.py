@@ -17,11 +17,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fairsweep.checksums import checksum
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Store
-from fairsweep.tables import TABLES, TABLES_OF
+from fairsweep.tables.catalogue import TABLES, TABLES_OF
+from fairsweep.tables.checksums import checksum
 from tests.spark.connect import interpret
 from tests.spark.made_up_runs import made_up_run
 

@@ -11,12 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import yaml
 
+from fairsweep.auditing.check import check
+from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.sources import source_of
 from fairsweep.stores.memory import MemoryStore
-from fairsweep.tables import RUNS
-from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit
-from fairsweep.verbs.check import check
+from fairsweep.tables.catalogue import RUNS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

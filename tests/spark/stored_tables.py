@@ -8,9 +8,9 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
-from fairsweep.schema import Table
 from fairsweep.stores.protocol import Run
-from fairsweep.tables import AUDIT_TABLES
+from fairsweep.tables.catalogue import AUDIT_TABLES
+from fairsweep.tables.schema import Table
 
 
 def assert_documented_and_checked(folder: Path, table: Table) -> None:

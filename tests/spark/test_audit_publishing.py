@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit_config
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
-from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit_config
+from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS, TABLES
 from tests.spark.small_audits import bare, config_of, confusion, people, recounted_people, written
 
 if TYPE_CHECKING:

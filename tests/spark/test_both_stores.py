@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairsweep.checksums import checksum
+from fairsweep.auditing.verb import AuditOptions, audit_config
 from fairsweep.errors import StorageError
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
-from fairsweep.verbs.audit import AuditOptions, audit_config
-from fairsweep.views import VIEWS
+from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS, TABLES
+from fairsweep.tables.checksums import checksum
+from fairsweep.tables.views import VIEWS
 from tests.spark.made_up_runs import made_up_run
 from tests.spark.small_audits import bare, config_of, people, stored, written
 from tests.spark.stored_tables import assert_documented_and_checked, assert_one_file_each_and_no_statistics

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from pyspark.sql import functions as F
 
+from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit_config
+from fairsweep.cohort.verb import CohortOutcome, cohort_config
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
 from fairsweep.synthetic import risks
 from fairsweep.synthetic.claims import Claims, write
-from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit_config
-from fairsweep.verbs.cohort import CohortOutcome, cohort_config
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from fairsweep.engines.spark.cohort import REASONS
+from fairsweep.cli.main import run
+from fairsweep.cohort.building import REASONS
+from fairsweep.cohort.spec import load_cohort
 from fairsweep.errors import UsageError
-from fairsweep.specs.cohort import load_cohort
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.surfaces.cli import run
 from tests.spark.made_up_cohorts import built, config_of, reasons
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from fairsweep.checksums import checksum
 from fairsweep.engines.spark.cohort_source import CohortSource
 from fairsweep.errors import StorageError
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.tables import RUNS
+from fairsweep.tables.catalogue import RUNS
+from fairsweep.tables.checksums import checksum
 from tests import damage
 from tests.spark.made_up_runs import made_up_run
 

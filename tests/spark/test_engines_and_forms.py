@@ -13,6 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fairsweep.auditing.loading import load_mapping
+from fairsweep.auditing.spec import AuditSpec
+from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.protocol import Engine
@@ -21,12 +24,9 @@ from fairsweep.engines.spark import engine as spark_engine
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.sources import source_of
 from fairsweep.errors import UsageError
-from fairsweep.intake import Window, build
-from fairsweep.specs.audit import AuditSpec
-from fairsweep.specs.loading import load_mapping
+from fairsweep.input.intake import Window, build
 from fairsweep.stores.memory import MemoryStore
-from fairsweep.tables import RUNS
-from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit
+from fairsweep.tables.catalogue import RUNS
 from tests.spark.small_audits import bare, config_of, confusion, people, recounted_people
 
 if TYPE_CHECKING:

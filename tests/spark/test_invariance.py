@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import fairsweep as fs
-from fairsweep.groups import attribute_name, group_name
+from fairsweep.core.groups import attribute_name, group_name
 from tests.spark.small_audits import bare, config_of, people
 
 if TYPE_CHECKING:

@@ -10,21 +10,21 @@ import pyarrow as pa
 import pytest
 
 import fairsweep as fs
+from fairsweep.auditing.loading import load_mapping
+from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
-from fairsweep.engines.spark import laying_aside
+from fairsweep.engines.spark import spilling as laying_aside
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.sources import source_of
 from fairsweep.errors import DataRefusedError
-from fairsweep.intake import Window
-from fairsweep.specs.loading import load_mapping
+from fairsweep.input.intake import Window
 from fairsweep.stores import spark_delta
 from fairsweep.stores.access import SCRATCH_FOLDER
 from fairsweep.stores.places import Place
 from fairsweep.stores.scratch import Scratch
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.tables import AUDIT_TABLES, RUNS, TABLES
-from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit
+from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS, TABLES
 from tests.spark.small_audits import bare, config_of, people, stored
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def test_a_frame_has_the_same_version_wherever_its_state_is(spark: SparkSession,
 
 
 def test_the_smallest_sets_come_to_the_driver(spark: SparkSession, tmp_path: Path) -> None:
-    from fairsweep.intake import build
+    from fairsweep.input.intake import build
 
     spec = load_mapping(config_of(input=stored(people(), tmp_path, "parquet"), limits=PARTLY))
     scratch = Scratch(spark, Place.warehouse(tmp_path / "place"))

@@ -11,15 +11,15 @@ import pyarrow as pa
 import pytest
 
 import fairsweep as fs
+from fairsweep.auditing.loading import load_mapping
+from fairsweep.auditing.verb import AuditOptions, audit
 from fairsweep.engines.arrow.sources import source_of as local_source
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.spark.columns import Compiler, field_name
-from fairsweep.expressions import AsText, Field
-from fairsweep.intake import Window
-from fairsweep.specs.loading import load_mapping
+from fairsweep.input.expressions import AsText, Field
+from fairsweep.input.intake import Window
 from fairsweep.stores.memory import MemoryStore
-from fairsweep.tables import AUDIT_TABLES, RUNS
-from fairsweep.verbs.audit import AuditOptions, audit
+from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS
 from tests.spark.small_audits import audited, bare, config_of, written
 
 if TYPE_CHECKING:

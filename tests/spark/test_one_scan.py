@@ -31,7 +31,7 @@ THOUSAND = {"start": 0, "stop": 1, "count": 1001}
 PROGRAM = """
 import json, sys
 from fairsweep.engines.spark.session import start
-from fairsweep.verbs.audit import AuditOptions, audit_config
+from fairsweep.auditing.verb import AuditOptions, audit_config
 
 start(master="local[2]")
 for config, warehouse in json.loads(sys.argv[1]):

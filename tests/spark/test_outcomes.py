@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from fairsweep.engines.spark.outcomes import CLAIM_COLUMNS, PREDICTION_COLUMNS, event_lines, horizon, labelled
-from fairsweep.specs.outcomes import EventSpec, HorizonSpec, OutcomeSpec
+from fairsweep.cohort.labelling import CLAIM_COLUMNS, PREDICTION_COLUMNS, event_lines, horizon, labelled
+from fairsweep.cohort.outcomes import EventSpec, HorizonSpec, OutcomeSpec
 from tests.unit.test_outcomes import STAY
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fairsweep.stores.failpoints import EXIT_CODE, FAILPOINTS, VARIABLE
-from fairsweep.tables import AUDIT_TABLES
+from fairsweep.tables.catalogue import AUDIT_TABLES
 
 pytestmark = [pytest.mark.timeout(600)]
 REPOSITORY = Path(__file__).resolve().parents[2]

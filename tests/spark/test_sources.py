@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import fairsweep as fs
+from fairsweep.auditing.loading import load_mapping
+from fairsweep.auditing.verb import AuditOptions, audit, count
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.sources import CsvSource, ParquetSource, source_of
-from fairsweep.intake import Window
-from fairsweep.specs.loading import load_mapping
+from fairsweep.input.intake import Window
 from fairsweep.stores.memory import MemoryStore
-from fairsweep.verbs.audit import AuditOptions, audit, count
 from tests.spark.small_audits import audited, bare, config_of, confusion, people, recounted_people, written
 
 if TYPE_CHECKING:

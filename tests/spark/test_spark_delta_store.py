@@ -18,15 +18,15 @@ import pytest
 from chispa import assert_df_equality
 from deltalake import DeltaTable
 
-from fairsweep.checksums import checksum
 from fairsweep.errors import StorageError, UsageError
-from fairsweep.schema import SCHEMA_VERSION_PROPERTY, conform
 from fairsweep.stores import publishing, spark_delta
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Run
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.tables import AUDIT_TABLES, RESTRICTED_TABLES, RUNS, TABLES, TABLES_OF
-from fairsweep.views import VIEWS
+from fairsweep.tables.catalogue import AUDIT_TABLES, RESTRICTED_TABLES, RUNS, TABLES, TABLES_OF
+from fairsweep.tables.checksums import checksum
+from fairsweep.tables.schema import SCHEMA_VERSION_PROPERTY, conform
+from fairsweep.tables.views import VIEWS
 from tests.spark.made_up_runs import commit_at_once, made_up_run
 from tests.spark.stored_tables import assert_documented_and_checked, assert_one_file_each_and_no_statistics
 

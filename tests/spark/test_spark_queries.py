@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fairsweep.cli import main as cli
 from fairsweep.errors import UsageError
 from fairsweep.stores import spark_queries
 from fairsweep.stores.delta_rs import DeltaRsStore
@@ -17,8 +18,7 @@ from fairsweep.stores.places import Place
 from fairsweep.stores.query_functions import FUNCTIONS, SESSION_NAMES
 from fairsweep.stores.query_gate import Query
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.surfaces import cli
-from fairsweep.tables import RUNS
+from fairsweep.tables.catalogue import RUNS
 from tests.query_corpus import HONEST, WAYS_OUT, WAYS_OUT_OF, files
 from tests.spark.made_up_runs import made_up_run
 

@@ -18,7 +18,7 @@ from fairsweep.errors import StorageError, UsageError
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
-from fairsweep.tables import COHORT_TABLES, RUNS, TABLES
+from fairsweep.tables.catalogue import COHORT_TABLES, RUNS, TABLES
 from tests.query_corpus import files
 from tests.spark.made_up_runs import made_up_run
 

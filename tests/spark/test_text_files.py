@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pyspark.sql.functions as F
 import pytest
 
-from fairsweep import inputs
 from fairsweep.engines.arrow import text_files
 from fairsweep.engines.spark.sources import CsvSource, readable
 from fairsweep.errors import DataRefusedError
+from fairsweep.input import files as inputs
 from tests.local.test_text_files import HEADER, LINES, Row, rows_of
 
 if TYPE_CHECKING:

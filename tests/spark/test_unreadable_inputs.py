@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fairsweep.auditing.loading import load_mapping
+from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.sources import source_of
 from fairsweep.errors import DataRefusedError, FairsweepError, UsageError
-from fairsweep.intake import Window
-from fairsweep.specs.loading import load_mapping
+from fairsweep.input.intake import Window
 from fairsweep.stores.memory import MemoryStore
-from fairsweep.verbs.audit import AuditOptions, AuditOutcome, audit
 from tests.spark.small_audits import config_of, people
 
 if TYPE_CHECKING:

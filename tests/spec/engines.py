@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from fairsweep.auditing.column_checks import check_columns
+from fairsweep.auditing.loading import load_mapping
+from fairsweep.auditing.verb import assess, count
 from fairsweep.engines.protocol import Engine
-from fairsweep.intake import Window
-from fairsweep.specs.checking import check_columns
-from fairsweep.specs.loading import load_mapping
-from fairsweep.verbs.audit import assess, count
+from fairsweep.input.intake import Window
 from tests import reference
 from tests.conftest import REPOSITORY
 from tests.spec.tables import Batch
@@ -28,8 +28,8 @@ from tests.spec.tables import Batch
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from fairsweep.auditing.verb import Assessed
     from fairsweep.engines.spark.sources import Source
-    from fairsweep.verbs.audit import Assessed
 
 COUNTS = ("tp", "fp", "fn", "tn", "unscored_events", "unscored_non_events")
 ARROW_TYPES = {

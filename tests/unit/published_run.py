@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.disparities import compare
-from fairsweep.core.intervals import bonett_price
+from fairsweep.core.inference.intervals import bonett_price
+from fairsweep.core.inference.precision import INDEPENDENT, evidence
+from fairsweep.core.inference.verdicts import INTERSECTIONS, OVERALL, Family, FlagIs, Rule, judge
 from fairsweep.core.metrics import DEFINED, GBE, METRICS, SELECTION_RATE
-from fairsweep.core.precision import INDEPENDENT, evidence
-from fairsweep.core.verdicts import INTERSECTIONS, OVERALL, Family, FlagIs, Rule, judge
-from fairsweep.tables import TABLES
+from fairsweep.tables.catalogue import TABLES
 
 Quadruple = tuple[int, int, int, int]
 Groups = Mapping[str, Mapping[str, Quadruple]]

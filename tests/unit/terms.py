@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsweep.core.standing import Standing, several
+from fairsweep.core.inference.cluster_ranks import Standing, several
 
 Ints = NDArray[np.int64]
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import fairsweep as fs
-from fairsweep.verbs import frames
+from fairsweep.auditing import frames
 
 ROWS = pd.DataFrame(
     {

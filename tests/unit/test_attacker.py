@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.disclosure import plan
-from fairsweep.core.rounding import rounded_gbe, steady_gbe
+from fairsweep.core.disclosure.intersections import plan
+from fairsweep.core.disclosure.rounding import rounded_gbe, steady_gbe
 from tests.attacker import (
     Attribute,
     Audit,

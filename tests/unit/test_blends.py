@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from fairsweep.cohort.spec import CohortSpec, load_cohort
 from fairsweep.errors import UsageError
-from fairsweep.specs.cohort import CohortSpec, load_cohort
 from tests.unit.test_outcomes import STAY
 
 BLEND: dict[str, Any] = {
@@ -96,7 +96,7 @@ def test_blends_need_several_models_and_inputs_that_are_no_cohort(tmp_path: Path
 def test_an_input_without_a_column_is_told_before_spark_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from fairsweep.surfaces.cli import run
+    from fairsweep.cli.main import run
 
     loaded(tmp_path, BLEND)
     for name, header in {"members": "member_id,born", "claims": "member_id,type", "predictions": "member_id"}.items():

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2, poisson
 from sklearn.metrics import brier_score_loss
 
-from fairsweep.core.calibration import (
+from fairsweep.core.evidence.calibration import (
     BILLION,
     CLIPPED_TO,
     Calibration,
@@ -23,7 +23,7 @@ from fairsweep.core.calibration import (
     gbe_factors,
     reliability,
 )
-from fairsweep.core.intervals import FloatArray, wilson
+from fairsweep.core.inference.intervals import FloatArray, wilson
 
 IntArray = NDArray[np.int64]
 CENTRES = (0.004, 0.02, 0.05, 0.11, 0.3, 0.45, 0.8)

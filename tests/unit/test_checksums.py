@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairsweep.checksums import Checksum, checksum
+from fairsweep.tables.checksums import Checksum, checksum
 
 ROWS = st.lists(
     st.fixed_dictionaries(

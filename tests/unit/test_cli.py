@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pytest
 
+from fairsweep.auditing.verb import AuditOptions, AuditOutcome
+from fairsweep.cli import main as cli
 from fairsweep.errors import DataRefusedError, Problem, StorageError, UsageError
-from fairsweep.surfaces import cli
-from fairsweep.verbs.audit import AuditOptions, AuditOutcome
 from tests.spark.made_up_runs import made_up_run
 from tests.unit.published_run import COMPAS, MadeUpRun
 
@@ -67,7 +67,7 @@ class Verb:
 @pytest.fixture
 def verb(monkeypatch: pytest.MonkeyPatch) -> Verb:
     stand_in = Verb()
-    monkeypatch.setattr("fairsweep.verbs.audit.audit_config", stand_in)
+    monkeypatch.setattr("fairsweep.auditing.verb.audit_config", stand_in)
     return stand_in
 
 
@@ -86,7 +86,7 @@ HEAVY = ("numpy", "pandas", "pyarrow", "pyspark", "scipy", "pydantic", "matplotl
 def test_help_and_usage_errors_load_nothing_heavy(argv: list[str]) -> None:
     program = (
         "import sys\n"
-        "from fairsweep.surfaces.cli import run\n"
+        "from fairsweep.cli.main import run\n"
         f"run({argv!r})\n"
         f"print(sorted(set(sys.modules) & set({HEAVY!r})))"
     )
@@ -321,7 +321,7 @@ def test_query_prints_its_rows_in_their_own_order(run: Run, monkeypatch: pytest.
         asked.append((sql, options.warehouse))
         return pa.table({"group_value": ["b", "a"], "n": [1, 200]})
 
-    monkeypatch.setattr("fairsweep.verbs.tables.query", query)
+    monkeypatch.setattr("fairsweep.sql.verb.query", query)
     told = run("sql", "SELECT 1", "--warehouse", "w")
     assert asked == [("SELECT 1", "w")]
     assert told.out.splitlines() == [
@@ -341,7 +341,7 @@ def test_logs_of_an_engine_are_silent(
         logging.getLogger("SQLQueryContextLogger").error("member 123-45-6789")
         return outcome_of(FAIR)
 
-    monkeypatch.setattr("fairsweep.verbs.audit.audit_config", noisy)
+    monkeypatch.setattr("fairsweep.auditing.verb.audit_config", noisy)
     run(*CONFIG)
     assert caplog.text == ""
     run(*CONFIG, "-v")

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fairsweep.core.clusters import (
+from fairsweep.core.counts import ConfusionCounts
+from fairsweep.core.inference.cluster_ranks import Standing, kinds, several
+from fairsweep.core.inference.clusters import (
     MEASURES,
     ClusterSums,
     MemberCounts,
@@ -17,9 +19,7 @@ from fairsweep.core.clusters import (
     positive_predictive_value_variance,
     true_positive_rate_variance,
 )
-from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.intervals import log_gbe_variance
-from fairsweep.core.standing import Standing, kinds, several
+from fairsweep.core.inference.intervals import log_gbe_variance
 from tests.unit.terms import terms
 
 BUCKETS, CELLS = 6, 3

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.disclosure import Previous, Reported, plan, split
-from fairsweep.core.moves import moves
-from fairsweep.core.rounding import rounded_gbe, steady_gbe
+from fairsweep.core.disclosure.feasible_tables import moves
+from fairsweep.core.disclosure.intersections import Previous, Reported, plan, split
+from fairsweep.core.disclosure.rounding import rounded_gbe, steady_gbe
 from tests.attacker import (
     Audit,
     extremes,

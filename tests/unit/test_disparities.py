@@ -19,9 +19,9 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.disparities import CRITERIA, Comparison, compare, worst_pair
-from fairsweep.core.intervals import gbe_ratio
+from fairsweep.core.inference.intervals import gbe_ratio
+from fairsweep.core.inference.precision import INDEPENDENT, evidence
 from fairsweep.core.metrics import METRIC, METRICS, Metric
-from fairsweep.core.precision import INDEPENDENT, evidence
 
 GROUP = st.tuples(*[st.integers(0, 30)] * 4)
 PROPORTIONS = [metric for metric in METRICS if metric.interval == "proportion"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fairsweep.surfaces.documenting import PAGES
+from fairsweep.cli.documenting import PAGES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROSE = sorted([REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").rglob("*.md")])

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import fairsweep as fs
-from fairsweep.core.intervals import bonett_price
+from fairsweep.core.inference.intervals import bonett_price
 from fairsweep.errors import DataRefusedError, UsageError
 
 ROWS = 6_000

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from fairsweep.verbs.flow import told
+from fairsweep.cohort.flow_rows import told
 
 MINIMUM = 11
 Parts = dict[str, tuple[list[int], list[int]]]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairsweep.groups import attribute_name, group_name
+from fairsweep.core.groups import attribute_name, group_name
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairsweep.core.high import notes, shortfall
+from fairsweep.core.inference.over_allocation import notes, shortfall
 
 
 @pytest.mark.parametrize(

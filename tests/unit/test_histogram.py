@@ -5,10 +5,10 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
+from fairsweep.auditing.reported import summed
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.core.histogram import UNSCORED_BUCKET, ScoreHistogram
-from fairsweep.verbs.attributes import summed
 
 GRID = CutoffGrid(np.array([0.25, 0.5, 0.75]))
 ENTRIES = [

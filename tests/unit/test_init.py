@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fairsweep.auditing.check import check
+from fairsweep.auditing.loading import load
+from fairsweep.auditing.spec import AuditSpec
 from fairsweep.errors import DataRefusedError, FairsweepError, UsageError
-from fairsweep.specs.audit import AuditSpec
-from fairsweep.specs.loading import load
-from fairsweep.specs.proposing import Wishes
-from fairsweep.verbs.check import check
-from fairsweep.verbs.init import init
+from fairsweep.init.proposing import Wishes
+from fairsweep.init.verb import init
 
 SECRET = 0.123456789
 

@@ -13,7 +13,7 @@ from scipy.optimize import brentq, minimize_scalar
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from fairsweep.core.intervals import (
+from fairsweep.core.inference.intervals import (
     Z95,
     bonett_price,
     clopper_pearson,

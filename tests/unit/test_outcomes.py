@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from fairsweep.cohort.outcomes import CodeListSpec, CodeRangeSpec, HorizonSpec, OutcomeSpec, load_outcome
 from fairsweep.errors import UsageError
-from fairsweep.specs.outcomes import CodeListSpec, CodeRangeSpec, HorizonSpec, OutcomeSpec, load_outcome
 from tests.conftest import REPOSITORY
 
 SHIPPED = sorted((REPOSITORY / "conf" / "outcomes").glob("*.yaml"))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.intervals import score_statistic
-from fairsweep.core.power import events_needed
-from fairsweep.core.verdicts import Family, Rule, judge
+from fairsweep.core.inference.intervals import score_statistic
+from fairsweep.core.inference.power import events_needed
+from fairsweep.core.inference.verdicts import Family, Rule, judge
 
 
 @pytest.mark.parametrize(("alpha", "figure"), [(0.05, 248), (0.025, 315)])

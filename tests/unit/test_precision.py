@@ -6,10 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fairsweep.core import clusters, weights
-from fairsweep.core.clusters import ClusterSums
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.intervals import bonett_price, koopman_ratio, log_gbe_variance, wilson
+from fairsweep.core.inference import clusters, weights
+from fairsweep.core.inference.clusters import ClusterSums
+from fairsweep.core.inference.intervals import bonett_price, koopman_ratio, log_gbe_variance, wilson
+from fairsweep.core.inference.precision import INDEPENDENT, Clustered, Precision, Scaled, Weighted, evidence
+from fairsweep.core.inference.weights import MILLION, WeightKind, WeightSums, fixed, squares
 from fairsweep.core.metrics import (
     ACCURACY,
     F1_SCORE,
@@ -22,8 +24,6 @@ from fairsweep.core.metrics import (
     SELECTION_RATE,
     TRUE_POSITIVE_RATE,
 )
-from fairsweep.core.precision import INDEPENDENT, Clustered, Precision, Scaled, Weighted, evidence
-from fairsweep.core.weights import MILLION, WeightKind, WeightSums, fixed, squares
 from tests.unit.terms import terms
 
 PAIRED = (GBE, GBE_INCLUDING_UNSCORED)

@@ -14,14 +14,14 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pytest
 
-from fairsweep.checksums import checksum
 from fairsweep.errors import StorageError
 from fairsweep.stores import publishing
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.memory import MemoryStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.protocol import Outcome, Run, Store, WriteConflictError
-from fairsweep.tables import AUDIT_TABLES
+from fairsweep.tables.catalogue import AUDIT_TABLES
+from fairsweep.tables.checksums import checksum
 from tests.spark.made_up_runs import made_up_run
 
 JANUARY, FEBRUARY = (date(2026, 1, 1), date(2026, 2, 1)), (date(2026, 2, 1), date(2026, 3, 1))

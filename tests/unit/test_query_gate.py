@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from fairsweep.cli import main as cli
 from fairsweep.errors import UsageError
 from fairsweep.stores.query_functions import FUNCTIONS, SESSION_NAMES, Dialect
 from fairsweep.stores.query_gate import RELATIONS, checked
-from fairsweep.surfaces import cli
-from fairsweep.tables import RESTRICTED_TABLES
+from fairsweep.tables.catalogue import RESTRICTED_TABLES
 from tests.query_corpus import DISARMED, HONEST, TOO_MUCH, WAYS_OUT, WAYS_OUT_OF
 
 DIALECTS: tuple[Dialect, ...] = ("duckdb", "spark")
@@ -75,7 +75,7 @@ def test_a_query_of_the_command_line_is_refused_before_spark_starts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     started: list[object] = []
-    monkeypatch.setattr("fairsweep.verbs.connecting.session_of", lambda *given: started.append(given))
+    monkeypatch.setattr("fairsweep.runs.connecting.session_of", lambda *given: started.append(given))
     for engine in (["--engine", "spark"], ["--master", "local[1]"], ["--schema", "fair"], []):
         assert cli.run(["sql", "SELECT reflect('java.lang.System', 'getenv', 'HOME') FROM runs", *engine]) == 2
         assert "function `reflect`, which queries may not call" in capsys.readouterr().err

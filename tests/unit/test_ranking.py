@@ -14,9 +14,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.cutoffs import CutoffGrid
-from fairsweep.core.intervals import FloatArray
+from fairsweep.core.evidence.ranking import Ranking, alert_cutoffs, rank
+from fairsweep.core.inference.intervals import FloatArray
 from fairsweep.core.operating_points import OperatingPoint, choose
-from fairsweep.core.ranking import Ranking, alert_cutoffs, rank
 
 IntArray = NDArray[np.int64]
 NORMAL, ABNORMAL = [33, 6, 6, 11, 2], [3, 2, 2, 11, 33]

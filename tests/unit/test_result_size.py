@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 import fairsweep as fs
-from fairsweep.engines.arrow.judging import Judge
+from fairsweep.auditing.loading import load_mapping
+from fairsweep.engines.arrow.accumulating import Judge
 from fairsweep.engines.arrow.kernel import Counter
 from fairsweep.engines.probing import Sample, refuse_results
 from fairsweep.errors import DataRefusedError
-from fairsweep.intake import Window, build
-from fairsweep.specs.loading import load_mapping
+from fairsweep.input.intake import Window, build
 
 POINTS = [{"name": name, "rule": "fixed", "at": at} for name, at in (("low", 0.1), ("high", 0.5))]
 COUNTED = ("threshold_sweep", "group_metrics", "disparities", "score_histograms")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.meta_analysis import combine_effects
 
-from fairsweep.core.shrinkage import der_simonian_laird, shrunk_gbe
+from fairsweep.core.inference.shrinkage import der_simonian_laird, shrunk_gbe
 
 GROUPS = st.lists(st.tuples(*[st.integers(0, 300)] * 3), min_size=1, max_size=12)
 

@@ -12,15 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
+from fairsweep.auditing.check import check
+from fairsweep.auditing.column_checks import check_columns, window_of
+from fairsweep.auditing.loading import load, load_mapping, parse
+from fairsweep.auditing.spec import AuditSpec
+from fairsweep.config.sections import InputSpec
 from fairsweep.engines.protocol import ColumnType, Inspection, SourceColumn
 from fairsweep.errors import UsageError
-from fairsweep.inputs import csv_header, files_version, local_path, peek
-from fairsweep.intake import Window
-from fairsweep.specs.audit import AuditSpec
-from fairsweep.specs.checking import check_columns, window_of
-from fairsweep.specs.loading import load, load_mapping, parse
-from fairsweep.specs.sections import InputSpec
-from fairsweep.verbs.check import check
+from fairsweep.input.files import csv_header, files_version, local_path, peek
+from fairsweep.input.intake import Window
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 

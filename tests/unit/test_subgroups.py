@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.intervals import bonett_price, log_gbe_variance, relative_log_variance, score_statistic
-from fairsweep.core.lattice import Lattice, p_beyond_rest
-from fairsweep.core.subgroups import Subgroup, search
-from fairsweep.core.verdicts import FlagIs, Rule
+from fairsweep.core.evidence.lattice import Lattice, p_beyond_rest
+from fairsweep.core.evidence.subgroups import Subgroup, search
+from fairsweep.core.inference.intervals import bonett_price, log_gbe_variance, relative_log_variance, score_statistic
+from fairsweep.core.inference.verdicts import FlagIs, Rule
 
 HELP, SANCTION = Rule("help"), Rule("sanction")
 Z90 = 1.6448536269514722

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from fairsweep.surfaces import summary
-from fairsweep.surfaces.drawing import ASCII, UNICODE, Axis
-from fairsweep.surfaces.wording import LONG_VERDICTS, REASONS, SHORT_VERDICTS, STATUSES, group_label, per_100
+from fairsweep.auditing import text as summary
+from fairsweep.output.drawing import ASCII, UNICODE, Axis
+from fairsweep.output.wording import LONG_VERDICTS, REASONS, SHORT_VERDICTS, STATUSES, group_label, per_100
 from tests.unit.published_run import COMPAS, MadeUpRun, joined
 
 
@@ -187,11 +187,11 @@ def test_rates_are_not_rounded_across_their_bound(value: float, bound: float, wo
 
 
 def test_every_verdict_status_and_reason_of_the_tables_has_words() -> None:
-    from fairsweep.checks import VALUE_STATUSES
+    from fairsweep.core.inference.verdicts import VERDICT_ORDER
     from fairsweep.core.metrics import DEFINED
-    from fairsweep.core.verdicts import VERDICT_ORDER
-    from fairsweep.intake import REFUSAL_REASONS, UNSCORED_REASONS
-    from fairsweep.tables import VERDICTS
+    from fairsweep.input.intake import REFUSAL_REASONS, UNSCORED_REASONS
+    from fairsweep.tables.catalogue import VERDICTS
+    from fairsweep.tables.checks import VALUE_STATUSES
 
     assert set(SHORT_VERDICTS) == set(VERDICTS)
     assert {flag: tuple(words) for flag, words in LONG_VERDICTS.items()} == VERDICT_ORDER

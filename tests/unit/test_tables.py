@@ -12,11 +12,11 @@ import pytest
 
 from fairsweep.core.disparities import CRITERIA
 from fairsweep.core.metrics import METRICS
-from fairsweep.schema import SCHEMA_VERSION, Table, conform
 from fairsweep.stores.memory import MemoryStore
 from fairsweep.stores.places import Place
-from fairsweep.tables import COHORT_TABLES, RUNS, TABLES, markdown
-from fairsweep.views import VIEWS, tables_behind
+from fairsweep.tables.catalogue import COHORT_TABLES, RUNS, TABLES, markdown
+from fairsweep.tables.schema import SCHEMA_VERSION, Table, conform
+from fairsweep.tables.views import VIEWS, tables_behind
 from tests.spark.made_up_runs import GROUPS, made_up_run
 
 JANUARY, FEBRUARY = (date(2026, 1, 1), date(2026, 2, 1)), (date(2026, 2, 1), date(2026, 3, 1))

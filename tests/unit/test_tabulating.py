@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fairsweep.tables import TABLES
-from fairsweep.verbs import tabulating
-from fairsweep.verbs.tabulating import Columns, repeated, table_of
+from fairsweep.tables import tabulating
+from fairsweep.tables.catalogue import TABLES
+from fairsweep.tables.tabulating import Columns, repeated, table_of
 
 KEYS = {"run_id": "0" * 32, "model_id": "m", "model_version": "1", "window_start": 0, "window_end": 1}
 

@@ -11,9 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from fairsweep.auditing import gate
+from fairsweep.auditing import text as summary
 from fairsweep.errors import Problem, UsageError
-from fairsweep.surfaces import gate, listing, progress, records, summary
-from fairsweep.surfaces.terminal import Terminal
+from fairsweep.output import json_output as records
+from fairsweep.output import listing, progress
+from fairsweep.output.terminal import Terminal
 from tests.unit.published_run import COMPAS, MadeUpRun, joined
 
 SHORT = MadeUpRun({"race": {"A": (80, 20, 20, 900), "B": (10, 5, 90, 900)}})
@@ -235,7 +238,7 @@ def test_plot_draws_each_group_with_its_band_and_the_marks() -> None:
     matplotlib.use("agg")
     import pandas as pd
 
-    from fairsweep.surfaces.plots import plot
+    from fairsweep.auditing.plots import plot
 
     sweep = pd.DataFrame(
         [

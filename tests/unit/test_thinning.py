@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from fairsweep.core.thinning import Series, below, hidden_columns, thin
+from fairsweep.core.disclosure.nesting import Series, below, hidden_columns, thin
 
 IntArray = NDArray[np.int64]
 MINIMUM = 11

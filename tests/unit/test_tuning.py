@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from fairsweep.core.intervals import bonett_price, log_gbe_variance, relative_log_variance, score_statistic
-from fairsweep.core.tuning import (
+from fairsweep.core.inference.intervals import bonett_price, log_gbe_variance, relative_log_variance, score_statistic
+from fairsweep.core.inference.tuning import (
     Movement,
     alert_rate_movement,
     alert_rate_variance,

@@ -12,8 +12,8 @@ from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.intervals import log_gbe_variance, relative_log_variance, score_statistic
-from fairsweep.core.verdicts import (
+from fairsweep.core.inference.intervals import log_gbe_variance, relative_log_variance, score_statistic
+from fairsweep.core.inference.verdicts import (
     INTERSECTIONS,
     OVERALL,
     VERDICT_ORDER,

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fairsweep.core.metrics import METRICS
-from fairsweep.core.weights import (
+from fairsweep.core.inference.weights import (
     MEASURES,
     MILLION,
     MILLIONTHS_SQUARED,
@@ -21,6 +20,7 @@ from fairsweep.core.weights import (
     gbe_variance,
     squares,
 )
+from fairsweep.core.metrics import METRICS
 
 BUCKETS = 5
 QUICK = settings(max_examples=50, deadline=None)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairsweep.auditing.loading import parse
+from fairsweep.config.documents import Spelled, read
 from fairsweep.errors import UsageError
-from fairsweep.specs.documents import Spelled, read
-from fairsweep.specs.loading import parse
 
 # How a value is written | what it is
 SCALARS: tuple[tuple[str, Any], ...] = (

@@ -15,7 +15,7 @@ ROWS = 1_000
 
 def command(work: Work) -> Command:
     """A cold process, as the audit's."""
-    from fairsweep.tables import AUDIT_TABLES, RUNS
+    from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS
 
     output = work.scratch / "bare"
 
@@ -37,7 +37,7 @@ def main(folder: str) -> None:
     import pyspark.sql.functions as F
 
     from fairsweep.engines.spark.session import start
-    from fairsweep.tables import AUDIT_TABLES, RUNS
+    from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS
 
     spark = start()
     for name in (RUNS, *AUDIT_TABLES):

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.intervals import FloatArray, Limits, gbe_ratio, koopman_ratio, newcombe_difference
+from fairsweep.core.inference.intervals import FloatArray, Limits, gbe_ratio, koopman_ratio, newcombe_difference
+from fairsweep.core.inference.precision import Evidence
 from fairsweep.core.metrics import DEFINED, METRIC, Metric
-from fairsweep.core.precision import Evidence
 
 Comparator = Literal["reference", "rest", "overall", "worst_pair"]
 ComparedBy = Literal["ratio", "difference"]

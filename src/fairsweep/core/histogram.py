@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fairsweep.core import clusters
 from fairsweep.core.counts import ConfusionCounts, IntArray
 from fairsweep.core.cutoffs import CutoffGrid
+from fairsweep.core.inference import clusters
 
 UNSCORED_BUCKET = -1
 _DENSE_PER_KEY = 32

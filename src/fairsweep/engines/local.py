@@ -13,23 +13,24 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
-from fairsweep.engines import measuring, states
+from fairsweep.core.groups import LONGEST_GROUP
+from fairsweep.engines import row_sums as measuring
+from fairsweep.engines import states
+from fairsweep.engines.arrow.accumulating import Judge, finished
 from fairsweep.engines.arrow.cells import TooManyCellsError
-from fairsweep.engines.arrow.judging import Judge, finished
 from fairsweep.engines.arrow.kernel import Counter, sample
 from fairsweep.engines.probing import refuse_above, refuse_results, too_large_for_one_process
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
 from fairsweep.errors import DataRefusedError
-from fairsweep.expressions import AsText, fields_of
-from fairsweep.groups import LONGEST_GROUP
+from fairsweep.input.expressions import AsText, fields_of
 
 if TYPE_CHECKING:
+    from fairsweep.config.sections import LimitsSpec
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.engines.arrow.conditions import Batch
     from fairsweep.engines.arrow.reading import Piece
     from fairsweep.engines.arrow.sources import Source
-    from fairsweep.intake import Intake
-    from fairsweep.specs.sections import LimitsSpec
+    from fairsweep.input.intake import Intake
 
 Taker = TypeVar("Taker", Counter, Judge)
 

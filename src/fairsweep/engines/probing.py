@@ -16,8 +16,8 @@ from fairsweep.engines.mixed_radix import LARGEST_KEY
 from fairsweep.errors import DataRefusedError, Problem
 
 if TYPE_CHECKING:
-    from fairsweep.intake import Intake
-    from fairsweep.specs.sections import LimitsSpec
+    from fairsweep.config.sections import LimitsSpec
+    from fairsweep.input.intake import Intake
 
 Codes = NDArray[np.int64]
 

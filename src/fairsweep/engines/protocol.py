@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.core.histogram import Cell, ScoreHistogram
-from fairsweep.distributed import DistributedRows
-from fairsweep.intake import Intake
+from fairsweep.input.intake import Intake
+from fairsweep.tables.distributed import DistributedRows
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from fairsweep.core.groups import attribute_name, group_name
 from fairsweep.core.histogram import UNSCORED_BUCKET, Cell, ScoreHistogram
 from fairsweep.engines.mixed_radix import LARGEST_KEY
 from fairsweep.engines.protocol import DistributedHistogram, Histogram, LabelClass, ModelKey, ModelState, Tally
-from fairsweep.groups import attribute_name, group_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from fairsweep.core.cutoffs import CutoffGrid
-    from fairsweep.intake import Intake
+    from fairsweep.input.intake import Intake
 
 # Grouping columns are named by position: users' names play no part inside the scan.
 KEYS = ("model_id", "model_version", "rule", "bucket")

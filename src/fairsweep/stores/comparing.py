@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from fairsweep.checksums import Checksum
 from fairsweep.errors import Problem, StorageError
-from fairsweep.integrity import again, not_as_written, what
+from fairsweep.stores.integrity import again, not_as_written, what
 from fairsweep.stores.protocol import Primitives, RunRecord
+from fairsweep.tables.checksums import Checksum
 
 Result = TypeVar("Result")
 Checksums = dict[str, list[int | str]]

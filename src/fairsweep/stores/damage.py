@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from fairsweep.errors import Problem, StorageError
-from fairsweep.integrity import REPAIR_PAGE, check_found, check_records
 from fairsweep.stores.comparing import compare
 from fairsweep.stores.delta_logs import LOG, log_faults
+from fairsweep.stores.integrity import REPAIR_PAGE, check_found, check_records
 from fairsweep.stores.places import is_there
-from fairsweep.tables import RESULT_TABLES, RUNS, TABLES_OF
+from fairsweep.tables.catalogue import RESULT_TABLES, RUNS, TABLES_OF
 
 if TYPE_CHECKING:
     from fairsweep.stores.places import Place

@@ -13,20 +13,20 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fairsweep.checksums import Checksum, by_run, combined, combined_by_run
-from fairsweep.distributed import DistributedRows
 from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError, is_panic, quoted
-from fairsweep.integrity import Found, check_digests
-from fairsweep.schema import conform
 from fairsweep.stores import damage, publishing
 from fairsweep.stores.access import create_private, keep_to_owner, open_to_others
 from fairsweep.stores.delta_logs import LOG, log_faults
+from fairsweep.stores.integrity import Found, check_digests
 from fairsweep.stores.places import Place, occupied, refuse_other_folders
 from fairsweep.stores.problems import FailedQueryError, check_version, unusable
 from fairsweep.stores.protocol import Primitives, RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
-from fairsweep.tables import RUNS, TABLES
-from fairsweep.views import tables_behind
+from fairsweep.tables.catalogue import RUNS, TABLES
+from fairsweep.tables.checksums import Checksum, by_run, combined, combined_by_run
+from fairsweep.tables.distributed import DistributedRows
+from fairsweep.tables.schema import conform
+from fairsweep.tables.views import tables_behind
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from fairsweep.tables import RESULT_TABLES
+from fairsweep.tables.catalogue import RESULT_TABLES
 
 VARIABLE = "FAIRSWEEP_FAILPOINT"
 EXIT_CODE = 86

@@ -11,7 +11,7 @@ import pyarrow as pa
 from fairsweep.errors import Problem, UsageError, quoted
 from fairsweep.stores.problems import ONE_QUERY, QUERY_HELP, failed_query, refused_query
 from fairsweep.stores.query_gate import Query
-from fairsweep.views import VIEWS
+from fairsweep.tables.views import VIEWS
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds

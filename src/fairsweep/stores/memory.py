@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fairsweep.distributed import DistributedRows
-from fairsweep.integrity import WINDOW_KEY, check_digests
 from fairsweep.stores import damage, publishing
+from fairsweep.stores.integrity import WINDOW_KEY, check_digests
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
-from fairsweep.tables import RUNS, TABLES
+from fairsweep.tables.catalogue import RUNS, TABLES
+from fairsweep.tables.distributed import DistributedRows
 
 
 class MemoryStore(Publishing):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairsweep.errors import Problem, StorageError, UsageError, quoted
-from fairsweep.schema import sql_name, sql_text
 from fairsweep.stores.problems import no_warehouse, runs_missing
-from fairsweep.tables import RUNS, TABLES
-from fairsweep.views import VIEWS
+from fairsweep.tables.catalogue import RUNS, TABLES
+from fairsweep.tables.schema import sql_name, sql_text
+from fairsweep.tables.views import VIEWS
 
 _IDENTIFIER = re.compile(r"[\w-]{1,255}")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 
 from fairsweep.errors import Problem, StorageError, UsageError, quoted
-from fairsweep.schema import SCHEMA_VERSION, SCHEMA_VERSION_PROPERTY
+from fairsweep.tables.schema import SCHEMA_VERSION, SCHEMA_VERSION_PROPERTY
 
 # A disk, a quota, or the largest file that a process may write.
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")

@@ -21,15 +21,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairsweep import stopping
-from fairsweep.checksums import Checksum, checksum, combined
-from fairsweep.distributed import DistributedRows
 from fairsweep.errors import Problem, StorageError
-from fairsweep.integrity import WINDOW_KEY, Found, check_digests, with_digests
-from fairsweep.schema import conform
 from fairsweep.stores.comparing import Checksums, at_once, compare, expect
 from fairsweep.stores.failpoints import failpoint
+from fairsweep.stores.integrity import WINDOW_KEY, Found, check_digests, with_digests
 from fairsweep.stores.protocol import Outcome, Primitives, Run, RunRecord, WriteConflictError
-from fairsweep.tables import RUNS, TABLES, TABLES_OF
+from fairsweep.tables.catalogue import RUNS, TABLES, TABLES_OF
+from fairsweep.tables.checksums import Checksum, checksum, combined
+from fairsweep.tables.distributed import DistributedRows
+from fairsweep.tables.schema import conform
 
 ATTEMPTS = 10
 # A run has one file in a table, unless it takes more than this.

@@ -17,8 +17,8 @@ from sqlglot.generators.spark import SparkGenerator
 from sqlglot.parsers.duckdb import DuckDBParser
 from sqlglot.parsers.spark import SparkParser
 
-from fairsweep.schema import sql_text
 from fairsweep.stores.query_functions import Dialect
+from fairsweep.tables.schema import sql_text
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

@@ -21,8 +21,8 @@ from fairsweep.stores.query_functions import (
     WITH_UNITS,
     Dialect,
 )
-from fairsweep.tables import RESTRICTED_TABLES, TABLES
-from fairsweep.views import VIEWS
+from fairsweep.tables.catalogue import RESTRICTED_TABLES, TABLES
+from fairsweep.tables.views import VIEWS
 
 if TYPE_CHECKING:
     from sqlglot import Token, exp

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from fairsweep.checksums import PARTS, Checksum, by_run, combined, combined_by_run
-from fairsweep.distributed import DistributedRows
 from fairsweep.errors import (
     SPARK_ENDED,
     FairsweepError,
@@ -23,17 +21,19 @@ from fairsweep.errors import (
     has_spark_ended,
     quoted,
 )
-from fairsweep.integrity import Found, check_digests
-from fairsweep.schema import conform, sql_text
 from fairsweep.stores import damage, publishing, query_gate, spark_queries
 from fairsweep.stores.access import create_private, is_ours, keep_to_owner, open_to_others
 from fairsweep.stores.delta_logs import LOG, log_faults
+from fairsweep.stores.integrity import Found, check_digests
 from fairsweep.stores.places import Place, occupied, refuse_other_folders
 from fairsweep.stores.problems import FailedQueryError, check_version, no_warehouse, unusable
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
-from fairsweep.tables import RUNS, TABLES
-from fairsweep.views import VIEWS, tables_behind
+from fairsweep.tables.catalogue import RUNS, TABLES
+from fairsweep.tables.checksums import PARTS, Checksum, by_run, combined, combined_by_run
+from fairsweep.tables.distributed import DistributedRows
+from fairsweep.tables.schema import conform, sql_text
+from fairsweep.tables.views import VIEWS, tables_behind
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

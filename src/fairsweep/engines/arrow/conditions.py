@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fairsweep.engines.arrow import values
-from fairsweep.engines.arrow.columns import CodedColumn
-from fairsweep.engines.arrow.telling_apart import numbers
+from fairsweep.engines.arrow.coded_columns import CodedColumn
+from fairsweep.engines.arrow.member_keys import numbers
 from fairsweep.engines.arrow.values import EPOCH, Values
-from fairsweep.expressions import (
+from fairsweep.input.expressions import (
     AllOf,
     AnyOf,
     AsDate,

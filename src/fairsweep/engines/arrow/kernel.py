@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.engines.arrow.conditions import Batch
     from fairsweep.engines.arrow.reading import Piece
-    from fairsweep.expressions import Expression
-    from fairsweep.intake import Intake
+    from fairsweep.input.expressions import Expression
+    from fairsweep.input.intake import Intake
 
 # A block of keys stays in the processor's cache while it is made and counted.
 BLOCK_ROWS = 1 << 15

@@ -10,7 +10,7 @@ import pyarrow as pa
 from fairsweep.engines.states import KEYS, MEASURES, group_columns
 
 if TYPE_CHECKING:
-    from fairsweep.intake import Intake
+    from fairsweep.input.intake import Intake
 
 LISTED = {"rule": "int", "bucket": "int", "events": "bigint", "non_events": "bigint", "unknown": "bigint"}
 _ARROW = {"int": pa.int32(), "bigint": pa.int64()}

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from fairsweep import inputs
 from fairsweep.engines.arrow.reading import Piece, TablePiece, row_groups
 from fairsweep.engines.arrow.text_files import pieces_of
 from fairsweep.engines.protocol import Inspection, SourceColumn
 from fairsweep.errors import Problem, UsageError, quoted
+from fairsweep.input import files as inputs
 
 if TYPE_CHECKING:
-    from fairsweep.specs.sections import InputSpec
+    from fairsweep.config.sections import InputSpec
 
 SLICE_ROWS = 1 << 18
 USE_SPARK = "use --engine spark"

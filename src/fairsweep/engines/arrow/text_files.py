@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
-from fairsweep import inputs
 from fairsweep.engines.arrow.conditions import Batch
 from fairsweep.engines.arrow.reading import Piece, unreadable
-from fairsweep.inputs import BYTE_ORDER_MARK, REPLACEMENT
+from fairsweep.input import files as inputs
+from fairsweep.input.files import BYTE_ORDER_MARK, REPLACEMENT
 
 BLOCK_BYTES = 1 << 22
 # A file is shared among threads in parts of this size; a packed one can only be read from its beginning.

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fairsweep.expressions import DATE_PATTERN, NUMBER_PATTERN
+from fairsweep.input.expressions import DATE_PATTERN, NUMBER_PATTERN
 
 _FIVE_DIGITS = re.compile("[0-9]{5}")
 _THREE_DIGITS = re.compile(r"\A-(?=[0-9]{3}-)")

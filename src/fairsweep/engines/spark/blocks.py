@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyspark.sql.functions as F
 
-from fairsweep.checksums import PARTS, Checksum, by_run, combined, combined_by_run
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.histogram import Cell, ScoreHistogram
 from fairsweep.engines.protocol import OfBlock
-from fairsweep.schema import SQL_TYPES
+from fairsweep.tables.checksums import PARTS, Checksum, by_run, combined, combined_by_run
+from fairsweep.tables.schema import SQL_TYPES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

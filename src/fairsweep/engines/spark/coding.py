@@ -20,7 +20,7 @@ import pyspark.sql.functions as F
 
 from fairsweep.engines.mixed_radix import LARGEST_KEY, digits, strides, volume
 from fairsweep.engines.spark.columns import MALFORMED_COLUMN, Compiler
-from fairsweep.expressions import Case, Constant, Expression, fields_of
+from fairsweep.input.expressions import Case, Constant, Expression, fields_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column

@@ -13,9 +13,9 @@ import pyspark.sql.functions as F
 from fairsweep.engines.protocol import Inspection, SourceColumn
 from fairsweep.engines.spark.sources import NO_SETTINGS, columns_of, located, name_parts, readable, renamed
 from fairsweep.errors import DataRefusedError, Problem, StorageError, UsageError, quoted
-from fairsweep.integrity import Found, again, check_digests, check_found
-from fairsweep.schema import conform
-from fairsweep.tables import RUNS, TABLES
+from fairsweep.stores.integrity import Found, again, check_digests, check_found
+from fairsweep.tables.catalogue import RUNS, TABLES
+from fairsweep.tables.schema import conform
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyspark.sql.functions as F
 
-from fairsweep.expressions import (
+from fairsweep.input.expressions import (
     DATE_PATTERN,
     NUMBER_PATTERN,
     AllOf,

@@ -12,21 +12,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyspark.sql.functions as F
 
+from fairsweep.core.groups import LONGEST_GROUP
 from fairsweep.engines.arrow.packing import plain
 from fairsweep.engines.mixed_radix import volume
 from fairsweep.engines.probing import Sample
 from fairsweep.engines.spark.buckets import bucket
 from fairsweep.engines.spark.coding import Layout, coded
 from fairsweep.engines.states import EVENT, KEYS, LABEL_CLASSES, MEASURES, NON_EVENT, NOT_KNOWN, Places, group_columns
-from fairsweep.expressions import Expression, fields_of
-from fairsweep.groups import LONGEST_GROUP
+from fairsweep.input.expressions import Expression, fields_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.engines.spark.columns import Compiler
-    from fairsweep.intake import Intake
+    from fairsweep.input.intake import Intake
 
 # Enough to meet nearly every level, and few enough to lie in one row group.
 PROBED_ROWS = 1_000

@@ -9,29 +9,31 @@ from typing import TYPE_CHECKING, Protocol
 from pyspark.sql import functions as F
 
 from fairsweep.core.cutoffs import CutoffGrid
-from fairsweep.engines import measuring as kernel
+from fairsweep.core.groups import LONGEST_GROUP
+from fairsweep.engines import row_sums as kernel
 from fairsweep.engines import states
 from fairsweep.engines.arrow.cells import TooManyCellsError
 from fairsweep.engines.arrow.kernel import sample
 from fairsweep.engines.probing import Sample, refuse_above, refuse_results, too_large_for_one_process
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection, ModelKey, ModelState
-from fairsweep.engines.spark import counting, laying_aside, measuring, tasks
+from fairsweep.engines.spark import counting, tasks
+from fairsweep.engines.spark import member_scan as measuring
+from fairsweep.engines.spark import spilling as laying_aside
 from fairsweep.engines.spark.columns import Compiler
-from fairsweep.engines.spark.laying_aside import Sets
 from fairsweep.engines.spark.session import settings
 from fairsweep.engines.spark.sources import readable
+from fairsweep.engines.spark.spilling import Sets
 from fairsweep.errors import DataRefusedError, Problem, UsageError
-from fairsweep.expressions import Malformed, fields_of
-from fairsweep.groups import LONGEST_GROUP
+from fairsweep.input.expressions import Malformed, fields_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
+    from fairsweep.config.sections import LimitsSpec
     from fairsweep.engines.arrow.reading import Piece
     from fairsweep.engines.spark.sources import Source
-    from fairsweep.intake import Intake
-    from fairsweep.specs.sections import LimitsSpec
+    from fairsweep.input.intake import Intake
 
 # What Spark takes unless told otherwise, and a map that still fits a page of memory.
 FEWEST_HASH_MAP_BITS, MOST_HASH_MAP_BITS = 16, 20

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from fairsweep.auditing.column_checks import absent_columns
+from fairsweep.config.faults import ConfigPath
 from fairsweep.engines.protocol import Inspection
 from fairsweep.engines.spark.columns import Compiler
 from fairsweep.errors import Problem
-from fairsweep.expressions import AsDate, AsNumber, AsText, Expression, Field, Malformed
-from fairsweep.specs.checking import absent_columns
-from fairsweep.specs.faults import ConfigPath
+from fairsweep.input.expressions import AsDate, AsNumber, AsText, Expression, Field, Malformed
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
 
-from fairsweep import inputs
+from fairsweep.config.sections import InputSpec
 from fairsweep.engines.protocol import ColumnType, Inspection, SourceColumn
 from fairsweep.engines.spark.columns import MALFORMED_COLUMN, field_name
 from fairsweep.errors import (
@@ -27,8 +27,8 @@ from fairsweep.errors import (
     has_spark_ended,
     quoted,
 )
-from fairsweep.schema import sql_text
-from fairsweep.specs.sections import InputSpec
+from fairsweep.input import files as inputs
+from fairsweep.tables.schema import sql_text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameReader, SparkSession

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.engines.arrow.conditions import Batch
     from fairsweep.engines.arrow.reading import Piece
-    from fairsweep.intake import Intake
+    from fairsweep.input.intake import Intake
 
 # A task of fewer bytes waits longer to be started than it counts; one of more takes too long to be done again.
 FEWEST_TASK_BYTES, MOST_TASK_BYTES = 128 << 20, 4 << 30

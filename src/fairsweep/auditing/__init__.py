@@ -1,0 +1,1 @@
+"""The audit of one or several models."""

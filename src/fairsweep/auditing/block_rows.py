@@ -1,0 +1,51 @@
+"""What tasks make of a block of a histogram that is too large for one process.
+
+Workers have no more than Spark's own packages: only the standard library, numpy and pyarrow may be imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from fairsweep.auditing.sweep_rows import Swept, entry_rows
+from fairsweep.core.groups import attribute_name, group_name
+from fairsweep.tables.checksums import Checksum, checksum
+from fairsweep.tables.tabulating import table_of
+
+if TYPE_CHECKING:
+    from fairsweep.core.histogram import ScoreHistogram
+
+CHECKSUM_SCHEMA = pa.schema([("rows", pa.int64()), ("digest", pa.string())])
+
+
+def entries(histogram: ScoreHistogram, first: int, keys: Mapping[str, object]) -> pa.Table:
+    """The block's rows of `score_histograms`."""
+    return table_of("score_histograms", [entry_rows(histogram, first)], keys)
+
+
+def sweep(histogram: ScoreHistogram, _: int, points: Mapping[int, list[str]], keys: Mapping[str, object]) -> pa.Table:
+    """The block's rows of `threshold_sweep`, at every cutoff."""
+    groups = [group_name(cell) for cell in histogram.cells]
+    everywhere = range(len(histogram.grid))
+    name = attribute_name(histogram.attributes)
+    rows = Swept(name, groups, everywhere, histogram.grid.values, points).rows(histogram.counts())
+    return table_of("threshold_sweep", [rows], keys)
+
+
+def content(histogram: ScoreHistogram) -> Checksum:
+    """The checksum of what a histogram holds, whatever its order or its blocks."""
+    texts = {
+        f"g{i}": pa.array([cell[i] for cell in histogram.cells], pa.string()).take(pa.array(histogram.cell))
+        for i in range(len(histogram.attributes))
+    }
+    measures = {name: pa.array(getattr(histogram, name)) for name in ("bucket", "events", "non_events")}
+    measures |= {name: pa.array(measure) for name, measure in histogram.measures.items()}
+    return checksum(pa.table(texts | measures))
+
+
+def content_of_block(histogram: ScoreHistogram, _: int) -> pa.Table:
+    """The block's part of `content`."""
+    return pa.Table.from_pylist([content(histogram)._asdict()], schema=CHECKSUM_SCHEMA)

@@ -1,0 +1,417 @@
+"""What of a run may be shown: from its counts, and from what the run before it has shown of the same window."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fairsweep.core.disclosure import intersections as disclosure
+from fairsweep.core.disclosure.intersections import Previous, Reported
+from fairsweep.core.disclosure.nesting import MEMBER_MEASURES, hidden_columns
+from fairsweep.core.disclosure.rounding import rounded_gbe, steady_gbe
+from fairsweep.core.groups import ALL, OVERALL, SEPARATOR, TOO_SMALL
+from fairsweep.core.histogram import ScoreHistogram
+from fairsweep.core.inference import clusters
+from fairsweep.input.intake import REFUSAL_REASONS
+from fairsweep.runs.run_before import NO_RUN
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from fairsweep.auditing.assessment import Assessment
+    from fairsweep.auditing.reported import Attribute
+    from fairsweep.core.cutoffs import CutoffGrid
+    from fairsweep.core.inference.intervals import FloatArray
+    from fairsweep.engines.protocol import Tally
+    from fairsweep.runs.run_before import RunBefore
+
+
+class Kept(NamedTuple):
+    """What stays of the groups that are hidden at an operating point, `[groups of all attributes]`.
+
+    Attributes:
+        value: the rounded value; NaN where none is told.
+        step: what it is rounded to.
+        verdict: whether the verdict may be told, because all margins are those of enough members.
+    """
+
+    value: FloatArray
+    step: FloatArray
+    verdict: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Disclosure:
+    """What may be shown of one run.
+
+    Attributes:
+        minimum: no smaller count of members but 0 is shown; 0 where everything is.
+        grid: by attribute, at which cutoffs of the grid each group is shown, `[groups, cutoffs]`.
+        points: for attributes that are too large for that, the same at the operating points alone.
+        places: where the operating points are on the grid, rising.
+        rounding: by operating point, what stays of hidden groups.
+        unscored: the attributes whose people without a score may be told.
+        lines: by attribute, the reasons and labels whose refused and unscored rows may be told.
+        rows: which of a run record's numbers of rows may be told.
+        run_before: the run whose figures may not be told from these.
+        reason: why something is hidden, where it is not the numbers of members.
+    """
+
+    minimum: int = 0
+    grid: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    points: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    places: tuple[int, ...] = ()
+    rounding: Mapping[str, Kept] = field(default_factory=dict)
+    unscored: frozenset[str] = frozenset()
+    lines: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    rows: frozenset[str] = frozenset()
+    run_before: str | None = None
+    reason: str | None = None
+
+    def at(self, attribute: str, indices: Sequence[int], groups: int) -> NDArray[np.bool_]:
+        """Which of an attribute's groups are shown at some cutoffs, `[groups, len(indices)]`."""
+        if not self.minimum:
+            return np.ones((groups, len(indices)), dtype=bool)
+        if attribute in self.grid:
+            return self.grid[attribute][:, list(indices)]
+        shown = np.zeros((groups, len(indices)), dtype=bool)
+        for j, k in enumerate(indices):
+            if k in self.places and attribute in self.points:
+                shown[:, j] = self.points[attribute][:, self.places.index(k)]
+        return shown
+
+    def lists(self, attribute: str) -> bool:
+        """Whether an attribute's groups may be named.
+
+        Of an intersection that shows nothing not even its groups are: which combinations there are can tell that one
+        attribute follows from another, and then their differences are counts.
+        """
+        if not self.minimum or SEPARATOR not in attribute:
+            return True
+        shown = self.grid.get(attribute, self.points.get(attribute))
+        return shown is not None and bool(shown.any())
+
+    def kept(self, operating_point: str, groups: int) -> Kept:
+        """What stays of hidden groups."""
+        nothing = np.full(groups, np.nan)
+        return self.rounding.get(operating_point, Kept(nothing, nothing, np.zeros(groups, dtype=bool)))
+
+    def tells_unscored(self, attribute: str) -> bool:
+        """Whether the people without a score of an attribute's groups may be told."""
+        return not self.minimum or attribute in self.unscored
+
+    def tallies(self, tallies: Sequence[Tally]) -> list[Tally]:
+        """The refused and unscored rows that may be told."""
+        if not self.minimum:
+            return list(tallies)
+        # The scan also tallies combinations that a search asks for and nobody listed: of these nothing is reported.
+        return [tally for tally in tallies if (tally.reason, tally.label) in self.lines.get(tally.attribute, ())]
+
+    def tells_rows(self, column: str) -> bool:
+        """Whether a number of rows in the run record may be told."""
+        return not self.minimum or column in self.rows
+
+    def told(self) -> str:
+        """What is hidden and why, and how much is shown, as the JSON of a run record."""
+        found = {}
+        for name, shown in {**self.points, **self.grid}.items():
+            cutoffs = shown.sum(axis=1)
+            found[name] = {
+                "groups": len(shown) if self.lists(name) else None,
+                "groups_shown": int((cutoffs > 0).sum()),
+                "cutoffs": shown.shape[1],
+                "cutoffs_shown_of_most": int(cutoffs.max(initial=0)),
+            }
+        reason = self.reason or f"a cell of 1 to {self.minimum - 1} members could be derived"
+        told = {"reason": reason, "attributes": found, "run_before": self.run_before}
+        return json.dumps(told if self.minimum else {}, sort_keys=True)
+
+
+RUN_BEFORE_UNKNOWN = "what the run before has shown cannot be read"
+EVERYTHING = Disclosure()
+"""Small cells are shown."""
+
+
+def of_refused(assessment: Assessment) -> Disclosure:
+    """What may be told of a model that is refused: some numbers of its rows."""
+    minimum = assessment.spec.privacy.minimum_cell_size
+    if not minimum or not assessment.state.rows_input:
+        return EVERYTHING
+    lines = _lines(assessment, minimum, frozenset())
+    return Disclosure(minimum, lines=lines, rows=_rows(assessment, minimum, lines))
+
+
+def disclosed(assessment: Assessment, before: RunBefore = NO_RUN) -> Disclosure:
+    """What of an assessed model may be shown.
+
+    Args:
+        assessment: the model.
+        before: what was shown of the same window; it cannot be taken back.
+    """
+    minimum = assessment.spec.privacy.minimum_cell_size
+    if not minimum:
+        return EVERYTHING
+    places = tuple(sorted(assessment.points))
+    full = [a for a in assessment.attributes if assessment.is_full(a) and _is_here(a)]
+    grid = _plan([_reported(a) for a in full], assessment.points, minimum, _previous(before, full, assessment.grid))
+    points: dict[str, NDArray[np.bool_]] = {}
+    if len(full) < len(assessment.attributes) and places:
+        # At the operating points alone the plan is the same: they are what each plan begins with.
+        order = [places.index(k) for k in assessment.points]
+        tables = [_collapsed(a, places) for a in assessment.attributes]
+        small = _plan(tables, order, minimum, _previous(before, assessment.attributes, assessment.grid, places))
+        points = {name: shown for name, shown in small.items() if name not in grid}
+    unscored = frozenset(a.name for a in assessment.attributes if _unscored_is_safe(a, minimum))
+    lines = _lines(assessment, minimum, unscored)
+    rows = _rows(assessment, minimum, lines)
+    found = Disclosure(minimum, grid, points, places, {}, unscored, lines, rows, before.run_id)
+    return _with_rounding(found, assessment)
+
+
+def nothing(assessment: Assessment, before: RunBefore = NO_RUN) -> Disclosure:
+    """No count at all: what may be shown where nobody knows what the run before has shown."""
+    minimum, places = assessment.spec.privacy.minimum_cell_size, tuple(sorted(assessment.points))
+    if not minimum:
+        return EVERYTHING
+    grid: dict[str, NDArray[np.bool_]] = {}
+    points: dict[str, NDArray[np.bool_]] = {}
+    for attribute in assessment.attributes:
+        full = assessment.is_full(attribute) and _is_here(attribute)
+        width = len(assessment.grid) if full else len(places)
+        (grid if full else points)[attribute.name] = np.zeros((len(attribute.groups), width), dtype=bool)
+    lines: dict[str, frozenset[tuple[str, str]]] = {name: frozenset() for name in (OVERALL, *grid, *points)}
+    return Disclosure(minimum, grid, points, places, lines=lines, run_before=before.run_id, reason=RUN_BEFORE_UNKNOWN)
+
+
+def _is_here(attribute: Attribute) -> bool:
+    return isinstance(attribute.histogram, ScoreHistogram)
+
+
+def _plan(
+    reported: Sequence[Reported], points: Sequence[int], minimum: int, previous: Mapping[str, Previous] | None
+) -> dict[str, NDArray[np.bool_]]:
+    return disclosure.plan(reported, points, minimum, previous)
+
+
+def _reported(attribute: Attribute) -> Reported:
+    members = None
+    if attribute.units.repeated:
+        members = {name: attribute.dense(name) for name in MEMBER_MEASURES}
+    return Reported(
+        attribute.name, attribute.histogram.attributes, attribute.cells, attribute.dense("events"),
+        attribute.dense("non_events"), members,
+    )  # fmt: skip
+
+
+def _collapsed(attribute: Attribute, places: Sequence[int]) -> Reported:
+    """The attribute with no other cutoffs than the operating points."""
+    counts, first = attribute.rows_at(places), np.zeros((len(attribute.groups), 1), dtype=np.int64)
+    ends = attribute.rows_at([0])
+    events = np.diff(np.hstack([first, counts.fn, ends.events]), axis=1)
+    non_events = np.diff(np.hstack([first, counts.tn, ends.non_events]), axis=1)
+    return Reported(attribute.name, attribute.histogram.attributes, attribute.cells, events, non_events, None)
+
+
+# --- what the run before has shown
+
+
+def _previous(
+    before: RunBefore,
+    attributes: Sequence[Attribute],
+    grid: CutoffGrid,
+    places: Sequence[int] | None = None,
+) -> dict[str, Previous] | None:
+    """By attribute, what was shown at cutoffs that are on the present grid."""
+    if before.sweep is None or before.cells is None or not before.sweep.num_rows:
+        return None
+    import pyarrow.compute as pc
+
+    values = grid.values if places is None else grid.values[list(places)]
+    found = {}
+    for attribute in attributes:
+        rows = before.sweep.filter(pc.equal(before.sweep["attribute"], attribute.name))
+        if rows.num_rows:
+            shown = _shown_before(rows, attribute, values)
+            found[attribute.name] = _with_unnamed(shown, _groups_of(before.cells, attribute.histogram.attributes))
+    return found
+
+
+def _groups_of(cells: pa.Table, attributes: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The groups that a run had of some attributes, from the first grouping set that has them all."""
+    import pyarrow.compute as pc
+
+    for grouping_set in cells["grouping_set"].unique():
+        rows = cells.filter(pc.equal(cells["grouping_set"], grouping_set))
+        names = rows["attributes"][0].as_py()
+        if set(attributes) <= set(names):
+            columns = [pc.list_element(rows["group_values"], names.index(name)) for name in attributes]
+            return list(dict.fromkeys(zip(*(column.to_pylist() for column in columns), strict=True)))
+    return []
+
+
+def _with_unnamed(shown: Previous, groups: Sequence[tuple[str, ...]]) -> Previous:
+    """With the groups that the run had and did not name, which it showed nowhere."""
+    listed = set(shown.groups)
+    unnamed = tuple(group for group in groups if group not in listed)
+
+    def longer(array: NDArray[Any]) -> NDArray[Any]:
+        return np.concatenate([array, np.zeros((len(unnamed), array.shape[1]), array.dtype)])
+
+    counts = (longer(part) for part in (shown.tp, shown.fp, shown.fn, shown.tn))
+    return Previous((*shown.groups, *unnamed), longer(shown.shown), *counts)
+
+
+def _shown_before(rows: pa.Table, attribute: Attribute, values: NDArray[np.float64]) -> Previous:
+    import pyarrow.compute as pc
+
+    rows = rows.filter(pc.invert(pc.ends_with(rows["group_value"], TOO_SMALL)))
+    by_name = dict(zip(attribute.groups, attribute.cells, strict=True))
+    encoded = rows["group_value"].combine_chunks().dictionary_encode()
+    if hasattr(encoded, "chunk"):
+        encoded = encoded.combine_chunks()
+    names = encoded.dictionary.to_pylist()
+    # A group that is gone is known by its name alone; that its parts are not told apart hides no more than it should.
+    several = len(attribute.histogram.attributes) > 1
+    groups = tuple(
+        by_name[name] if name in by_name else tuple(name.split(SEPARATOR)) if several else (name,) for name in names
+    )
+    shape = (len(names), len(values))
+    cutoff = rows["cutoff"].to_numpy()
+    place = np.minimum(np.searchsorted(values, cutoff), len(values) - 1)
+    known = (values[place] == cutoff) & ~np.isnan(rows["tp"].to_numpy(zero_copy_only=False).astype(float))
+    at = (encoded.indices.to_numpy()[known], place[known])
+    shown = np.zeros(shape, dtype=bool)
+    shown[at] = True
+    counts = []
+    for name in ("tp", "fp", "fn", "tn"):
+        column = np.zeros(shape, dtype=np.int64)
+        column[at] = rows[name].fill_null(0).to_numpy()[known]
+        counts.append(column)
+    return Previous(groups, shown, *counts)
+
+
+# --- values that are rounded
+
+
+def _with_rounding(found: Disclosure, assessment: Assessment) -> Disclosure:
+    """The rounded values of hidden groups, at all operating points together."""
+    points = assessment.points
+    each = [_rounded(found, attribute, assessment) for attribute in assessment.attributes]
+    rounding = {}
+    for judged in assessment.judged:
+        k = judged.chosen.cutoff_index
+        if k is not None:
+            place = points.index(k)
+            value, step, safe = (np.concatenate([part[i][:, place] for part in each]) for i in range(3))
+            rounding[judged.chosen.name] = Kept(value, step, safe)
+    return replace(found, rounding=rounding)
+
+
+def _rounded(
+    found: Disclosure, attribute: Attribute, assessment: Assessment
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Value and step of each group, and whether its verdict may stay, `[groups, operating points]`."""
+    points = assessment.points
+    safe = _margins_are_safe(attribute, points, found.minimum)
+    nothing = np.full(safe.shape, np.nan)
+    if attribute.units.weight_kind is not None or attribute.name not in found.grid or not found.lists(attribute.name):
+        return nothing, nothing, safe
+    everybody = found.grid[OVERALL][0]
+    if not attribute.single or _is_told_of_by_an_intersection(found, attribute, assessment):
+        if attribute.units.repeated:
+            return nothing, nothing, safe  # moves are of rows
+        hidden = ~found.grid[attribute.name][:, points] & everybody[points]
+        kept = steady_gbe(attribute.rows_at(points), hidden & safe)
+    else:
+        rows = attribute.rows_at(range(len(assessment.grid)))
+        kept = rounded_gbe(rows, found.grid[attribute.name], everybody, points, found.minimum, safe)
+    return kept.value, kept.step, safe
+
+
+def _is_told_of_by_an_intersection(found: Disclosure, attribute: Attribute, assessment: Assessment) -> bool:
+    """Whether an intersection that it is part of shows something: that tells more than rounding reckons with."""
+    names = set(attribute.histogram.attributes)
+    finer = [one.name for one in assessment.attributes if names < set(one.histogram.attributes)]
+    return any(found.grid.get(name, np.ones(1, dtype=bool)).any() for name in finer)
+
+
+def _margins_are_safe(attribute: Attribute, points: Sequence[int], minimum: int) -> NDArray[np.bool_]:
+    """Where enough members are flagged, not flagged, have the event, and have it not, `[groups, operating points]`."""
+    if not attribute.units.repeated or not _is_here(attribute):
+        rows = attribute.rows_at(points)
+        margins = [rows.flagged, rows.events, rows.n - rows.flagged, rows.n - rows.events]
+    else:
+        rising = sorted(points)
+        people = clusters.MemberCounts.of({name: attribute.between(name, rising) for name in MEMBER_MEASURES})
+        people = people[:, np.searchsorted(rising, points)]
+        # Of a margin's members at least those of the larger of its two parts are known to differ.
+        pairs = (("tp", "fp"), ("tp", "fn"), ("fn", "tn"), ("fp", "tn"))
+        margins = [np.maximum(getattr(people, one), getattr(people, other)) for one, other in pairs]
+    return np.asarray(np.all([margin >= minimum for margin in margins], axis=0))
+
+
+# --- refused and unscored rows
+
+
+def _unscored_is_safe(attribute: Attribute, minimum: int) -> bool:
+    """Whether every group has no, or enough, people without a score; of repeated members nobody knows how many."""
+    counts = attribute.rows_at([0])
+    unscored = np.concatenate([counts.unscored_events, counts.unscored_non_events])
+    if attribute.units.repeated:
+        return not unscored.any()
+    return bool(np.all((unscored == 0) | (unscored >= minimum)))
+
+
+def _lines(assessment: Assessment, minimum: int, unscored: frozenset[str]) -> dict[str, frozenset[tuple[str, str]]]:
+    """By attribute, the reasons and labels that may be told: each for all groups, or for none.
+
+    A reason is told of an attribute's groups only where it is told of everybody.
+    """
+    tables: dict[str, dict[tuple[str, str], dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for tally in assessment.state.tallies:
+        tables[tally.attribute][tally.reason, tally.label][tally.group_value] = tally.n
+    safe = _safe_lines(tables[OVERALL], minimum)
+    if assessment.units.repeated:
+        # Nobody knows of how many members these rows are.
+        safe = frozenset()
+    found = {OVERALL: safe}
+    for name in (a.name for a in assessment.attributes if a.name != OVERALL):
+        lines = {line: groups for line, groups in tables[name].items() if line in safe}
+        hides = any(line not in safe for line in tables[name]) or name not in unscored
+        # What is hidden of everybody must not come back as a sum over reasons: then nothing is told by group.
+        found[name] = frozenset() if hides else _safe_lines(lines, minimum)
+    return found
+
+
+def _safe_lines(lines: Mapping[tuple[str, str], Mapping[str, int]], minimum: int) -> frozenset[tuple[str, str]]:
+    names = list(lines)
+    groups = sorted({group for line in lines.values() for group in line})
+    table = np.array([[lines[name].get(group, 0) for name in names] for group in groups], dtype=np.int64)
+    if not names:
+        return frozenset()
+    hidden = hidden_columns(table, minimum)
+    return frozenset(name for name, hide in zip(names, hidden, strict=True) if not hide)
+
+
+def _rows(assessment: Assessment, minimum: int, lines: Mapping[str, frozenset[tuple[str, str]]]) -> frozenset[str]:
+    """The numbers of rows that may be told; the sum of all only where each part may."""
+    state = assessment.state
+    overall = [t for t in state.tallies if t.attribute == OVERALL and t.group_value == ALL]
+    hidden = {t.reason in REFUSAL_REASONS for t in overall if (t.reason, t.label) not in lines[OVERALL]}
+    found = set()
+    for column, refused in (("rows_refused", True), ("rows_unscored", False)):
+        n = getattr(state, column)
+        # With a single hidden line the total would be that line.
+        if n == 0 or (n >= minimum and refused not in hidden):
+            found.add(column)
+    if state.rows_used == 0 or state.rows_used >= minimum:
+        found.add("rows_used")
+    if len(found) == len(("rows_refused", "rows_unscored", "rows_used")):
+        found.add("rows_input")
+    return frozenset(found)

@@ -1,0 +1,184 @@
+"""Rows of `disparities`: each group against a reference, the rest and everybody, and the worst pair of an attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from fairsweep.auditing.sweep_rows import hidden
+from fairsweep.core.counts import ConfusionCounts
+from fairsweep.core.disparities import Comparison, compare, worst_pair
+from fairsweep.core.groups import ALL, OVERALL
+from fairsweep.core.inference.precision import Evidence, evidence
+from fairsweep.tables.tabulating import coded, repeated
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fairsweep.core.counts import IntArray
+    from fairsweep.core.inference.precision import Precision
+    from fairsweep.core.metrics import Metric
+    from fairsweep.tables.tabulating import Columns, Parts
+
+THE_REST = "the rest"
+_FIGURES = (
+    "ratio",
+    "ratio_ci_low",
+    "ratio_ci_high",
+    "difference",
+    "difference_ci_low",
+    "difference_ci_high",
+    "status",
+)
+
+
+@dataclass(frozen=True)
+class Members:
+    """Which attribute and group each entry of the counts is; the first entry is everybody.
+
+    Attributes:
+        attributes: the attribute of each entry.
+        groups: the group of each entry.
+        references: the reference of an attribute, where it has one.
+        shown: whether the counts of each entry may be shown.
+    """
+
+    attributes: Sequence[str]
+    groups: Sequence[str]
+    references: Mapping[str, str]
+    shown: NDArray[np.bool_]
+
+    @cached_property
+    def places(self) -> IntArray:
+        """The entries that are groups."""
+        found = [i for i, attribute in enumerate(self.attributes) if attribute != OVERALL]
+        return np.array(found, dtype=np.int64)
+
+    @cached_property
+    def of_attribute(self) -> dict[str, IntArray]:
+        """The entries of each attribute."""
+        found: dict[str, list[int]] = {}
+        for i in self.places.tolist():
+            found.setdefault(self.attributes[i], []).append(i)
+        return {attribute: np.array(places, dtype=np.int64) for attribute, places in found.items()}
+
+    @cached_property
+    def with_reference(self) -> tuple[IntArray, IntArray]:
+        """Each group, and the reference of its attribute."""
+        first, second = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+        for attribute, places in self.of_attribute.items():
+            reference = self.references.get(attribute)
+            standard = [i for i in places.tolist() if self.groups[i] == reference] if reference is not None else []
+            if standard:
+                first.append(places[places != standard[0]])
+                second.append(np.full(len(places) - 1, standard[0], dtype=np.int64))
+        return np.concatenate(first), np.concatenate(second)
+
+    @cached_property
+    def coded(self) -> tuple[pa.DictionaryArray, pa.DictionaryArray]:
+        """Attributes and groups, as columns to take rows of."""
+        return coded(self.attributes), coded(self.groups)
+
+
+def compared(
+    operating_point: str, metric: Metric, members: Members, counts: ConfusionCounts, precision: Precision
+) -> Parts:
+    """One metric at one operating point, with every comparator.
+
+    Args:
+        operating_point: its name.
+        metric: what is compared.
+        members: who the entries of the counts are.
+        counts: shape `[entries]`.
+        precision: how much they say.
+    """
+    places = members.places
+    everybody = ConfusionCounts(*(np.broadcast_to(a[0], (len(places),)) for a in counts.arrays))
+    groups, of_groups = counts[places], evidence(metric, counts[places], precision[places])
+    rest = everybody - groups
+    of_rest = evidence(metric, rest, precision[np.zeros(len(places), dtype=np.int64)] - precision[places])
+    # With everybody hidden there is no telling the rest.
+    known = members.shown[places] & members.shown[0]
+    the_rest = repeated(THE_REST, len(places))
+    independent = [_Pairs("rest", places, the_rest, groups, rest, of_groups, of_rest, known)]
+    pairs = (("reference", members.with_reference), ("worst_pair", _worst(metric, members, counts)))
+    for comparator, (first, second) in pairs:
+        independent.append(
+            _Pairs(
+                comparator, first, members.coded[1].take(pa.array(second)), counts[first], counts[second],
+                evidence(metric, counts[first], precision[first]), evidence(metric, counts[second], precision[second]),
+                members.shown[first] & members.shown[second],
+            )
+        )  # fmt: skip
+    # All at once, because the limits of one ratio take nearly as long as those of a thousand.
+    figures = compare(
+        metric,
+        _joined([p.group for p in independent]),
+        _joined([p.other for p in independent]),
+        (_side([p.of_group for p in independent]), _side([p.of_other for p in independent])),
+        np.concatenate([p.shown for p in independent]),
+    )
+    parts, start = [], 0
+    for one in independent:
+        stop = start + len(one.places)
+        mine = Comparison(*(getattr(figures, field.name)[start:stop] for field in fields(Comparison)))
+        parts.append(_rows(members, one.places, one.comparator, one.compared_groups, mine, one.shown))
+        start = stop
+    overall = compare(metric, groups, everybody, None)
+    parts.insert(1, _rows(members, places, "overall", repeated(ALL, len(places)), overall, known))
+    same = {"operating_point": operating_point, "metric": metric.name}
+    return [part | {name: repeated(value, len(part["status"])) for name, value in same.items()} for part in parts]
+
+
+def _worst(metric: Metric, members: Members, counts: ConfusionCounts) -> tuple[IntArray, IntArray]:
+    """The worst pair of each attribute among the groups that are shown."""
+    worst = []
+    for every in members.of_attribute.values():
+        places = every[members.shown[every]]
+        pair = worst_pair(metric, [members.groups[i] for i in places.tolist()], counts[places])
+        worst += [(places[pair[0]], places[pair[1]])] if pair is not None else []
+    lowest, highest = np.array(worst, dtype=np.int64).reshape(-1, 2).T
+    return lowest, highest
+
+
+class _Pairs(NamedTuple):
+    """Groups and what they are compared with, who share nobody."""
+
+    comparator: str
+    places: IntArray
+    compared_groups: pa.DictionaryArray
+    group: ConfusionCounts
+    other: ConfusionCounts
+    of_group: Evidence
+    of_other: Evidence
+    shown: NDArray[np.bool_]
+
+
+def _side(several: Sequence[Evidence]) -> Evidence:
+    return tuple(np.concatenate(arrays) for arrays in zip(*several, strict=True))
+
+
+def _joined(several: Sequence[ConfusionCounts]) -> ConfusionCounts:
+    return ConfusionCounts(*(np.concatenate(a) for a in zip(*(counts.arrays for counts in several), strict=True)))
+
+
+def _rows(
+    members: Members,
+    places: IntArray,
+    comparator: str,
+    compared_groups: pa.DictionaryArray,
+    figures: Comparison,
+    shown: NDArray[np.bool_],
+) -> Columns:
+    columns: Columns = {
+        **{name: c.take(pa.array(places)) for name, c in zip(("attribute", "group_value"), members.coded, strict=True)},
+        "comparator": repeated(comparator, len(places)),
+        "compared_group": compared_groups,
+        **{name: getattr(figures, name) for name in _FIGURES},
+    }
+    return hidden(columns, ~shown)

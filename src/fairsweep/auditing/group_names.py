@@ -1,0 +1,102 @@
+"""Groups that are too small to name: one line of an attribute for all of them, in every result table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fairsweep.core.disclosure.nesting import MEMBER_MEASURES
+from fairsweep.core.groups import OVERALL, too_small_to_name
+from fairsweep.core.histogram import ScoreHistogram
+from fairsweep.core.metrics import SUPPRESSED
+from fairsweep.input.intake import REFUSAL_REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from fairsweep.auditing.reported import Attribute
+    from fairsweep.core.counts import IntArray
+    from fairsweep.engines.protocol import Tally
+    from fairsweep.tables.schema import Table
+
+Unnamed = Mapping[str, frozenset[str]]
+"""By attribute, the groups that no table and no text names."""
+
+
+def unnamed_groups(
+    attributes: Sequence[Attribute], tallies: Sequence[Tally], named: Mapping[str, frozenset[str]], minimum: int
+) -> dict[str, frozenset[str]]:
+    """The groups of fewer members than the minimum, but for those that the config names.
+
+    Such a name can tell of a single person: a rare language, a village. None of these groups is ever shown with
+    figures, because its events, its non-events or its people without a score are fewer than the minimum.
+
+    Args:
+        attributes: everybody and all that is reported.
+        tallies: what was refused counts as well: a group of many refused rows is not small.
+        named: by attribute, the groups that the config declares.
+        minimum: the fewest members that may be shown; with 0 every group is named.
+    """
+    refused: dict[tuple[str, str], int] = {}
+    for tally in tallies:
+        if tally.reason in REFUSAL_REASONS:
+            refused[tally.attribute, tally.group_value] = refused.get((tally.attribute, tally.group_value), 0) + tally.n
+    found = {}
+    for attribute in attributes:
+        if not minimum or attribute.name == OVERALL:
+            continue
+        declared = named.get(attribute.name, frozenset())
+        small = frozenset(
+            group
+            for group, members in zip(attribute.groups, _members(attribute).tolist(), strict=True)
+            if members + refused.get((attribute.name, group), 0) < minimum and group not in declared
+        )
+        if small:
+            found[attribute.name] = small
+    return found
+
+
+def _members(attribute: Attribute) -> IntArray:
+    """How many members each group has at least; where each row is a member, how many it has."""
+    if attribute.units.repeated and isinstance(attribute.histogram, ScoreHistogram):
+        with_event, without = (attribute.between(name, [0]).sum(axis=1) for name in MEMBER_MEASURES[:2])
+        return np.asarray(np.maximum(with_event, without))
+    counts = attribute.rows_at([0])[:, 0]
+    return np.asarray(counts.n + counts.unscored_events + counts.unscored_non_events)
+
+
+def with_unnamed_groups(rows: pa.Table, unnamed: Unnamed, table: Table) -> pa.Table:
+    """The rows with those of unnamed groups as one of each attribute, which says how many groups it is of.
+
+    Args:
+        rows: of a result table. A suppressed row speaks for all where there is one; otherwise all are of groups that
+            have no scored row.
+        unnamed: by attribute, the groups that may not be named.
+        table: what they are rows of; they stay sorted by its key.
+    """
+    if not unnamed or not {"attribute", "group_value"} <= set(rows.column_names):
+        return rows
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    small = pa.array(np.zeros(rows.num_rows, dtype=bool))
+    names = rows["group_value"].combine_chunks()
+    for attribute, groups in unnamed.items():
+        of_attribute = pc.equal(rows["attribute"], attribute).combine_chunks()
+        here = pc.and_(of_attribute, pc.is_in(names, value_set=pa.array(sorted(groups))))
+        names = pc.if_else(here, too_small_to_name(len(groups)), names)
+        small = pc.or_(small, here)
+    place = rows.column_names.index("group_value")
+    renamed = rows.set_column(place, rows.schema.field(place), names)
+    rank = np.arange(rows.num_rows)
+    if "status" in rows.column_names:
+        rank += rows.num_rows * (rows["status"].to_numpy(zero_copy_only=False) != SUPPRESSED)
+    ranked = renamed.append_column("_rank", pa.array(rank))
+    key = list(table.key)
+    first = ranked.filter(small).group_by(key).aggregate([("_rank", "min")])["_rank_min"].combine_chunks()
+    kept = renamed.filter(pc.or_(pc.invert(small), pc.is_in(ranked["_rank"].combine_chunks(), value_set=first)))
+    return kept.sort_by([(column, "ascending") for column in key])

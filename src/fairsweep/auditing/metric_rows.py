@@ -1,0 +1,285 @@
+"""Rows of `group_metrics`: every metric of every group at an operating point, with verdict and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fairsweep.auditing.sweep_rows import hidden, metric_columns, verdict_columns
+from fairsweep.core.evidence import calibration
+from fairsweep.core.groups import OVERALL
+from fairsweep.core.inference import over_allocation as high
+from fairsweep.core.inference import power, shrinkage, tuning, verdicts
+from fairsweep.core.inference.precision import Precision, Scaled
+from fairsweep.core.inference.verdicts import Family, ObjectArray, Verdicts
+from fairsweep.core.inference.weights import MILLION
+from fairsweep.core.metrics import DEFINED, GBE, GBE_INCLUDING_UNSCORED, METRICS, TRUE_POSITIVE_RATE
+from fairsweep.tables.tabulating import coded, repeated
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from fairsweep.auditing.disclosing import Disclosure, Kept
+    from fairsweep.core.counts import ConfusionCounts, IntArray
+    from fairsweep.core.inference.intervals import FloatArray
+    from fairsweep.core.metrics import Metric
+    from fairsweep.core.operating_points import ChosenCutoff
+    from fairsweep.tables.tabulating import Columns, Parts
+
+
+@dataclass(frozen=True, eq=False)
+class Nearby:
+    """What a tuned cutoff's own variance needs.
+
+    Attributes:
+        share: each group's share of the rows next to the cutoff, `[groups]`.
+        flagged: everybody flagged at each cutoff of the grid, `[cutoffs]`.
+    """
+
+    share: FloatArray
+    flagged: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """All groups of all attributes at one operating point; the first is everybody.
+
+    Attributes:
+        chosen: the operating point and its cutoff.
+        attributes: the attribute of each group.
+        groups: the group values.
+        families: what each group's test is corrected with.
+        counts: what metrics are made of, `[groups]`: rows, or weights in millionths.
+        rows: rows, `[groups]`.
+        precision: how much the counts say.
+        rule: what groups are held to.
+        nearby: for the variance of a cutoff tuned here; None where it is not used.
+        expected: the sum of each group's scores, in events; None where scores are no probabilities.
+        weighted: whether counts are weights.
+    """
+
+    chosen: ChosenCutoff
+    attributes: Sequence[str]
+    groups: Sequence[str]
+    families: Sequence[Family]
+    counts: ConfusionCounts
+    rows: ConfusionCounts
+    precision: Precision
+    rule: verdicts.Rule
+    nearby: Nearby | None = None
+    expected: FloatArray | None = None
+    weighted: bool = False
+
+    # --- evidence
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the cutoff was chosen on these rows."""
+        return self.chosen.origin == "tuned_here"
+
+    def _at_tuned(self, *, relative: bool) -> Precision:
+        """How much the counts say at a cutoff that follows them."""
+        if self.nearby is None or self.chosen.cutoff_index is None:
+            return self.precision
+        group, everybody = ((c.tp, c.fp, c.fn) for c in (self.counts, self.counts[0]))
+        share, flagged, k, target = self.nearby.share, self.nearby.flagged, self.chosen.cutoff_index, self.chosen.target
+        if self.chosen.rule == "alert_rate":
+            moves = tuning.alert_rate_movement(flagged, k, float(self.counts.n[0]), target)
+            variance = tuning.alert_rate_variance(group, everybody, share, target, moves, relative=relative)
+        else:
+            tp, fp, fn = (float(count) for count in everybody)
+            moves = tuning.population_gbe_movement(flagged, k, (tp, fp, fn), target)
+            variance = tuning.population_gbe_variance(group, everybody, share, target, moves, relative=relative)
+        return Scaled(self.precision, tuning.effective(group, variance, everybody if relative else None))
+
+    @cached_property
+    def _for_intervals(self) -> Precision:
+        return self._at_tuned(relative=False)
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """The verdict of each group, whatever of it may be shown."""
+        everybody = self.counts[0]
+        relative = verdicts.verdict_basis(everybody) == "relative"
+        evidence = self._at_tuned(relative=True) if relative else self._for_intervals
+        return verdicts.judge(self.counts, everybody, self.families, self.rule, evidence, tuned=self.tuned)
+
+    def conditions(self) -> dict[str, int]:
+        """How many groups meet each condition of `--fail-on`, whatever of them is shown."""
+        judged = self.verdicts
+        beyond = judged.below_floor if self.rule.flag_is == "help" else judged.above_ceiling
+        return {
+            "breach": int(np.sum(judged.verdict == verdicts.BREACH)),
+            "below_floor": sum(map(bool, beyond)),
+            "not_assessed": int(np.sum((judged.verdict == verdicts.NOT_ASSESSED) & ~self._everybody)),
+        }
+
+    # --- who is shown
+
+    @cached_property
+    def _everybody(self) -> NDArray[np.bool_]:
+        return np.array([name == OVERALL for name in self.attributes], dtype=bool)
+
+    @cached_property
+    def _present(self) -> NDArray[np.bool_]:
+        """The groups that any row has."""
+        return np.asarray(self.rows.n + self.rows.unscored_events + self.rows.unscored_non_events > 0)
+
+    @cached_property
+    def _sizes(self) -> list[tuple[str, int]]:
+        """Each attribute and the number of its groups, in their order."""
+        return [(name, len(list(those))) for name, those in groupby(self.attributes)]
+
+    @cached_property
+    def _places(self) -> list[NDArray[np.int64]]:
+        """The places of the groups of each attribute."""
+        ends = np.cumsum([size for _, size in self._sizes])
+        return [np.arange(end - size, end) for end, (_, size) in zip(ends, self._sizes, strict=True)]
+
+    def shown(self, disclosure: Disclosure) -> NDArray[np.bool_]:
+        """Which groups are shown with their exact counts."""
+        k = self.chosen.cutoff_index
+        if k is None:
+            return np.ones(len(self.groups), dtype=bool)
+        parts = [disclosure.at(name, [k], size)[:, 0] for name, size in self._sizes]
+        return np.concatenate(parts) | ~self._present
+
+    # --- rows
+
+    def rows_of(self, disclosure: Disclosure, *, with_verdict: bool = True) -> Parts:
+        """Rows of `group_metrics`, with what may not be shown left out.
+
+        Args:
+            disclosure: what may be shown.
+            with_verdict: False for exploration away from a declared operating point.
+        """
+        shown = self.shown(disclosure)
+        kept = disclosure.kept(self.chosen.name, len(self.groups))
+        unscored = np.array([disclosure.tells_unscored(name) for name in self.attributes], dtype=bool)
+        return [self._metric(metric, shown, unscored, kept, with_verdict=with_verdict) for metric in METRICS]
+
+    def _metric(
+        self,
+        metric: Metric,
+        shown: NDArray[np.bool_],
+        unscored: NDArray[np.bool_],
+        kept: Kept,
+        *,
+        with_verdict: bool,
+    ) -> Columns:
+        columns = metric_columns(metric, self.counts, self._for_intervals, self.rows if self.weighted else None)
+        if self.chosen.cutoff_index is None:
+            nothing = dict.fromkeys(("numerator", "denominator", "value", "ci_low", "ci_high"))
+            columns |= nothing | {"status": np.full(len(self.groups), self.chosen.status, dtype=object)}
+        told = shown & unscored if metric is GBE_INCLUDING_UNSCORED else shown
+        if metric is GBE:
+            columns |= self._of_gbe(shown, with_verdict=with_verdict)
+        columns = hidden(columns, ~told)
+        if metric is GBE:
+            columns |= self._stay(columns, shown, kept, with_verdict=with_verdict)
+        attributes, groups = self._named
+        named = {
+            "operating_point": repeated(self.chosen.name, len(groups)),
+            "metric": repeated(metric.name, len(groups)),
+        }
+        return columns | named | {"attribute": attributes, "group_value": groups}
+
+    @cached_property
+    def _named(self) -> tuple[pa.DictionaryArray, pa.DictionaryArray]:
+        """Attributes and groups as columns."""
+        return coded(self.attributes), coded(self.groups)
+
+    def _of_gbe(self, shown: NDArray[np.bool_], *, with_verdict: bool) -> Columns:
+        """What the row of group benefit equality says besides."""
+        columns: Columns = {}
+        if with_verdict:
+            columns |= verdict_columns(self.verdicts, self.rule, balance=self.chosen.cutoff_index is not None)
+            if self.weighted and columns["flag_balance"] is not None:
+                columns["flag_balance"] = np.rint(columns["flag_balance"] / MILLION).astype(np.int64)
+            columns["p_adjusted"] = self._adjusted(shown)
+            columns |= self._standing()
+            columns["events_needed"] = self._events_needed()
+        columns["shrunk_value"] = self._shrunk(shown)
+        if self.expected is not None and self.chosen.cutoff_index is not None:
+            factors = calibration.gbe_factors(self.counts.flagged, self.counts.events, self.expected)
+            columns |= dict(zip(("flags_per_expected_event", "expected_to_observed"), factors, strict=True))
+        return columns
+
+    def _adjusted(self, shown: NDArray[np.bool_]) -> FloatArray:
+        """The adjusted p-values but for those that may follow from the p of a group that is not shown."""
+        others_hidden = np.zeros(len(shown), dtype=bool)
+        for places in self._by_family:
+            others_hidden[places] = not shown[places].all()
+        return np.where(others_hidden & ~self.verdicts.p_is_own, np.nan, self.verdicts.p_adjusted)
+
+    @cached_property
+    def _by_family(self) -> list[IntArray]:
+        """The places of the groups of each family."""
+        return list(verdicts.by_family(self.families).values())
+
+    def _standing(self) -> Columns:
+        """Where a group is high whether others of its attribute are low, and how many flags the low ones lack."""
+        size = len(self.groups)
+        notes, short = np.full(size, None, dtype=object), np.full(size, None, dtype=object)
+        if self.rule.flag_is != "help" or self.chosen.cutoff_index is None:
+            return {"high_note": notes, "short_flags": short}
+        judged, counts, everybody = self.verdicts, self.counts, self.counts[0]
+        relative = verdicts.verdict_basis(everybody) == "relative"
+        unit = (int(everybody.flagged), int(everybody.events)) if relative else (1, 1)
+        low = metric_columns(GBE, counts, self._for_intervals)["ci_low"] * unit[1] / max(unit[0], 1)
+        lacking = high.shortfall(counts.tp, counts.fp, counts.fn, self.rule.floor, unit)
+        if self.weighted:
+            lacking = -(-lacking // MILLION)
+        for places in self._places:
+            notes[places] = high.notes(low[places], judged.below_floor[places], self.rule.floor)
+        for i, beyond in enumerate(judged.below_floor):
+            if beyond:
+                short[i] = int(lacking[i])
+        return {"high_note": notes, "short_flags": short}
+
+    def _events_needed(self) -> ObjectArray:
+        """With how many events a fair group is proven fair, by everybody's sensitivity."""
+        needed = np.full(len(self.groups), None, dtype=object)
+        recall, status = TRUE_POSITIVE_RATE.evaluate(self.counts[0])
+        if status == DEFINED and self.chosen.cutoff_index is not None:
+            needed[:] = int(power.events_needed(float(recall), self.rule.bound, self.rule.alpha))
+            needed[self._everybody] = None
+        return needed
+
+    def _shrunk(self, shown: NDArray[np.bool_]) -> FloatArray:
+        """Values drawn towards those of the attribute's other shown groups: hidden ones would show in them."""
+        found = np.full(len(self.groups), np.nan)
+        if self.chosen.cutoff_index is None:
+            return found
+        tp, fp, fn = self._for_intervals.paired(GBE, self.counts)
+        for places in self._places[1:]:
+            at = places[shown[places]]
+            if len(at):
+                found[at] = shrinkage.shrunk_gbe(tp[at], fp[at], fn[at])
+        return found
+
+    def _stay(self, columns: Columns, shown: NDArray[np.bool_], kept: Kept, *, with_verdict: bool) -> Columns:
+        """What stays of groups that are hidden: a rounded value, and where margins are safe the verdict."""
+        rounded = ~shown & ~np.isnan(kept.step)
+        status = np.array(columns["status"], dtype=object)
+        status[rounded] = DEFINED
+        exact = np.full(len(shown), np.nan) if columns["value"] is None else columns["value"]
+        found: Columns = {
+            "value": np.where(rounded, kept.value, exact),
+            "status": status,
+            "rounded_to": np.where(rounded, kept.step, np.nan),
+        }
+        if not with_verdict:
+            return found
+        judged, told = self.verdicts, ~shown & kept.verdict
+        for name in ("verdict", "verdict_basis", "below_floor", "above_ceiling"):
+            found[name] = np.array(columns[name], dtype=object)
+            found[name][told] = getattr(judged, name)[told]
+        found["verdict"][~shown & ~told] = verdicts.NOT_ASSESSED
+        return found

@@ -1,0 +1,201 @@
+"""Rows of `threshold_sweep` and `group_metrics`: metrics, intervals and verdicts of groups, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fairsweep.core.counts import ConfusionCounts
+from fairsweep.core.groups import attribute_name
+from fairsweep.core.histogram import ScoreHistogram
+from fairsweep.core.inference import intervals, verdicts
+from fairsweep.core.inference.precision import INDEPENDENT, Precision
+from fairsweep.core.inference.weights import MILLION
+from fairsweep.core.metrics import DEFINED, EMPTY, GBE, GBE_INCLUDING_UNSCORED, METRICS, SUPPRESSED, Metric
+from fairsweep.tables.tabulating import Columns, repeated
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def entry_rows(histogram: ScoreHistogram, first_cell: int = 0) -> Columns:
+    """Rows of `score_histograms`.
+
+    Args:
+        histogram: of a grouping set, or of a block of it.
+        first_cell: the place of its first cell in the set.
+    """
+    size = len(histogram.cell)
+    return {
+        "grouping_set": repeated(attribute_name(histogram.attributes), size),
+        "grid_id": repeated(histogram.grid.id, size),
+        "cell_id": histogram.cell + np.int32(first_cell),
+        "bucket": histogram.bucket,
+        "events": histogram.events,
+        "non_events": histogram.non_events,
+        **histogram.measures,
+    }
+
+
+_KEPT = {
+    "attribute", "group_value", "cutoff_index", "cutoff", "operating_points", "operating_point", "metric", "comparator",
+    "compared_group",
+}  # fmt: skip
+"""What says whom and what a row speaks of."""
+
+
+def hidden(columns: Columns, hide: NDArray[np.bool_]) -> Columns:
+    """The columns with nothing but keys, and the status `suppressed`, where something may not be shown."""
+    import pyarrow as pa
+
+    if not hide.any():
+        return columns
+    found: Columns = {}
+    for name, values in columns.items():
+        if name in _KEPT or values is None:
+            found[name] = values
+            continue
+        column = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+        if column.dtype.kind in "ib":
+            # Nothing else is done with whole numbers than to store them; as objects they would take ten times the room.
+            found[name] = pa.array(column, mask=hide)
+            continue
+        column = column.copy()
+        column[hide] = np.nan if column.dtype == np.float64 else SUPPRESSED if name == "status" else None
+        found[name] = column
+    return found
+
+
+@dataclass(frozen=True)
+class Swept:
+    """Some groups of an attribute at some cutoffs, as rows of `threshold_sweep`.
+
+    Attributes:
+        attribute: its name.
+        groups: the groups.
+        indices: places of the cutoffs on the grid.
+        cutoffs: the values of the whole grid.
+        points: for a place, the operating points that have it.
+    """
+
+    attribute: str
+    groups: Sequence[str]
+    indices: Sequence[int]
+    cutoffs: NDArray[np.float64]
+    points: Mapping[int, list[str]]
+
+    def rows(
+        self,
+        rows: ConfusionCounts,
+        weighted: ConfusionCounts | None = None,
+        precision: Precision = INDEPENDENT,
+        shown: NDArray[np.bool_] | None = None,
+        *,
+        keep: bool = False,
+        unscored: bool = True,
+        with_intervals: bool = True,
+    ) -> Columns:
+        """The rows that are shown; of operating points also those that are not, without figures.
+
+        Args:
+            rows: counts of rows, `[groups, len(indices)]`.
+            weighted: weights in millionths, of which the metrics are; None where these are of the rows.
+            precision: how much the counts say.
+            shown: what may be shown; None for everything. Groups without a row always are.
+            keep: whether what may not be shown stands there without figures at any cutoff.
+            unscored: whether people without a score may be told.
+            with_intervals: whether group benefit equality has its interval.
+        """
+        worth = precision if with_intervals else None
+        if shown is None:
+            return self._columns(rows, weighted, worth, np.arange(rows.tp.size))
+        absent = rows.n + rows.unscored_events + rows.unscored_non_events == 0
+        visible = shown | absent
+        at_points = np.array([k in self.points for k in self.indices], dtype=bool)
+        kept = np.flatnonzero(visible | at_points[np.newaxis, :] | keep)
+        columns = self._columns(rows, weighted, worth, kept)
+        if not unscored:
+            nothing = [0 if none else None for none in absent.reshape(-1)[kept]]
+            columns |= {"unscored_events": nothing, "unscored_non_events": nothing}
+            columns[GBE_INCLUDING_UNSCORED.name] = np.full(len(kept), np.nan)
+        return hidden(columns, ~visible.reshape(-1)[kept])
+
+    def _columns(
+        self,
+        rows: ConfusionCounts,
+        weighted: ConfusionCounts | None,
+        precision: Precision | None,
+        kept: NDArray[np.int64],
+    ) -> Columns:
+        import pyarrow as pa
+
+        group, place = np.divmod(kept, max(len(self.indices), 1))
+        at, told = (group, place), rows[group, place]
+        counts = told if weighted is None else weighted[at]
+        limits = (None, None) if precision is None else intervals.bonett_price(*precision[at].paired(GBE, counts))
+        indices = np.array(self.indices, dtype=np.int32)
+        named = pa.array([self.points.get(k, []) for k in self.indices], type=pa.list_(pa.string()))
+        by_weight = ("tp", "fp", "fn", "tn") if weighted is not None else ()
+        return {
+            "attribute": repeated(self.attribute, len(kept)),
+            "group_value": pa.array(self.groups, pa.string()).take(pa.array(group)),
+            "cutoff_index": indices[place],
+            "cutoff": self.cutoffs[indices[place]],
+            "n": told.n,
+            **{field.name: getattr(told, field.name) for field in fields(ConfusionCounts)},
+            **{metric.name: metric.evaluate(counts)[0] for metric in METRICS},
+            "gbe_ci_low": limits[0],
+            "gbe_ci_high": limits[1],
+            "status": np.array([EMPTY, DEFINED], dtype=object)[(told.n > 0).astype(np.int64)],
+            "operating_points": named.take(pa.array(place)),
+            **{f"weighted_{name}": getattr(counts, name) / MILLION for name in by_weight},
+        }
+
+
+def metric_columns(
+    metric: Metric, counts: ConfusionCounts, precision: Precision = INDEPENDENT, rows: ConfusionCounts | None = None
+) -> Columns:
+    """A metric of some groups, with its interval where it has one.
+
+    Args:
+        metric: which.
+        counts: what it is made of.
+        precision: how much these say.
+        rows: where `counts` are weights, the rows that they are of.
+    """
+    value, status = metric.evaluate(counts)
+    told = counts if rows is None else rows
+    columns: Columns = {
+        "numerator": metric.numerator.of(told),
+        "denominator": metric.denominator.of(told),
+        "value": value,
+        "status": status,
+    }
+    if rows is not None:
+        columns["weighted_numerator"] = metric.numerator.of(counts) / MILLION
+        columns["weighted_denominator"] = metric.denominator.of(counts) / MILLION
+    if metric.interval == "proportion":
+        limits = intervals.wilson(*precision.proportion(metric, counts))
+    elif metric.interval == "paired_ratio":
+        limits = intervals.bonett_price(*precision.paired(metric, counts))
+    else:
+        return columns
+    return columns | {"ci_low": limits[0], "ci_high": limits[1]}
+
+
+def verdict_columns(judged: verdicts.Verdicts, rule: verdicts.Rule, *, balance: bool) -> Columns:
+    """What the row of group benefit equality says besides; `balance` is False where there is no cutoff to flag at."""
+    size = len(judged.verdict)
+    columns: Columns = {
+        name: getattr(judged, name)
+        for name in (
+            "judged_value", "verdict_basis", "p_below", "p_above", "p_adjusted", "family", "family_size", "below_floor",
+            "above_ceiling", "verdict",
+        )
+    }  # fmt: skip
+    columns["alpha"] = np.full(size, rule.alpha)
+    columns["flag_balance"] = judged.flag_balance if balance else None
+    return columns

@@ -1,0 +1,338 @@
+"""The audit in words: lines of text with a few styles, for a terminal, a pipe and the Python API alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from fairsweep.auditing import findings, sentences
+from fairsweep.auditing.findings import AttributeFinding, GroupFinding, PointFinding, RunFinding, Tables
+from fairsweep.core.groups import number_of_groups
+from fairsweep.input.intake import FIRST_DAY, NO_END, UNSCORED_REASONS
+from fairsweep.output.drawing import ASCII, UNICODE, Axis
+from fairsweep.output.wording import (
+    LONG_VERDICTS,
+    REASONS,
+    SHORT_VERDICTS,
+    STATUSES,
+    clipped,
+    counted,
+    group_label,
+    number,
+    percent,
+    printable,
+    rounded,
+)
+
+if TYPE_CHECKING:
+    from fairsweep.auditing.findings import Row
+
+Style = Literal["plain", "title", "strong", "dim", "bad", "doubtful", "good"]
+_VERDICT_STYLES: dict[str, Style] = {
+    "breach": "bad",
+    "below_floor_unproven": "doubtful",
+    "above_ceiling_unproven": "doubtful",
+    "above_floor": "good",
+    "below_ceiling": "good",
+    "not_assessed": "dim",
+}
+
+
+class Span(NamedTuple):
+    """A piece of a line in one style."""
+
+    text: str
+    style: Style = "plain"
+
+
+Line = tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the lines are laid out for: columns of text, and whether drawings may use Unicode."""
+
+    width: int = 100
+    unicode: bool = False
+
+
+def text(tables: Tables, width: int = 100) -> str:
+    """The summary of published tables as plain text.
+
+    Args:
+        tables: the result tables of one or several runs, `runs` among them.
+        width: columns of the text.
+    """
+    return "\n".join("".join(span.text for span in line).rstrip() for line in lines(tables, Page(width)))
+
+
+def lines(tables: Tables, page: Page) -> Iterator[Line]:
+    """The summary of published tables, line by line."""
+    for run in findings.read(tables):
+        yield from _run(run, page)
+
+
+def _run(run: RunFinding, page: Page) -> Iterator[Line]:
+    record = run.run
+    yield (
+        Span(f"{printable(record['model_id'])} {printable(record['model_version'])}", "title"),
+        Span(f"  {_window(record)}", "dim"),
+    )
+    yield from flowing(f"{_rows(record)} Being flagged is {'a help' if run.flag_is == 'help' else 'a sanction'}.", page)
+    for point in run.points:
+        yield ()
+        yield from _point(point, run, page)
+    if run.subgroups:
+        yield ()
+        yield from _subgroups(run, page)
+    if run.left_out:
+        yield ()
+        yield from _left_out(run, page)
+
+
+def _rows(record: Row) -> str:
+    """How many rows there were, and what became of them, as far as that is told."""
+    parts = {"rows_used": "used", "rows_unscored": "without a usable score", "rows_refused": "refused"}
+    told = ", ".join(f"{record[name]:,} {word}" for name, word in parts.items() if record[name] is not None)
+    if record["rows_input"] is None:
+        return f"Rows: {told or 'hidden, because too few people'}; other numbers are hidden, because too few people."
+    return f"{counted(record['rows_input'], 'row')}: {told}."
+
+
+def _subgroups(run: RunFinding, page: Page) -> Iterator[Line]:
+    """What the search found, by operating point."""
+    searched = run.subgroups[0]["searched"]
+    yield (Span(f"Found among {counted(searched, 'subgroup')} that nobody listed", "title"),)
+    for row in run.subgroups:
+        point = f"{printable(row['operating_point'])}: " if len(run.points) > 1 else ""
+        yield from flowing(f"{point}{sentences.subgroup(row)}", page, indent=2, style="bad")
+
+
+def _point(point: PointFinding, run: RunFinding, page: Page) -> Iterator[Line]:
+    row = point.point
+    name = printable(row["operating_point"])
+    if row["cutoff"] is None:
+        why = STATUSES.get(row["status"], row["status"])
+        yield (Span(name, "title"), Span(f": no cutoff, so no group could be assessed ({why}).", "doubtful"))
+        return
+    yield (Span(name, "title"), Span(f": flagged where the score is at least {number(row['cutoff'])}"))
+    yield ()
+    yield from _headline(point, run, page)
+    yield from _coverage(point, page)
+    yield ()
+    for sentence in (sentences.cutoff(row), sentences.basis(point, run.bound)):
+        yield from flowing(sentence, page, indent=2, style="dim")
+    if point.everybody is not None:
+        clauses = sentences.three_numbers(point.everybody, "Everybody", point, run.bound)
+        rate = point.everybody.rates["prevalence"]
+        clauses += [] if rate is None else [f"{percent(rate)} had the event"]
+        yield from wrapped(clauses, page, indent=2, style="dim")
+    axis = _axis(point, run, page)
+    for attribute in point.attributes:
+        yield ()
+        yield from _attribute(attribute, point, run, page, axis)
+    yield ()
+    yield from _legend(point, page)
+
+
+def _headline(point: PointFinding, run: RunFinding, page: Page) -> Iterator[Line]:
+    worst = point.worst
+    if worst is None:
+        yield (Span("  No group could be assessed.", "doubtful"),)
+    else:
+        style = _VERDICT_STYLES.get(worst.verdict, "strong")
+        yield from flowing(sentences.headline(worst, point, run.bound), page, indent=2, style=style)
+
+
+# Why a group whose value is defined has no verdict: there is nothing that it could be a multiple of.
+NO_FLAGS_AT_ALL = "no one in any group was flagged"
+
+
+def _coverage(point: PointFinding, page: Page) -> Iterator[Line]:
+    """How many groups have a verdict, how many breach, and which have none, and why."""
+    count = sum(attribute.count for attribute in point.attributes)
+    assessed = sum(attribute.assessed for attribute in point.attributes)
+    breaches = sum(attribute.verdicts.get("breach", 0) for attribute in point.attributes)
+    yield (
+        Span(f"  {assessed:,} of {counted(count, 'group')} assessed, "),
+        Span(counted(breaches, "breach", "breaches"), "bad" if breaches else "plain"),
+    )
+    missing = [
+        (f"{printable(attribute.name)}: {group_label(group)} ({reason})", number_of_groups(group))
+        for attribute in point.attributes
+        for group, status in attribute.not_assessed
+        for reason in [STATUSES.get(status, NO_FLAGS_AT_ALL)]
+    ][: findings.SHOWN_OF_MORE]
+    if missing:
+        rest = count - assessed - sum(groups for _, groups in missing)
+        more = [f"and {rest:,} more"] if rest else []
+        told = [*(text for text, _ in missing), *more]
+        told[0] = f"Not assessed: {told[0]}"
+        yield from wrapped(told, page, indent=2, style="dim")
+
+
+class _Columns(NamedTuple):
+    """How wide the columns of the group lines are."""
+
+    name: int
+    n: int
+    events: int
+    value: int
+
+
+def _count(n: int | None) -> str:
+    return "-" if n is None else f"{n:,}"
+
+
+_VERDICT_WIDTH = max(map(len, SHORT_VERDICTS.values()))
+_INDENT, _GAP = 2, 2
+
+
+def _columns(point: PointFinding, page: Page) -> _Columns:
+    groups = [group for attribute in point.attributes for group in attribute.groups]
+    names = [*(group.name for group in groups), *(attribute.name for attribute in point.attributes)]
+    longest = 26 if page.width >= 100 else 16
+    return _Columns(
+        min(longest, max([width_of(printable(name)) for name in names], default=8)),
+        max([len(_count(group.n)) for group in groups], default=1),
+        max([6, *(len(_count(group.events)) for group in groups)]),
+        5,
+    )
+
+
+def _axis(point: PointFinding, run: RunFinding, page: Page) -> Axis:
+    columns = _columns(point, page)
+    room = page.width - _INDENT - sum(columns) - (len(columns) + 1) * _GAP - _VERDICT_WIDTH
+    groups = [group for attribute in point.attributes for group in attribute.groups]
+    values = [value for group in groups for value in sentences.drawn(group, point)]
+    marks = [run.floor, 1.0] if run.flag_is == "help" else [run.floor, 1.0, run.bound]
+    return Axis.over(values, sorted(set(marks)), max(14, min(room, 44)), UNICODE if page.unicode else ASCII)
+
+
+def _attribute(
+    attribute: AttributeFinding, point: PointFinding, run: RunFinding, page: Page, axis: Axis
+) -> Iterator[Line]:
+    columns = _columns(point, page)
+    value = "GBE" if point.basis != "relative" else "ratio"
+    name = printable(attribute.name)
+    if width_of(name) > columns.name:
+        yield (Span("  "), Span(name, "strong"))
+        name = ""
+    figures = f"{'n':>{columns.n}}  {'events':>{columns.events}}  {value:>{columns.value}}"
+    ratio = f"{attribute.assessed}/{attribute.count}"
+    forms = (f"{attribute.assessed} of {attribute.count} assessed", f"{ratio} assessed")
+    assessed = next((form for form in forms if len(form) <= _VERDICT_WIDTH), ratio)
+    yield (
+        Span("  "),
+        Span(padded(name, columns.name), "strong"),
+        Span(f"  {figures}  {axis.labels()}", "dim"),
+        Span(f"  {assessed}", "dim"),
+    )
+    for group in attribute.groups:
+        yield from _group(group, point, run, page, axis)
+    more = attribute.count - attribute.listed
+    if more:
+        yield (Span(f"  and {counted(more, 'more group')}, none of them worse by this order", "dim"),)
+    if (told := sentences.high(attribute.groups)) is not None:
+        yield from flowing(told, page, indent=2)
+    if attribute.disparate_impact is not None:
+        yield from flowing(sentences.disparate_impact(attribute.disparate_impact), page, indent=2)
+
+
+def _group(group: GroupFinding, point: PointFinding, run: RunFinding, page: Page, axis: Axis) -> Iterator[Line]:
+    columns, style = _columns(point, page), _VERDICT_STYLES.get(group.verdict, "plain")
+    name = printable(clipped(group.name))
+    if width_of(name) > columns.name:
+        yield (Span("  "), Span(name, style))
+        name = ""
+    low, value, high = sentences.drawn(group, point)
+    shown = "-" if value is None else rounded(value, run.bound)
+    figures = f"{_count(group.n):>{columns.n}}  {_count(group.events):>{columns.events}}"
+    yield (
+        Span("  "),
+        Span(padded(name, columns.name), style),
+        Span(f"  {figures}  {shown:>{columns.value}}  "),
+        Span(axis.draw(low, value, high), style),
+        Span(f"  {SHORT_VERDICTS.get(group.verdict, group.verdict)}", style),
+    )
+    clauses = sentences.three_numbers(group, group_label(group.name), point, run.bound)
+    yield from wrapped(clauses, page, indent=6, style="dim")
+
+
+def _legend(point: PointFinding, page: Page) -> Iterator[Line]:
+    """The verdicts that occur, in full."""
+    words = LONG_VERDICTS[point.flag_is]
+    for verdict in words:
+        if any(verdict in attribute.verdicts for attribute in point.attributes):
+            told = f"{SHORT_VERDICTS[verdict]}: {words[verdict]}"
+            yield from flowing(f"{told}.", page, indent=2, style="dim")
+
+
+def _left_out(run: RunFinding, page: Page) -> Iterator[Line]:
+    """Refused and unscored rows by reason."""
+    total = run.run["rows_input"]
+    unscored = [item for item in run.left_out if item[0] in UNSCORED_REASONS]
+    refused = [item for item in run.left_out if item[0] not in UNSCORED_REASONS]
+    kinds = (
+        ("Refused, in no figure above", refused),
+        ("Without a usable score, so nobody flagged them", unscored),
+    )
+    for title, items in kinds:
+        if items:
+            n = sum(count for _, count in items)
+            told = [f"{REASONS.get(reason, reason)} {count:,}" for reason, count in items]
+            of_all = "" if total is None else f"{counted(n, 'row')} ({percent(n / total)}): "
+            told[0] = f"{title}: {of_all}{told[0]}"
+            yield from wrapped(told, page)
+
+
+def _window(record: Row) -> str:
+    start, end = record["window_start"], record["window_end"]
+    if (start, end) == (FIRST_DAY, NO_END):
+        return "all dates"
+    return f"from {start.isoformat()} to before {end.isoformat()}"
+
+
+def flowing(sentence: str, page: Page, indent: int = 0, style: Style = "plain") -> Iterator[Line]:
+    """A sentence, broken between words."""
+    line = ""
+    for word in _words(sentence, page.width - indent - 2):
+        longer = f"{line} {word}" if line else word
+        if line.strip() and width_of(longer) > page.width - indent:
+            yield (Span(" " * indent), Span(line, style))
+            longer = f"  {word}"
+        line = longer
+    yield (Span(" " * indent), Span(line, style))
+
+
+def _words(sentence: str, width: int) -> Iterator[str]:
+    """The words, those that are wider than a line in pieces."""
+    from rich.cells import chop_cells
+
+    for word in sentence.split(" "):
+        yield from chop_cells(word, width) if width_of(word) > width else [word]
+
+
+def wrapped(clauses: Sequence[str], page: Page, indent: int = 0, style: Style = "plain") -> Iterator[Line]:
+    """A sentence of clauses, broken between them rather than within."""
+    line = ""
+    for clause in [*(f"{clause};" for clause in clauses[:-1]), f"{clauses[-1]}."]:
+        longer = f"{line} {clause}".strip()
+        if line and width_of(longer) > page.width - indent:
+            yield from flowing(line, page, indent, style)
+            longer = clause
+        line = longer
+    yield from flowing(line, page, indent, style)
+
+
+def width_of(text: str) -> int:
+    """How many columns the text takes; some characters take two, some none."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def padded(text: str, width: int) -> str:
+    """The text filled with spaces to a width in columns."""
+    return text + " " * (width - width_of(text))

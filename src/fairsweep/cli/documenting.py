@@ -1,0 +1,156 @@
+"""Pages of the docs that are rendered from the declarations they describe."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from fairsweep.core.disparities import CRITERIA
+from fairsweep.core.metrics import METRICS, Metric
+from fairsweep.stores.query_functions import FUNCTIONS
+from fairsweep.stores.query_gate import LONGEST_QUERY
+from fairsweep.tables import catalogue as tables
+from fairsweep.tables import views
+from fairsweep.tables.catalogue import RESTRICTED_TABLES
+
+_INTERVALS = {
+    "proportion": "Wilson",
+    "paired_ratio": "Bonett and Price",
+    "none": "none",
+}
+
+_METRICS_HEAD = """# Metrics, intervals and verdicts
+
+`tp` and `fp` are flagged people with and without the event, `fn` and `tn` those who were not flagged; `n` is all four.
+A metric is a ratio of two sums of these counts. Where the denominator is 0 the value is NULL and the status says what
+is missing: `no_events`, `none_flagged` and so on; `empty` where a group has no scored row at all.
+
+| metric | formula and meaning | ideal | better | 95 % interval | undefined | source |
+|---|---|---|---|---|---|---|
+"""
+
+_METRICS_TAIL = """
+## Intervals
+
+- **Proportions** have Wilson's interval (Wilson 1927).
+- **Group Benefit Equality** is a ratio of *paired* proportions: the same people stand above and below. Bonett and
+  Price's (2006) hybrid Wilson interval takes the pairing into account, and is defined where counts are 0.
+- **Ratios of two groups' rates** have Koopman's score interval, **differences** Newcombe's; ratios of two groups' GBE a
+  log interval. A comparison with everybody has none, because everybody contains the group.
+
+## Verdicts
+
+The verdict is a one-sided score test of GBE = 0.8 for paired proportions (Nam and Blackwelder 2002, Tang 2003); at
+GBE = 1 it is McNemar's test. The interval describes, the test decides.
+
+| `flag_is: help` | meaning | `flag_is: sanction` |
+|---|---|---|
+| `breach` | beyond the bound, and chance does not explain it | `breach` |
+| `below_floor_unproven` | beyond the bound, but chance may explain it | `above_ceiling_unproven` |
+| `above_floor_unproven` | within the bound, but the true value may be beyond | `below_ceiling_unproven` |
+| `above_floor` | within the bound, proven: enough flags, which says nothing of whom they found | `below_ceiling` |
+| `not_assessed` | undefined, or no cutoff satisfies the rule | `not_assessed` |
+
+- **Basis.** Where population GBE is within 5 % of 1, a group's own GBE is judged (`absolute`). Elsewhere flags and
+  events differ for everybody, and the group's GBE over the population's is judged (`relative`); that form of the test
+  was derived for this project and verified by simulation, it is not published.
+- **Families.** The groups of one attribute at one operating point are corrected together (Holm). All intersections are
+  one family of their own (Benjamini and Hochberg), so that asking for them never weakens an attribute's verdict.
+- **Sanction** is the mirror image: the ceiling is 1 / 0.8, and being flagged *more* is the harm.
+- **A cutoff found on the judged rows** (`tuned_here`) is judged as if it had been given: that makes the intervals of
+  groups near the cutoff wider than they need be.
+
+## Criteria
+
+The criteria of the literature are lookups into `disparities`; the view `v_criteria` shows the worst pair for each.
+
+| criterion | metrics | compared by | source |
+|---|---|---|---|
+"""
+
+
+_SQL_PAGE = """# What `fairsweep sql` accepts
+
+One query over the result tables and views by their plain names, up to {longest} characters long: SELECT with joins,
+WITH, subqueries, UNION, INTERSECT and EXCEPT, VALUES, GROUP BY with GROUPING SETS, ROLLUP and CUBE, HAVING, QUALIFY,
+windows, FILTER, ORDER BY, LIMIT, PIVOT, CASE, CAST, arrays and their lambda functions, as far as the engine has them.
+A result table means the rows of current runs, `runs` all runs.
+
+Where the tables are in a local folder, DuckDB answers, whichever engine counted. Spark answers for catalogs and object
+stores, and where `--engine spark`, `--master` or `--remote` is given. The dialect is that engine's.
+
+Everything else is refused before an engine sees it, with exit code 2:
+
+- functions that are not listed below: none of those listed reads files, settings, the environment, the session or the
+  network;
+- tables and files of other names, names with a schema before them, table functions, time travel, samples;
+- parameters, variables, hints, `|>`, every other kind of statement, and text that is nested too deep;
+- the restricted tables {restricted}: members and small counts can be read from them. Whoever may
+  enter their folders, or is granted them in a catalog, reads them there with any Delta reader, for example
+  `deltalake.DeltaTable(path)`.
+
+Reading writes nothing: where there is no warehouse, or no table `runs` in a schema, that is exit code 2; a result table
+that does not exist yet has no rows. Only the tables that a query needs are opened, so that users without access to the
+restricted folders can query the others.
+
+## Functions
+
+{lists}
+"""
+
+
+def metrics_page() -> str:
+    """docs/metrics.md."""
+    rows = "\n".join(_metric_row(metric) for metric in METRICS)
+    criteria = "\n".join(
+        f"| {criterion.name.replace('_', ' ')} | {', '.join(f'`{name}`' for name in criterion.metrics)} "
+        f"| {criterion.compared_by} | {criterion.source} |"
+        for criterion in CRITERIA
+    )
+    return f"{_METRICS_HEAD}{rows}\n{_METRICS_TAIL}{criteria}\n"
+
+
+def _metric_row(metric: Metric) -> str:
+    ideal = "" if metric.ideal is None else f"{metric.ideal:g}"
+    better = {"nearer_ideal": "nearer 1", "none": ""}.get(metric.direction, metric.direction)
+    cells = (
+        f"`{metric.name}`",
+        metric.meaning.replace("|", "\\|"),
+        ideal,
+        better,
+        _INTERVALS[metric.interval],
+        f"`{metric.denominator.zero}`",
+        metric.source,
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def tables_page() -> str:
+    """docs/tables.md."""
+    shown = "\n".join(f"- `{name}`: {view.comment}" for name, view in views.VIEWS.items())
+    head = (
+        "# Result tables\n\nEvery row has `run_id`. Readers see the runs that `runs.is_current` marks: through the "
+        "views and\n`fairsweep sql`, or by a join on it.\n\n## Views\n\nThey show current runs; `is_latest` marks "
+        f"each model's newest.\n\n{shown}\n\n"
+    )
+    return head + tables.markdown()
+
+
+def sql_page() -> str:
+    """docs/sql.md."""
+    both = FUNCTIONS["duckdb"] & FUNCTIONS["spark"]
+    parts = (
+        ("In DuckDB and Spark", both),
+        ("In DuckDB", FUNCTIONS["duckdb"] - both),
+        ("In Spark", FUNCTIONS["spark"] - both),
+    )
+    lists = "\n\n".join(f"{title}: {', '.join(f'`{name}`' for name in sorted(names))}." for title, names in parts)
+    restricted = ", ".join(f"`{name}`" for name in RESTRICTED_TABLES)
+    return _SQL_PAGE.format(restricted=restricted, lists="\n".join(_wrapped(lists)), longest=f"{LONGEST_QUERY:,}")
+
+
+def _wrapped(text: str) -> list[str]:
+    """Paragraphs in lines of readable length."""
+    return [line for part in text.split("\n") for line in (wrap(part, 118, break_on_hyphens=False) or [""])]
+
+
+PAGES = {"docs/metrics.md": metrics_page, "docs/tables.md": tables_page, "docs/sql.md": sql_page}

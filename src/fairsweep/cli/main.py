@@ -1,0 +1,170 @@
+"""The command line: from arguments to a handler to an exit code. Known errors never show a traceback."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from fairsweep import stopping
+from fairsweep.errors import ExitCode, FairsweepError, Problem, StorageError, is_panic
+from fairsweep.output.standard_error import kept_to_ourselves
+
+_STOPPED, _READER_GONE = 128, 141  # what shells report for a signal, to which its number is added, and for SIGPIPE
+# An error says what is wrong in a line or two; a query or an argument that it quotes can be of any length.
+_LONGEST_LINE = 2_000
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command: the entry point of the console script, of jobs and of wheel tasks.
+
+    Schedulers ignore what an entry point returns, so any other end than 0 is an exception.
+
+    Raises:
+        SystemExit: with the exit code, unless it is 0.
+    """
+    code = run(argv)
+    if code:
+        raise SystemExit(code)
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run a command and tell its exit code.
+
+    Args:
+        argv: the command and its flags, by default those of the process.
+
+    Returns:
+        The exit code: one of `ExitCode`, 130 after SIGINT, 143 after SIGTERM, 141 when the reader of a pipe has gone.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    with kept_to_ourselves(), stopping.watched(_last_word):
+        return _ended(given)
+
+
+def _ended(given: Sequence[str]) -> int:
+    """Run a command, say what was wrong, and tell the exit code."""
+    verbose = not {"-v", "--verbose"}.isdisjoint(given)
+    try:
+        with _quiet_logs():
+            return _parsed_and_run(given)
+    except BrokenPipeError:
+        _close_output()
+        return _READER_GONE
+    except BaseException as error:
+        if not isinstance(error, Exception | KeyboardInterrupt) and not is_panic(error):
+            raise
+        return _told(error, given, verbose=verbose)
+
+
+def _told(error: BaseException, given: Sequence[str], *, verbose: bool) -> int:
+    """Say what was wrong, and tell the exit code."""
+    stopped = stopping.asked()
+    if stopped is not None or isinstance(error, KeyboardInterrupt):
+        # Libraries that are interrupted raise errors of their own.
+        _last_word(stopping.words())
+        return _STOPPED + (stopped or signal.SIGINT)
+    if is_panic(error):
+        step = "run again; if it stays so, check the storage"
+        error = StorageError(Problem("a library of the storage", "stopped at a fault of its own", "", step))
+    if isinstance(error, FairsweepError):
+        _report(error, as_json="--json" in given)
+        return int(error.exit_code)
+    _report_unexpected(error, verbose=verbose)
+    return int(ExitCode.UNEXPECTED)
+
+
+@contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Python logs nothing: Spark's client logs each error, with the values of rows that it quotes."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _parsed_and_run(given: Sequence[str]) -> int:
+    from fairsweep.cli.arguments import parse
+
+    try:
+        arguments = parse(given)
+    except SystemExit as done:  # argparse has printed the help
+        return int(done.code or 0)
+    from fairsweep.cli import commands
+
+    return int(commands.run(arguments))
+
+
+def _report(error: FairsweepError, *, as_json: bool) -> None:
+    """Every problem on a line of its own."""
+    for line in error.lines:
+        _complain(f"error: {line}")
+    if as_json:
+        from fairsweep.output.json_output import of_error
+
+        sys.stdout.write(of_error(error))
+
+
+def _report_unexpected(error: BaseException, *, verbose: bool) -> None:
+    """The kind of error only: the message of an engine may quote values of rows, also below a traceback."""
+    if verbose:
+        sys.stderr.writelines(_traceback(error))
+    _complain(f"error: unexpected {_kind(error)}" + ("" if verbose else "; run it again with -v to see the traceback"))
+
+
+def _traceback(error: BaseException) -> Iterator[str]:
+    """Where an error was raised, after those that it came from."""
+    import traceback
+
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if earlier is not None:
+        yield from _traceback(earlier)
+        yield "\nand then\n\n"
+    yield "Traceback (most recent call last):\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{_kind(error)}\n"
+
+
+def _kind(error: BaseException) -> str:
+    condition = _condition(error)
+    return f"{type(error).__name__}{f' {condition}' if condition else ''}"
+
+
+def _condition(error: BaseException) -> str | None:
+    """Spark's name for an error, which holds no values."""
+    for name in ("getCondition", "getErrorClass"):
+        ask = getattr(error, name, None)
+        if callable(ask):
+            condition = ask()
+            return None if condition is None else str(condition)
+    return None
+
+
+def _last_word(said: str) -> None:
+    _complain(f"error: {said}")
+
+
+def _complain(line: str) -> None:
+    """One line on the standard error, whatever line breaks or control characters a value brings."""
+    from fairsweep.output.wording import printable
+
+    encoding = sys.stderr.encoding or "utf-8"
+    if len(line) > _LONGEST_LINE:
+        line = f"{line[:_LONGEST_LINE]}... ({len(line):,} characters)"
+    shown = printable(" ".join(line.split())).encode(encoding, "replace").decode(encoding)
+    sys.stderr.write(shown + "\n")
+
+
+def _close_output() -> None:
+    """Keep the interpreter from complaining that it cannot flush at exit."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

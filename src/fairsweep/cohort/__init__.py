@@ -1,0 +1,1 @@
+"""The labelled cohort from claims."""

@@ -1,0 +1,1 @@
+"""Ranking, calibration and subgroups, from the score histogram alone."""

@@ -1,0 +1,1 @@
+"""Intervals, tests, verdicts, and how much counts say."""

@@ -1,0 +1,1 @@
+"""The published example on a generated population."""

@@ -1,0 +1,1 @@
+"""A proposed config from a file."""

@@ -1,0 +1,1 @@
+"""What people and programs read: words, lines, the terminal, progress and JSON."""

@@ -1,0 +1,1 @@
+"""Runs: their options, engine, store and records."""

@@ -1,0 +1,226 @@
+"""From command-line options to an engine and a store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from fairsweep import stopping
+from fairsweep.errors import Problem, UsageError, install_step, quoted
+from fairsweep.input import files as inputs
+from fairsweep.stores.places import Place
+from fairsweep.stores.protocol import Store
+from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+    from fairsweep.auditing.spec import AuditSpec
+    from fairsweep.auditing.verb import AuditOptions
+    from fairsweep.config.sections import InputSpec
+    from fairsweep.engines.protocol import Engine
+
+DEFAULT_WAREHOUSE = "./fairsweep-warehouse"
+LOCAL_PACKAGES = ("deltalake", "duckdb")
+# Set by spark-submit, by Databricks and for Spark Connect.
+SPARK_VARIABLES = ("PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION", "SPARK_REMOTE")
+SESSION_CATALOG = "spark_catalog"
+_BY_SPARK = "use --engine spark"
+# Spark counts so many bytes of an input within seconds.
+SMALL_INPUT_BYTES = 16 << 20
+
+
+class Warehouse(Store, Protocol):
+    """A store that the command line can create and query."""
+
+    def create_tables(self) -> None:
+        """Create tables and views where they do not exist."""
+        ...
+
+    def query(self, sql: str) -> pa.Table:
+        """Rows of a query over the current runs; the plain table names mean their rows."""
+        ...
+
+
+def place_of(options: AuditOptions) -> Place:
+    """Where results go: `catalog.schema`, or a folder.
+
+    Raises:
+        UsageError: where a name or the folder cannot be used.
+    """
+    if options.schema is not None:
+        return Place.catalog(options.schema, options.catalog)
+    return Place.warehouse(options.warehouse or DEFAULT_WAREHOUSE)
+
+
+def engine_of(options: AuditOptions, source: InputSpec | None = None) -> Literal["spark", "local"]:
+    """Which engine the options mean, for an input or for the result tables alone; nothing is started.
+
+    `auto` is `local` wherever `local` can do it, unless Spark is around: a session that runs, spark-submit,
+    Databricks.
+
+    Raises:
+        UsageError: where `local` is asked for and cannot do it, with every reason.
+    """
+    if options.engine == "spark" or (options.engine == "auto" and spark_is_around()):
+        return "spark"
+    problems = [*_against_flags(options), *_against_input(source)]
+    if options.engine == "local" and problems:
+        raise UsageError(problems)
+    return "spark" if problems else "local"
+
+
+def reading_engine_of(options: AuditOptions) -> Literal["spark", "local"]:
+    """Which engine reads the result tables: this process wherever it can, also inside Spark, unless Spark is asked for.
+
+    Raises:
+        UsageError: where `local` is asked for and cannot do it, with every reason.
+    """
+    if options.engine == "auto" and not _against_flags(options):
+        return "local"
+    return engine_of(options)
+
+
+def spark_is_around() -> bool:
+    """Whether this process runs inside Spark, or has a session."""
+    if any(name in os.environ for name in SPARK_VARIABLES):
+        return True
+    # Where nobody has imported it, there is no session, and importing it takes a while.
+    sql = sys.modules.get("pyspark.sql")
+    return sql is not None and sql.SparkSession.getActiveSession() is not None
+
+
+def _against_flags(options: AuditOptions) -> list[Problem]:
+    """What keeps the local engine from these options."""
+    problems = [
+        Problem(f"--{name}", "given beside --engine local", "one or the other", "leave one of them out")
+        for name, value in (("master", options.master), ("remote", options.remote))
+        if value is not None
+    ]
+    missing = [name for name in LOCAL_PACKAGES if find_spec(name) is None]
+    if missing:
+        found = f"not installed ({', '.join(missing)} missing)"
+        problems.append(Problem("--engine local", found, "", install_step("local")))
+    from fairsweep.stores.delta_rs import refusal
+
+    refused = refusal(place_of(options))
+    return problems if refused is None else [*problems, refused]
+
+
+def _against_input(source: InputSpec | None) -> list[Problem]:
+    if source is None:
+        return []
+    from fairsweep.engines.arrow.sources import why_not
+
+    reason = why_not(source)
+    if reason is None:
+        return []
+    place = f"input {quoted(source.path or source.table or '')}"
+    return [Problem(place, reason, "local files of CSV, Parquet or plain Delta with --engine local", _BY_SPARK)]
+
+
+def session_of(options: AuditOptions, *sources: InputSpec) -> SparkSession:
+    """The Spark session that the options ask for, to read inputs or the result tables alone.
+
+    Raises:
+        UsageError: where Spark cannot be started, or the tables would be gone with the session.
+        StorageError: where a server does not answer.
+    """
+    from fairsweep.engines.spark.session import is_running, start
+
+    options.progress("Starting Spark")
+    ours = options.remote is None and "SPARK_REMOTE" not in os.environ and not is_running()
+    spark = start(options.master, options.remote, quick=ours and all(map(_is_small, sources)))
+    stopping.again()
+    if ours:
+        _refuse_a_catalog_that_forgets(spark, options)
+    return spark
+
+
+def _is_small(source: InputSpec) -> bool:
+    """Whether it can be seen from here that an input is small."""
+    folder = inputs.local_path(source.path) if source.path is not None else None
+    if folder is None:
+        return False
+    try:
+        files = inputs.local_files(folder)
+    except UsageError:  # nothing to read: whoever reads it says so
+        return True
+    return sum(file.stat().st_size for file in files) <= SMALL_INPUT_BYTES
+
+
+def _refuse_a_catalog_that_forgets(spark: SparkSession, options: AuditOptions) -> None:
+    """Refuse tables of a catalog in the memory of a session that ends with this process.
+
+    Their files would stay, and nobody could create or find the tables again. Whoever holds a session may keep
+    tables in its memory.
+    """
+    if options.schema is None or options.catalog not in {None, SESSION_CATALOG}:
+        return
+    if spark.conf.get("spark.sql.catalogImplementation", "in-memory") == "in-memory":
+        place = "--schema" if options.catalog is None else "--catalog"
+        found = f"{quoted(place_of(options).text)}, in a catalog that is forgotten when this process ends"
+        step = "use --warehouse DIR, or set spark.sql.catalogImplementation=hive in Spark's configuration"
+        raise UsageError(Problem(place, found, "a catalog that lasts, such as a Hive metastore", step))
+
+
+def store_of(options: AuditOptions, spark: SparkSession | None = None) -> Warehouse:
+    """The store that the options ask for, without an input; on a session where one is given."""
+    place = place_of(options)
+    if spark is None and engine_of(options) == "local":
+        from fairsweep.stores.delta_rs import DeltaRsStore
+
+        return DeltaRsStore(place)
+    return _store_beside(spark or session_of(options), place, tuple(TABLES))
+
+
+def _store_beside(spark: SparkSession, place: Place, tables: Sequence[str]) -> Warehouse:
+    """The store of a place for what Spark has counted: a folder of this machine needs no Spark to be written."""
+    from fairsweep.stores.spark_delta import SparkDeltaStore
+
+    by_spark = SparkDeltaStore(spark, place, tables)
+    if not _needs_no_spark(spark, place):
+        return by_spark
+    from fairsweep.stores.delta_rs import DeltaRsStore
+
+    return DeltaRsStore(place, tables, by_spark)
+
+
+def _needs_no_spark(spark: SparkSession, place: Place) -> bool:
+    """Whether what Spark takes for a folder is one of this process too, and it has what writes there."""
+    if any(find_spec(name) is None for name in LOCAL_PACKAGES):
+        return False
+    from fairsweep.engines.spark.session import is_of_this_machine
+    from fairsweep.stores.delta_rs import refusal
+
+    return refusal(place) is None and is_of_this_machine(spark)
+
+
+def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
+    """The engine over a config's input, and the store.
+
+    Raises:
+        UsageError: where the engine cannot do what the options and the config ask for.
+    """
+    from fairsweep.stores.scratch import Scratch, remove_leftovers
+
+    place, tables = place_of(options), (RUNS, *AUDIT_TABLES)
+    remove_leftovers(place)
+    if engine_of(options, spec.source) == "local":
+        from fairsweep.engines.arrow import sources
+        from fairsweep.engines.local import LocalEngine
+        from fairsweep.stores.delta_rs import DeltaRsStore
+
+        return LocalEngine(sources.source_of(spec.source), spec.limits), DeltaRsStore(place, tables)
+    from fairsweep.engines.spark.engine import SparkEngine
+    from fairsweep.engines.spark.sources import source_of
+
+    spark = session_of(options, spec.source)
+    source, scratch = source_of(spark, spec.source), Scratch(spark, place)
+    engine = SparkEngine(spark, source, spec.limits, spec.spark.counting, scratch)
+    return engine, _store_beside(spark, place, tables)

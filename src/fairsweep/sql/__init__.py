@@ -1,0 +1,1 @@
+"""Queries over the result tables, and the tables themselves."""

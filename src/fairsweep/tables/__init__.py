@@ -1,0 +1,1 @@
+"""What result tables are: columns, checks, checksums, views and declarations."""
