@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import LinearConstraint, linprog, milp
 
-from fairsweep.core.disclosure.intersections import Previous, Reported
+from fairsweep.core.disclosure.model import Previous, Reported
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]

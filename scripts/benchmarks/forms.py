@@ -84,7 +84,7 @@ def job(work: Work, spec: AuditSpec, engine: Callable[[AuditSpec], Engine]) -> J
 def spark_engine(spec: AuditSpec, master: str = LOCAL_MASTER) -> Engine:
     """A new engine on the session of this process."""
     from fairsweep.engines.spark.engine import SparkEngine
-    from fairsweep.engines.spark.sources import source_of
+    from fairsweep.engines.spark.opening import source_of
 
     spark = session(master)
     return SparkEngine(spark, source_of(spark, spec.source), spec.limits)

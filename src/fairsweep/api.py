@@ -12,22 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from fairsweep.auditing.column_checks import check_columns, window_of
 from fairsweep.auditing.frames import engine_over
 from fairsweep.auditing.loading import load_mapping
-from fairsweep.auditing.verb import (
-    VERB,
-    Assessed,
-    AuditOptions,
-    AuditOutcome,
-    assess,
-    count,
-    hide,
-    publish,
-    record_of,
-    tables_told,
-)
+from fairsweep.auditing.state_versions import state_version
+from fairsweep.auditing.verb import VERB, Assessed, AuditOutcome, assess, count, hide, publish, record_of, tables_told
 from fairsweep.config.faults import describe
 from fairsweep.config.scalars import is_number
 from fairsweep.errors import DataRefusedError, Problem, UsageError
-from fairsweep.runs.records import Batch, now, state_version
+from fairsweep.runs.options import RunOptions
+from fairsweep.runs.records import Batch, now
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -329,7 +320,7 @@ class AuditResult:
         from fairsweep.runs.connecting import place_of, store_of
         from fairsweep.runs.warehouse import refuse_unwritable
 
-        options = AuditOptions(
+        options = RunOptions(
             warehouse=None if warehouse is None else str(warehouse),
             catalog=catalog,
             schema=schema,

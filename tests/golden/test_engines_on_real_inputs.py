@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from fairsweep.auditing.loading import load_mapping
-from fairsweep.auditing.verb import AuditOptions, audit
+from fairsweep.auditing.verb import audit
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.protocol import Engine
 from fairsweep.engines.spark.engine import SparkEngine
-from fairsweep.engines.spark.sources import source_of
+from fairsweep.engines.spark.opening import source_of
 from fairsweep.input.intake import Window
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.memory import MemoryStore
 from fairsweep.tables.catalogue import RUNS
 from tests.spark.small_audits import bare, config_of
@@ -131,7 +132,7 @@ def singles(attributes: Sequence[Any]) -> set[str]:
 
 def tables_of(spec: AuditSpec, engine: Engine, window: Window) -> tuple[str, dict[str, Any]]:
     """How it was counted, and every table but `runs`; which grouping sets there are may follow a probe."""
-    tables = audit(spec, window, engine, MemoryStore(), AuditOptions()).tables
+    tables = audit(spec, window, engine, MemoryStore(), RunOptions()).tables
     (run,) = tables[RUNS].to_pylist()
     assert run["rows_used"] + run["rows_unscored"] + run["rows_refused"] == run["rows_input"] > 0
     found: dict[str, Any] = bare(tables)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from fairsweep.auditing.verb import AuditOptions, audit_config
+from fairsweep.auditing.verb import audit_config
+from fairsweep.runs.options import RunOptions
 from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS, TABLES
 from tests.conftest import REPOSITORY
 from tests.spark.small_audits import config_of, people, written
@@ -48,7 +49,7 @@ def test_a_submitted_job_publishes_the_tables_of_local_spark(
     done = subprocess.run(submitted, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     assert " INFO " not in done.stderr
-    local = audit_config(config, AuditOptions(engine="spark", warehouse=str(tmp_path / "local")))
+    local = audit_config(config, RunOptions(engine="spark", warehouse=str(tmp_path / "local")))
     assert local.state == "published"
     for table in AUDIT_TABLES:
         there = deltalake.DeltaTable(str(tmp_path / "cluster" / table)).to_pyarrow_table()

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from fairsweep.engines.protocol import ColumnType
 from fairsweep.engines.spark.columns import MALFORMED_COLUMN, Compiler, field_name
 from fairsweep.engines.spark.engine import SCAN_SETTINGS
 from fairsweep.engines.spark.session import settings as session_settings
@@ -35,6 +34,7 @@ from fairsweep.input.expressions import (
     Malformed,
     Not,
 )
+from fairsweep.input.source_columns import ColumnType
 from tests.laws.strategies import CASES, CONDITIONS
 from tests.reference import as_float, day, number, text
 

@@ -17,10 +17,11 @@ import pytest
 from deltalake import write_deltalake
 
 import fairsweep as fs
-from fairsweep.auditing.verb import AuditOptions, audit_config
+from fairsweep.auditing.verb import audit_config
 from fairsweep.config.sections import InputSpec
 from fairsweep.errors import UsageError
 from fairsweep.runs import connecting
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.tables.catalogue import RUNS, TABLES
@@ -78,7 +79,7 @@ def inputs(tmp_path: Path) -> dict[str, InputSpec]:
 def test_auto_is_local_for_local_files_and_a_local_warehouse(
     inputs: dict[str, InputSpec], given: dict[str, Any], source: str | None, engine: str
 ) -> None:
-    assert connecting.engine_of(AuditOptions(**given), inputs[source] if source else None) == engine
+    assert connecting.engine_of(RunOptions(**given), inputs[source] if source else None) == engine
 
 
 def _in_spark_submit(patch: pytest.MonkeyPatch) -> None:
@@ -99,7 +100,7 @@ def test_auto_is_spark_inside_spark_and_without_the_extra(
     inputs: dict[str, InputSpec], monkeypatch: pytest.MonkeyPatch, around: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     around(monkeypatch)
-    assert connecting.engine_of(AuditOptions(), inputs["csv"]) == "spark"
+    assert connecting.engine_of(RunOptions(), inputs["csv"]) == "spark"
 
 
 @pytest.mark.usefixtures("plain")
@@ -107,7 +108,7 @@ def test_local_tells_everything_that_it_cannot_do_at_once(
     inputs: dict[str, InputSpec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _without_the_extra(monkeypatch)
-    options = AuditOptions(engine="local", master="local[2]", remote="sc://host", warehouse="s3://bucket/w")
+    options = RunOptions(engine="local", master="local[2]", remote="sc://host", warehouse="s3://bucket/w")
     with pytest.raises(UsageError) as caught:
         connecting.engine_of(options, inputs["table"])
     assert [str(problem) for problem in caught.value.problems] == [
@@ -191,7 +192,7 @@ def test_ends_of_a_local_audit_are_those_of_the_job(tmp_path: Path) -> None:
 def test_a_local_audit_publishes_what_pandas_counts_and_is_done_the_second_time(tmp_path: Path, form: str) -> None:
     rows, steps = people(600), list[str]()
     config = written(config_of(input=stored(rows, tmp_path, form)), tmp_path / "audit.yaml")
-    options = AuditOptions(warehouse=str(tmp_path / "wh"), progress=steps.append)
+    options = RunOptions(warehouse=str(tmp_path / "wh"), progress=steps.append)
     assert [audit_config(config, options).state for _ in range(2)] == ["published", "already_done"]
     store = DeltaRsStore(Place.warehouse(tmp_path / "wh"))
     assert confusion({"threshold_sweep": store.current("threshold_sweep")}) == recounted_people(rows)

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from fairsweep.auditing.verb import AuditOptions, audit_config
+from fairsweep.auditing.verb import audit_config
 from fairsweep.cli import main as cli
 from fairsweep.errors import StorageError, UsageError
 from fairsweep.runs import connecting
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.tables.catalogue import COHORT_TABLES, RESTRICTED_TABLES, RUNS, TABLES
@@ -137,7 +138,7 @@ def test_a_warehouse_that_has_lost_its_runs_is_not_taken_for_an_empty_one(tmp_pa
 def test_a_run_that_is_already_done_writes_nothing(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     config = written(config_of(input=stored(people(600), tmp_path / "in", "csv")), tmp_path / "in" / "audit.yaml")
-    options = AuditOptions(warehouse=str(tmp_path / "wh"))
+    options = RunOptions(warehouse=str(tmp_path / "wh"))
     assert audit_config(config, options).state == "published"
     shutil.rmtree(tmp_path / "wh" / "subgroups")  # as an earlier program would have left it
     before = files(tmp_path / "wh")
@@ -173,12 +174,12 @@ def test_duckdb_reads_a_local_folder_also_inside_spark(
         monkeypatch.setattr(connecting, "spark_is_around", lambda: True)
     elif around != "nothing":
         monkeypatch.setenv(around, "1")
-    assert connecting.reading_engine_of(AuditOptions(**given)) == engine  # type: ignore[arg-type]
+    assert connecting.reading_engine_of(RunOptions(**given)) == engine  # type: ignore[arg-type]
 
 
 def test_without_duckdb_spark_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connecting, "LOCAL_PACKAGES", ("duckdb_that_is_absent",))
-    assert connecting.reading_engine_of(AuditOptions()) == "spark"
+    assert connecting.reading_engine_of(RunOptions()) == "spark"
 
 
 @pytest.fixture

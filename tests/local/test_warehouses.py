@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import fairsweep as fs
-from fairsweep.auditing.verb import AuditOptions
 from fairsweep.cli.main import run
 from fairsweep.errors import FairsweepError, StorageError, UsageError
+from fairsweep.runs.options import RunOptions
 from fairsweep.runs.warehouse import refuse_unwritable
 from tests.spark.small_audits import config_of, people, written
 
@@ -105,7 +105,7 @@ def test_a_folder_of_another_user_is_named_before_counting(tmp_path: Path) -> No
     if not child:
         os.setresuid(65_534, 65_534, 65_534)
         try:
-            refuse_unwritable(AuditOptions(engine="local", warehouse=str(own)), str(own))
+            refuse_unwritable(RunOptions(engine="local", warehouse=str(own)), str(own))
         except StorageError as error:
             os._exit(7 if "Permission denied" in str(error) else 8)
         os._exit(9)
@@ -114,12 +114,12 @@ def test_a_folder_of_another_user_is_named_before_counting(tmp_path: Path) -> No
 
 def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
     new = tmp_path / "new" / "warehouse"
-    refuse_unwritable(AuditOptions(engine="local", warehouse=str(new)), str(new))
+    refuse_unwritable(RunOptions(engine="local", warehouse=str(new)), str(new))
     assert list(tmp_path.iterdir()) == []
     for elsewhere in (
-        AuditOptions(warehouse=str(new), engine="spark", remote="sc://host:15002"),
-        AuditOptions(warehouse=str(new), engine="spark", master="spark://host:7077"),
-        AuditOptions(warehouse="s3a://bucket/x"),
-        AuditOptions(schema="s"),
+        RunOptions(warehouse=str(new), engine="spark", remote="sc://host:15002"),
+        RunOptions(warehouse=str(new), engine="spark", master="spark://host:7077"),
+        RunOptions(warehouse="s3a://bucket/x"),
+        RunOptions(schema="s"),
     ):
         refuse_unwritable(elsewhere, str(new))

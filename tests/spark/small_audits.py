@@ -12,9 +12,10 @@ import pyarrow as pa
 import yaml
 
 from fairsweep.auditing.check import check
-from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit
+from fairsweep.auditing.verb import AuditOutcome, audit
 from fairsweep.engines.spark.engine import SparkEngine
-from fairsweep.engines.spark.sources import source_of
+from fairsweep.engines.spark.opening import source_of
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.memory import MemoryStore
 from fairsweep.tables.catalogue import RUNS
 
@@ -83,7 +84,7 @@ def audited(spark: SparkSession, config: Path, *overrides: str) -> AuditOutcome:
     checked = check(config, overrides)
     spec = checked.spec
     engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, spec.spark.counting)
-    return audit(spec, checked.window, engine, MemoryStore(), AuditOptions())
+    return audit(spec, checked.window, engine, MemoryStore(), RunOptions())
 
 
 def bare(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:

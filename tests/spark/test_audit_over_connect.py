@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from fairsweep.auditing.verb import AuditOptions, audit_config
+from fairsweep.auditing.verb import audit_config
+from fairsweep.runs.options import RunOptions
 from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS, TABLES
 from tests.conftest import REPOSITORY
 from tests.spark.small_audits import config_of, people, stored, written
@@ -37,7 +38,7 @@ def test_a_job_over_connect_publishes_the_tables_of_local_spark(
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
-    local = audit_config(config, AuditOptions(engine="spark", warehouse=str(tmp_path / "local")))
+    local = audit_config(config, RunOptions(engine="spark", warehouse=str(tmp_path / "local")))
     for table in AUDIT_TABLES:
         there = deltalake.DeltaTable(str(tmp_path / "remote" / table)).to_pyarrow_table()
         assert _plain(there, table) == _plain(local.tables[table], table), table

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit_config
+from fairsweep.auditing.verb import AuditOutcome, audit_config
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
 from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS, TABLES
@@ -61,7 +62,7 @@ def story(spark: SparkSession, warehouse: Path, tmp_path_factory: pytest.TempPat
     steps = {}
     for name in ("A", "A once more", "B", "A again", "A by force"):
         shutil.copy2(folder / f"{name[0]}.csv", folder / "rows.csv")
-        outcome = audit_config(config, AuditOptions(engine="spark", warehouse=str(warehouse), force="force" in name))
+        outcome = audit_config(config, RunOptions(engine="spark", warehouse=str(warehouse), force="force" in name))
         current = SparkDeltaStore(spark, Place.warehouse(warehouse)).current("threshold_sweep")
         steps[name] = Step(outcome, _of(current, "small"), _stored(spark, warehouse, RUNS, "small"))
     return Story(warehouse, first, second, steps)
@@ -150,7 +151,7 @@ def test_used_unscored_and_refused_add_up_to_the_input(warehouse: Path, tmp_path
     )
     config["attributes"][2]["range"] = [0, 120]
     outcome = audit_config(
-        written(config, tmp_path / "audit.yaml"), AuditOptions(engine="spark", warehouse=str(warehouse))
+        written(config, tmp_path / "audit.yaml"), RunOptions(engine="spark", warehouse=str(warehouse))
     )
     (run,) = outcome.tables[RUNS].to_pylist()
     tallies = [row for row in outcome.tables["refused_counts"].to_pylist() if row["attribute"] == "overall"]
@@ -187,7 +188,7 @@ def test_of_several_models_the_refused_one_leaves_only_its_record(
     rows.to_parquet(tmp_path / "rows.parquet")
     columns = {"score": "score", "label": "label", "model_id": "model", "model_version": "version"}
     config = config_of(model=None, columns=columns, input={"format": "parquet", "path": "rows.parquet"})
-    options = AuditOptions(engine="spark", warehouse=str(warehouse))
+    options = RunOptions(engine="spark", warehouse=str(warehouse))
     outcomes = [audit_config(written(config, tmp_path / "audit.yaml"), options) for _ in range(2)]
     for outcome in outcomes:
         (refused,) = outcome.refused
@@ -212,7 +213,7 @@ def test_a_refused_run_never_replaces_the_one_before(spark: SparkSession, wareho
         config_of(input={"format": "csv", "path": "rows.csv"}, model={"id": "refused", "version": "1"}),
         tmp_path / "audit.yaml",
     )
-    options = AuditOptions(engine="spark", warehouse=str(warehouse))
+    options = RunOptions(engine="spark", warehouse=str(warehouse))
     good.to_csv(tmp_path / "rows.csv", index=False)
     audit_config(config, options)
     bad.to_csv(tmp_path / "rows.csv", index=False)
@@ -233,7 +234,7 @@ def test_the_same_run_from_eight_threads_publishes_once(spark: SparkSession, tmp
 
     def run(_: int) -> AuditOutcome:
         together.wait()
-        return audit_config(config, AuditOptions(engine="spark", warehouse=str(tmp_path / "wh")))
+        return audit_config(config, RunOptions(engine="spark", warehouse=str(tmp_path / "wh")))
 
     with ThreadPoolExecutor(THREADS) as pool:
         outcomes = list(pool.map(run, range(THREADS)))
@@ -261,10 +262,10 @@ def test_a_schema_of_a_catalog_holds_tables_and_views_as_a_folder_does(
     )
     spark.sql(f"CREATE SCHEMA audits_under_test LOCATION '{tmp_path / 'schema'}'")
     try:
-        options = AuditOptions(engine="spark", catalog="spark_catalog", schema="audits_under_test")
+        options = RunOptions(engine="spark", catalog="spark_catalog", schema="audits_under_test")
         states = [audit_config(config, options).state for _ in range(2)]
         assert states == ["published", "already_done"]
-        folder = audit_config(config, AuditOptions(engine="spark", warehouse=str(warehouse)))
+        folder = audit_config(config, RunOptions(engine="spark", warehouse=str(warehouse)))
         for table in AUDIT_TABLES:
             managed = spark.read.table(f"spark_catalog.audits_under_test.{table}").toArrow()
             assert _sorted(managed, table) == _sorted(folder.tables[table], table)

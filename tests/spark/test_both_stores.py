@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairsweep.auditing.verb import AuditOptions, audit_config
+from fairsweep.auditing.verb import audit_config
 from fairsweep.errors import StorageError
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
@@ -84,7 +85,7 @@ def test_an_audit_by_one_engine_is_already_done_for_the_other_with_the_same_rows
     config = written(config_of(input=stored(rows, tmp_path, form)), tmp_path / "audit.yaml")
 
     def audit(engine: str, warehouse: str) -> Any:
-        return audit_config(config, AuditOptions(engine=engine, warehouse=str(tmp_path / warehouse)))
+        return audit_config(config, RunOptions(engine=engine, warehouse=str(tmp_path / warehouse)))
 
     local, after = audit("local", "one"), audit("spark", "one")
     assert (local.state, after.state) == ("published", "already_done")

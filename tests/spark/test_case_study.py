@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from pyspark.sql import functions as F
 
-from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit_config
+from fairsweep.auditing.verb import AuditOutcome, audit_config
 from fairsweep.cohort.verb import CohortOutcome, cohort_config
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.places import Place
 from fairsweep.stores.spark_delta import SparkDeltaStore
 from fairsweep.synthetic import risks
@@ -33,7 +34,7 @@ class Study(NamedTuple):
     folder: Path
     cohort: CohortOutcome
     audit: AuditOutcome
-    options: AuditOptions
+    options: RunOptions
     store: SparkDeltaStore
 
 
@@ -43,7 +44,7 @@ def study(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Stud
     claims = Claims(spark, SIZE, lines=2, seed=1)
     cohort_file, audit_file = write(claims, folder)
     warehouse = folder / "fairsweep-warehouse"
-    options = AuditOptions(engine="spark", warehouse=str(warehouse))
+    options = RunOptions(engine="spark", warehouse=str(warehouse))
     cohort = cohort_config(cohort_file, options)
     store = SparkDeltaStore(spark, Place.warehouse(warehouse))
     return Study(claims, folder, cohort, audit_config(audit_file, options), options, store)

@@ -13,14 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from fairsweep.auditing.loading import load_mapping
-from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit
+from fairsweep.auditing.verb import AuditOutcome, audit
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.protocol import Engine
 from fairsweep.engines.spark.engine import SparkEngine
-from fairsweep.engines.spark.sources import source_of
+from fairsweep.engines.spark.opening import source_of
 from fairsweep.errors import DataRefusedError, UsageError
 from fairsweep.input.intake import Window
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.memory import MemoryStore
 from fairsweep.tables.catalogue import RUNS
 from tests.spark.small_audits import bare, config_of
@@ -112,7 +113,7 @@ def configs() -> Iterator[tuple[str, dict[str, Any], Window]]:
 
 def outcome_of(spec: AuditSpec, engine: Engine, window: Window) -> AuditOutcome | str:
     try:
-        return audit(spec, window, engine, MemoryStore(), AuditOptions())
+        return audit(spec, window, engine, MemoryStore(), RunOptions())
     except (DataRefusedError, UsageError) as error:
         return str(error)
 

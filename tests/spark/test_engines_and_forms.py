@@ -15,16 +15,17 @@ import pytest
 
 from fairsweep.auditing.loading import load_mapping
 from fairsweep.auditing.spec import AuditSpec
-from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit
+from fairsweep.auditing.verb import AuditOutcome, audit
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.protocol import Engine
 from fairsweep.engines.spark import coding, counting
 from fairsweep.engines.spark import engine as spark_engine
 from fairsweep.engines.spark.engine import SparkEngine
-from fairsweep.engines.spark.sources import source_of
+from fairsweep.engines.spark.opening import source_of
 from fairsweep.errors import UsageError
 from fairsweep.input.intake import Window, build
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.memory import MemoryStore
 from fairsweep.tables.catalogue import RUNS
 from tests.spark.small_audits import bare, config_of, confusion, people, recounted_people
@@ -105,7 +106,7 @@ def named(make: Any) -> str:
 
 
 def outcome_of(spec: AuditSpec, engine: Engine) -> AuditOutcome:
-    return audit(spec, Window(), engine, MemoryStore(), AuditOptions())
+    return audit(spec, Window(), engine, MemoryStore(), RunOptions())
 
 
 @pytest.mark.parametrize("make", READABLE, ids=named)

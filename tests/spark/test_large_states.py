@@ -11,14 +11,15 @@ import pytest
 
 import fairsweep as fs
 from fairsweep.auditing.loading import load_mapping
-from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit
+from fairsweep.auditing.verb import AuditOutcome, audit
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.spark import spilling as laying_aside
 from fairsweep.engines.spark.engine import SparkEngine
-from fairsweep.engines.spark.sources import source_of
+from fairsweep.engines.spark.opening import source_of
 from fairsweep.errors import DataRefusedError
 from fairsweep.input.intake import Window
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores import spark_delta
 from fairsweep.stores.access import SCRATCH_FOLDER
 from fairsweep.stores.places import Place
@@ -58,7 +59,7 @@ def published(
     warehouse = Place.warehouse(place)
     engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, form, Scratch(spark, warehouse))
     store = SparkDeltaStore(spark, warehouse)
-    outcome = audit(spec, Window(), engine, store, AuditOptions())
+    outcome = audit(spec, Window(), engine, store, RunOptions())
     names = (RUNS, *AUDIT_TABLES)
     return outcome, {n: store.current(n).sort_by([(k, "ascending") for k in TABLES[n].key]) for n in names}
 
@@ -138,7 +139,7 @@ def test_a_state_that_cannot_fit_is_refused_with_an_estimate_before_the_rows_are
         else SparkEngine(spark, source_of(spark, spec.source), spec.limits, form)
     )
     with pytest.raises(DataRefusedError) as caught:
-        audit(spec, Window(), engine, SparkDeltaStore(spark, Place.warehouse(tmp_path / "place")), AuditOptions())
+        audit(spec, Window(), engine, SparkDeltaStore(spark, Place.warehouse(tmp_path / "place")), RunOptions())
     (problem,) = caught.value.problems
     assert problem.place == "limits.maximum_state_rows"
     assert problem.value.startswith("exceeded: about 9,") or problem.value.startswith("exceeded: about 8,")
@@ -152,7 +153,7 @@ def test_one_process_refuses_what_only_a_cluster_may_hold(spark: SparkSession, t
         (SparkEngine(spark, source_of(spark, spec.source), spec.limits), "with a warehouse"),
     ):
         with pytest.raises(DataRefusedError, match=r"limits\.driver_state_rows") as caught:
-            audit(spec, Window(), engine, SparkDeltaStore(spark, Place.warehouse(tmp_path / "place")), AuditOptions())
+            audit(spec, Window(), engine, SparkDeltaStore(spark, Place.warehouse(tmp_path / "place")), RunOptions())
         assert step in caught.value.problems[0].next_step
 
 

@@ -12,12 +12,13 @@ import pytest
 
 import fairsweep as fs
 from fairsweep.auditing.loading import load_mapping
-from fairsweep.auditing.verb import AuditOptions, audit
+from fairsweep.auditing.verb import audit
 from fairsweep.engines.arrow.sources import source_of as local_source
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.spark.columns import Compiler, field_name
 from fairsweep.input.expressions import AsText, Field
 from fairsweep.input.intake import Window
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.memory import MemoryStore
 from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS
 from tests.spark.small_audits import audited, bare, config_of, written
@@ -79,7 +80,7 @@ def test_tables_of_a_file_are_the_same_row_for_row(
         input={"format": "parquet", "path": str(tmp_path / "rows.parquet")},
     )
     spec = load_mapping(config)
-    outcome = audit(spec, Window(), LocalEngine(local_source(spec.source), spec.limits), MemoryStore(), AuditOptions())
+    outcome = audit(spec, Window(), LocalEngine(local_source(spec.source), spec.limits), MemoryStore(), RunOptions())
     here = bare(outcome.tables)
     for counting in ("catalyst", "arrow"):
         file = written(config | {"spark": {"counting": counting}}, tmp_path / f"{counting}.yaml")

@@ -31,11 +31,11 @@ THOUSAND = {"start": 0, "stop": 1, "count": 1001}
 PROGRAM = """
 import json, sys
 from fairsweep.engines.spark.session import start
-from fairsweep.auditing.verb import AuditOptions, audit_config
+from fairsweep.auditing.verb import RunOptions, audit_config
 
 start(master="local[2]")
 for config, warehouse in json.loads(sys.argv[1]):
-    outcome = audit_config(config, AuditOptions(engine="spark", warehouse=warehouse))
+    outcome = audit_config(config, RunOptions(engine="spark", warehouse=warehouse))
     assert outcome.state == "published", outcome.state
     print(json.dumps([config, outcome.tables["runs"]["rows_input"].to_pylist()]))
 """

@@ -15,10 +15,12 @@ import pytest
 
 import fairsweep as fs
 from fairsweep.auditing.loading import load_mapping
-from fairsweep.auditing.verb import AuditOptions, audit, count
+from fairsweep.auditing.verb import audit, count
 from fairsweep.engines.spark.engine import SparkEngine
-from fairsweep.engines.spark.sources import CsvSource, ParquetSource, source_of
+from fairsweep.engines.spark.opening import source_of
+from fairsweep.engines.spark.sources import CsvSource, ParquetSource
 from fairsweep.input.intake import Window
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.memory import MemoryStore
 from tests.spark.small_audits import audited, bare, config_of, confusion, people, recounted_people, written
 
@@ -162,7 +164,7 @@ def test_two_delta_tables_at_the_same_version_number_are_two_inputs(spark: Spark
         frame.write.format("delta").save(str(tmp_path / name))
         spec = load_mapping(config_of(input={"format": "delta", "path": str(tmp_path / name)}), "test")
         engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits)
-        outcome = audit(spec, Window(), engine, store, AuditOptions())
+        outcome = audit(spec, Window(), engine, store, RunOptions())
         assert outcome.state == "published"
         assert confusion(outcome.tables) == recounted_people(rows)
 
@@ -187,7 +189,7 @@ def test_a_view_whose_rows_changed_in_one_attribute_only_is_another_input(
             "changing_view"
         )
         engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits)
-        outcome = audit(spec, Window(), engine, store, AuditOptions())
+        outcome = audit(spec, Window(), engine, store, RunOptions())
         assert outcome.state == "published"
         wanted = {key: value for key, value in recounted_people(current).items() if key[0] == "sex"}
         assert confusion(outcome.tables, "sex") == wanted

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from fairsweep.auditing.loading import load_mapping
-from fairsweep.auditing.verb import AuditOptions, AuditOutcome, audit
+from fairsweep.auditing.verb import AuditOutcome, audit
 from fairsweep.engines.spark.engine import SparkEngine
-from fairsweep.engines.spark.sources import source_of
+from fairsweep.engines.spark.opening import source_of
 from fairsweep.errors import DataRefusedError, FairsweepError, UsageError
 from fairsweep.input.intake import Window
+from fairsweep.runs.options import RunOptions
 from fairsweep.stores.memory import MemoryStore
 from tests.spark.small_audits import config_of, people
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def counted(spark: SparkSession, place: dict[str, Any], counting: str) -> AuditOutcome:
     spec = load_mapping(config_of(input=place))
     engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, counting)
-    return audit(spec, Window(), engine, MemoryStore(), AuditOptions())
+    return audit(spec, Window(), engine, MemoryStore(), RunOptions())
 
 
 def files_of_other_widths(folder: Path, rows: pd.DataFrame) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pytest
 
-from fairsweep.auditing.verb import AuditOptions, AuditOutcome
+from fairsweep.auditing.verb import AuditOutcome
 from fairsweep.cli import main as cli
 from fairsweep.errors import DataRefusedError, Problem, StorageError, UsageError
+from fairsweep.runs.options import RunOptions
 from tests.spark.made_up_runs import made_up_run
 from tests.unit.published_run import COMPAS, MadeUpRun
 
@@ -54,9 +55,9 @@ class Verb:
 
     def __init__(self) -> None:
         self.outcome: AuditOutcome | BaseException = outcome_of(FAIR)
-        self.options = AuditOptions()
+        self.options = RunOptions()
 
-    def __call__(self, config: Path, options: AuditOptions) -> AuditOutcome:
+    def __call__(self, config: Path, options: RunOptions) -> AuditOutcome:
         self.options = options
         options.progress("Counting")
         if isinstance(self.outcome, BaseException):
@@ -317,7 +318,7 @@ def test_check_shows_every_problem_of_a_config(run: Run, tmp_path: Path) -> None
 def test_query_prints_its_rows_in_their_own_order(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def query(sql: str, options: AuditOptions) -> pa.Table:
+    def query(sql: str, options: RunOptions) -> pa.Table:
         asked.append((sql, options.warehouse))
         return pa.table({"group_value": ["b", "a"], "n": [1, 200]})
 
@@ -337,7 +338,7 @@ def test_query_prints_its_rows_in_their_own_order(run: Run, monkeypatch: pytest.
 def test_logs_of_an_engine_are_silent(
     run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def noisy(config: Path, options: AuditOptions) -> AuditOutcome:
+    def noisy(config: Path, options: RunOptions) -> AuditOutcome:
         logging.getLogger("SQLQueryContextLogger").error("member 123-45-6789")
         return outcome_of(FAIR)
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.disclosure.feasible_tables import moves
-from fairsweep.core.disclosure.intersections import Previous, Reported, plan, split
+from fairsweep.core.disclosure.intersections import plan, split
+from fairsweep.core.disclosure.model import Previous, Reported
 from fairsweep.core.disclosure.rounding import rounded_gbe, steady_gbe
 from tests.attacker import (
     Audit,

@@ -13,8 +13,8 @@ import fairsweep as fs
 from fairsweep.core.disclosure import nested_suppression
 from fairsweep.core.disclosure.count_lines import Lines
 from fairsweep.core.disclosure.feasible_tables import moves, moves_of_cells
-from fairsweep.core.disclosure.intersections import Reported, plan
-from fairsweep.core.disclosure.nesting import Series, below, flat
+from fairsweep.core.disclosure.intersections import plan
+from fairsweep.core.disclosure.model import Reported, Series, below, flat
 from fairsweep.core.disclosure.rounding import STEPS, _finest, _multiple
 from fairsweep.core.inference.verdicts import INTERSECTIONS, OVERALL, Family, by_family
 from tests.attacker import random_audit, reported_of

@@ -17,10 +17,11 @@ from fairsweep.auditing.column_checks import check_columns, window_of
 from fairsweep.auditing.loading import load, load_mapping, parse
 from fairsweep.auditing.spec import AuditSpec
 from fairsweep.config.sections import InputSpec
-from fairsweep.engines.protocol import ColumnType, Inspection, SourceColumn
+from fairsweep.engines.protocol import Inspection
 from fairsweep.errors import UsageError
 from fairsweep.input.files import csv_header, files_version, local_path, peek
 from fairsweep.input.intake import Window
+from fairsweep.input.source_columns import ColumnType, SourceColumn
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from fairsweep.core.disclosure.nesting import Series, below, hidden_columns, thin
+from fairsweep.core.disclosure.model import Series, below
+from fairsweep.core.disclosure.nesting import hidden_columns, thin
 
 IntArray = NDArray[np.int64]
 MINIMUM = 11

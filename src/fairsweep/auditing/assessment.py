@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairsweep.auditing.disclosing import EVERYTHING, Disclosure
 from fairsweep.auditing.disparity_rows import Members, compared
 from fairsweep.auditing.group_names import unnamed_groups, with_unnamed_groups
 from fairsweep.auditing.metric_rows import Judged, Nearby
 from fairsweep.auditing.ranking_rows import Ranker
 from fairsweep.auditing.reported import PEOPLE, Attribute, Units, attribute_of, joined, stacked
+from fairsweep.auditing.suppression import EVERYTHING, Disclosure
 from fairsweep.auditing.sweep_rows import Swept, entry_rows
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.evidence.calibration import BILLION

@@ -10,10 +10,11 @@ from pathlib import Path
 from fairsweep.auditing.column_checks import check_columns, window_of
 from fairsweep.auditing.loading import load
 from fairsweep.auditing.spec import AuditSpec
-from fairsweep.engines.protocol import Inspection, SourceColumn
+from fairsweep.engines.protocol import Inspection
 from fairsweep.errors import FairsweepError, UsageError
 from fairsweep.input.files import peek
 from fairsweep.input.intake import Window
+from fairsweep.input.source_columns import SourceColumn
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import numpy as np
 
 from fairsweep.auditing import refusals as refusing
 from fairsweep.auditing.column_checks import check_columns
-from fairsweep.engines.protocol import Inspection, SourceColumn
+from fairsweep.engines.protocol import Inspection
 from fairsweep.errors import DataRefusedError, Problem, UsageError, quoted
 from fairsweep.input.files import column_type
+from fairsweep.input.source_columns import SourceColumn
 
 if TYPE_CHECKING:
     import pandas as pd

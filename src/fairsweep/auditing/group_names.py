@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairsweep.core.disclosure.nesting import MEMBER_MEASURES
+from fairsweep.core.disclosure.model import MEMBER_MEASURES
 from fairsweep.core.groups import OVERALL, too_small_to_name
 from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.core.metrics import SUPPRESSED

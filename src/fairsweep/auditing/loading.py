@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +15,8 @@ from fairsweep.config.attributes import AttributeItem, AttributeSpec, Intersecti
 from fairsweep.config.cutoffs import OperatingPointSpec
 from fairsweep.config.faults import Fault, Places, translated
 from fairsweep.config.overrides import apply, resolved
-from fairsweep.config.parsing import in_order, read_mapping
-from fairsweep.errors import Problem, UsageError
-from fairsweep.file_kinds import FOLDER, REGULAR, kind_of
+from fairsweep.config.parsing import content_of, in_order, read_mapping
+from fairsweep.errors import UsageError
 
 _HINTS = {
     "flag_is": "write `flag_is: help` where a flag brings help, `flag_is: sanction` where it does harm",
@@ -87,30 +85,6 @@ def load_mapping(config: Mapping[str, Any], source: str = "config") -> AuditSpec
         UsageError: with every problem found.
     """
     return _checked(dict(config), Places(source, {}), [])
-
-
-def content_of(path: Path) -> bytes:
-    """The bytes of a config file.
-
-    Raises:
-        UsageError: where it is not a readable file.
-    """
-    try:
-        kind = kind_of(path)
-        if kind is None:
-            step = "check the path, or make a config with `fairsweep init FILE --flag-is help`"
-            raise UsageError(Problem(str(path), "not there", "a config file", step))
-        if kind != REGULAR:
-            step = "name the file in it" if kind == FOLDER else "write the config to a file"
-            raise UsageError(Problem(str(path), kind, "a config file", step))
-        # Whatever has taken the file's name meanwhile, nothing waits for it.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123  (opened already)
-            documents.refuse_large(os.fstat(file.fileno()).st_size, str(path))
-            return file.read(documents.LARGEST_DOCUMENT + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
-        found = f"not readable ({reason})"
-        raise UsageError(Problem(str(path), found, "a readable file", "check its permissions")) from None
 
 
 def _checked(tree: dict[str, Any], places: Places, faults: list[Fault]) -> AuditSpec:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from fairsweep.auditing.disclosing import Disclosure, Kept
+    from fairsweep.auditing.suppression import Disclosure, Kept
     from fairsweep.core.counts import ConfusionCounts, IntArray
     from fairsweep.core.inference.intervals import FloatArray
     from fairsweep.core.metrics import Metric

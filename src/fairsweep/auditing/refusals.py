@@ -6,10 +6,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from fairsweep.auditing.identifiers import by_groups, guarded
-from fairsweep.config.scalars import IDENTIFIER_PATTERN
 from fairsweep.core.groups import ALL, OVERALL, SEPARATOR
 from fairsweep.errors import Problem, did_you_mean, quoted
 from fairsweep.input.intake import GROUPLESS_REASONS, REFUSAL_REASONS, UNKNOWN
+from fairsweep.runs.model_names import model_problems
 
 if TYPE_CHECKING:
     from fairsweep.auditing.assessment import Assessment
@@ -47,21 +47,6 @@ def _identifying(assessment: Assessment) -> list[Problem]:
             place = held.attributes.index(attribute.name)
             found.append(by_groups(attribute, {cell[place] for cell in held.cells}, rows))
     return [problem for problem in found if problem is not None]
-
-
-def model_problems(key: ModelKey) -> list[Problem]:
-    """What is wrong with the name of a model that rows gave."""
-    columns = zip(("columns.model_id", "columns.model_version"), key, strict=True)
-    return [
-        Problem(
-            place,
-            "NULL, blank, or not an id",
-            "1 to 128 letters, digits, . _ : -",
-            "name the model of those rows",
-        )
-        for place, value in columns
-        if not IDENTIFIER_PATTERN.fullmatch(value)
-    ]
 
 
 def _reference_problems(assessment: Assessment) -> list[Problem]:

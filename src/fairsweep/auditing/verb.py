@@ -16,9 +16,11 @@ from fairsweep.auditing import warnings as warning
 from fairsweep.auditing.assessment import Assessment
 from fairsweep.auditing.column_checks import check_columns
 from fairsweep.auditing.disclosing import disclosed, nothing, of_refused
+from fairsweep.auditing.state_versions import state_version
 from fairsweep.engines.protocol import Counted, Engine, Inspection, ModelKey
 from fairsweep.errors import Problem, quoted
 from fairsweep.input.intake import Window, build
+from fairsweep.runs.options import RunOptions
 from fairsweep.runs.records import (
     UNNAMED,
     UNPINNED,
@@ -29,7 +31,6 @@ from fairsweep.runs.records import (
     leave_a_trace,
     now,
     one_line,
-    state_version,
 )
 from fairsweep.runs.run_before import NO_RUN, RunBefore, as_recorded, current_run
 from fairsweep.stores.protocol import Run, RunRecord, Store
@@ -43,27 +44,6 @@ if TYPE_CHECKING:
 
 VERB = "audit"
 MOST_LABELS_SHOWN = 20
-
-
-def _quiet(_: str) -> None:
-    """Progress that nobody watches."""
-
-
-@dataclass(frozen=True)
-class AuditOptions:
-    """Where to run and where to publish; what to audit is the config's."""
-
-    engine: str = "auto"
-    warehouse: str | None = None
-    catalog: str | None = None
-    schema: str | None = None
-    master: str | None = None
-    remote: str | None = None
-    window_start: date | None = None
-    window_end: date | None = None
-    overrides: tuple[str, ...] = ()
-    force: bool = False
-    progress: Callable[[str], None] = _quiet
 
 
 @dataclass(frozen=True)
@@ -87,7 +67,7 @@ class AuditOutcome(Outcome):
     """What an audit left behind: every result table of the accepted models."""
 
 
-def audit_config(config: str | Path, options: AuditOptions) -> AuditOutcome:
+def audit_config(config: str | Path, options: RunOptions) -> AuditOutcome:
     """Run the audit of a config file and publish its results.
 
     Raises:
@@ -110,7 +90,7 @@ def _day(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
-def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options: AuditOptions) -> AuditOutcome:
+def audit(spec: AuditSpec, window: Window, engine: Engine, store: Store, options: RunOptions) -> AuditOutcome:
     """Inspect, count, assess and publish; a job that was published before is verified instead."""
     started_at = now()
     from fairsweep.runs.warehouse import refuse_unwritable
@@ -214,7 +194,7 @@ def _no_event(spec: AuditSpec, labels: Sequence[str]) -> str:
     return f"no event was found: event_labels is {wanted}; {seen}{step}"
 
 
-def _done_before(spec: AuditSpec, batch: Batch[AuditSpec], store: Store, options: AuditOptions) -> AuditOutcome | None:
+def _done_before(spec: AuditSpec, batch: Batch[AuditSpec], store: Store, options: RunOptions) -> AuditOutcome | None:
     """The results of the same batch, verified and made current again; None where it has to be run."""
     records = done_before(batch, store, options)
     if records is None:
@@ -246,7 +226,7 @@ def _not_shown(table: str, rows: int | None = None) -> str:
 
 
 def publish(
-    batch: Batch[AuditSpec], counted: Counted, models: Sequence[Assessed], store: Store, options: AuditOptions
+    batch: Batch[AuditSpec], counted: Counted, models: Sequence[Assessed], store: Store, options: RunOptions
 ) -> AuditOutcome:
     """Publish what was assessed; refused models leave their record."""
     options.progress("Publishing")

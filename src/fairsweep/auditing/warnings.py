@@ -10,7 +10,7 @@ from fairsweep.errors import shortened
 
 if TYPE_CHECKING:
     from fairsweep.auditing.assessment import Assessment
-    from fairsweep.auditing.disclosing import Disclosure
+    from fairsweep.auditing.suppression import Disclosure
 
 # A group that the training data did not have is told from this share on.
 NEW_SHARE = 0.01

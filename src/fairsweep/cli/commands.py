@@ -18,8 +18,9 @@ from fairsweep.output.terminal import Terminal
 from fairsweep.output.wording import counted, group_label, printable
 
 if TYPE_CHECKING:
-    from fairsweep.auditing.verb import AuditOptions, AuditOutcome
+    from fairsweep.auditing.verb import AuditOutcome
     from fairsweep.output.progress import Progress
+    from fairsweep.runs.options import RunOptions
     from fairsweep.runs.records import Outcome
 
 _SHOWN_ROWS = 100
@@ -31,11 +32,11 @@ def run(arguments: Namespace) -> ExitCode:
     return _COMMANDS[arguments.command](arguments)
 
 
-def _options(arguments: Namespace, step: Progress) -> AuditOptions:
-    from fairsweep.auditing.verb import AuditOptions
+def _options(arguments: Namespace, step: Progress) -> RunOptions:
+    from fairsweep.runs.options import RunOptions
 
     given = vars(arguments)
-    return AuditOptions(
+    return RunOptions(
         engine=given["engine"],
         warehouse=given["warehouse"],
         catalog=given["catalog"],

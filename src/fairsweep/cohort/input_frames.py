@@ -15,8 +15,9 @@ from fairsweep.config.attributes import UNKNOWN
 from fairsweep.core.groups import LONGEST_GROUP
 from fairsweep.engines.spark.columns import Compiler
 from fairsweep.engines.spark.named_columns import NamedColumns
+from fairsweep.engines.spark.opening import source_of
 from fairsweep.engines.spark.session import settings
-from fairsweep.engines.spark.sources import readable, source_of
+from fairsweep.engines.spark.sources import readable
 from fairsweep.errors import UsageError
 from fairsweep.input.intake import Window
 

@@ -15,9 +15,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fairsweep.auditing.loading import content_of
 from fairsweep.config.faults import Fault, WrongValueError, describe, printable, refusal
-from fairsweep.config.parsing import parsed
+from fairsweep.config.parsing import content_of, parsed
 from fairsweep.config.scalars import PointName, PositiveWholeNumber, listed, one_of, whole
 from fairsweep.config.sections import Section
 from fairsweep.errors import quoted

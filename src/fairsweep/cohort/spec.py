@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fairsweep.auditing.loading import content_of
 from fairsweep.cohort.blends import BlendSpec, TestSpec
 from fairsweep.cohort.input_sections import (
     AnyInput,
@@ -23,7 +22,7 @@ from fairsweep.cohort.input_sections import (
 from fairsweep.cohort.outcomes import SYSTEMS, Days, OutcomeSpec, load_outcome
 from fairsweep.config.faults import ConfigPath, Fault, WrongValueError, describe, printable, refusal
 from fairsweep.config.overrides import resolved
-from fairsweep.config.parsing import parsed
+from fairsweep.config.parsing import content_of, parsed
 from fairsweep.config.scalars import Share, listed, one_of
 from fairsweep.config.sections import FORMATS, ModelSpec, Section, StoredConfig, canonical
 from fairsweep.config.units_and_privacy import PrivacySpec

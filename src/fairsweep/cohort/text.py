@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fairsweep.auditing.text import Line, Page, Span, flowing, wrapped
 from fairsweep.core.groups import OVERALL
+from fairsweep.output.lines import Line, Page, Span, flowing, wrapped
 from fairsweep.output.wording import counted, percent, printable
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairsweep.auditing.column_checks import absent_columns
-from fairsweep.auditing.refusals import model_problems
 from fairsweep.cohort.flow_rows import told as flow_told
 from fairsweep.cohort.input_sections import columns_named
 from fairsweep.cohort.spec import CohortSpec, load_cohort
+from fairsweep.config.input_columns import absent_columns
 from fairsweep.config.sections import canonical
 from fairsweep.core.groups import ALL, OVERALL
 from fairsweep.engines.protocol import Inspection, ModelKey, RowsOf
 from fairsweep.errors import Problem, UsageError
 from fairsweep.input.files import peek
 from fairsweep.input.intake import FIRST_DAY, NO_END, Window
+from fairsweep.runs.model_names import model_problems
 from fairsweep.runs.records import UNPINNED, Batch, Outcome, done_before, leave_a_trace, now, one_line
 from fairsweep.runs.warehouse import refuse_unusable, refuse_unwritable
 from fairsweep.stores.protocol import Run, RunRecord
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-    from fairsweep.auditing.verb import AuditOptions
     from fairsweep.cohort.building import Cohort, FlowRow
+    from fairsweep.runs.options import RunOptions
     from fairsweep.stores.protocol import Store
 
 VERB = "cohort"
@@ -42,7 +42,7 @@ class CohortOutcome(Outcome):
     """What a cohort left behind: `runs` and `cohort_flow`; its members stay in the warehouse."""
 
 
-def cohort_config(config: str | Path, options: AuditOptions) -> CohortOutcome:
+def cohort_config(config: str | Path, options: RunOptions) -> CohortOutcome:
     """Build the cohort of a config file and publish it.
 
     Raises:
@@ -89,7 +89,7 @@ def build(
     spark: SparkSession,
     store: Store,
     keep: Callable[[DataFrame], DataFrame],
-    options: AuditOptions,
+    options: RunOptions,
 ) -> CohortOutcome:
     """Build and publish; a cohort that was published before is verified instead."""
     from fairsweep.cohort.building import CohortBuilder
@@ -139,7 +139,7 @@ def _content(cohort: Cohort) -> str:
     return _versions({**cohort.versions, "content": hashlib.sha256(repr(facts).encode()).hexdigest()[:32]})
 
 
-def _publish(batch: Batch[CohortSpec], cohort: Cohort, store: Store, options: AuditOptions) -> CohortOutcome:
+def _publish(batch: Batch[CohortSpec], cohort: Cohort, store: Store, options: RunOptions) -> CohortOutcome:
     keys = sorted({ModelKey(row.model_id, row.model_version) for row in cohort.flow})
     stored, scored = _stored(batch, cohort.rows, keys), _scored(cohort.rows)
     runs = [_run(batch, cohort, key, stored, scored) for key in keys]

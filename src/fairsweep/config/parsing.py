@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +13,7 @@ from fairsweep.config import documents
 from fairsweep.config.faults import Fault, Places, translated
 from fairsweep.config.overrides import apply
 from fairsweep.errors import Problem, UsageError
+from fairsweep.file_kinds import FOLDER, REGULAR, kind_of
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
@@ -72,3 +75,27 @@ def in_order(faults: list[Fault], tree: Mapping[str, Any]) -> list[Fault]:
     """Faults in the order of the file, what is missing last."""
     order = {key: position for position, key in enumerate(tree)}
     return sorted(faults, key=lambda fault: order.get(str(fault.path[0]) if fault.path else "", len(order)))
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a config file.
+
+    Raises:
+        UsageError: where it is not a readable file.
+    """
+    try:
+        kind = kind_of(path)
+        if kind is None:
+            step = "check the path, or make a config with `fairsweep init FILE --flag-is help`"
+            raise UsageError(Problem(str(path), "not there", "a config file", step))
+        if kind != REGULAR:
+            step = "name the file in it" if kind == FOLDER else "write the config to a file"
+            raise UsageError(Problem(str(path), kind, "a config file", step))
+        # Whatever has taken the file's name meanwhile, nothing waits for it.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123  (opened already)
+            documents.refuse_large(os.fstat(file.fileno()).st_size, str(path))
+            return file.read(documents.LARGEST_DOCUMENT + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
+        found = f"not readable ({reason})"
+        raise UsageError(Problem(str(path), found, "a readable file", "check its permissions")) from None

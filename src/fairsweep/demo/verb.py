@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fairsweep.auditing.verb import AuditOptions, AuditOutcome
+    from fairsweep.auditing.verb import AuditOutcome
+    from fairsweep.runs.options import RunOptions
 
 
-def run(folder: str | Path, options: AuditOptions) -> tuple[AuditOutcome, Path, Path]:
+def run(folder: str | Path, options: RunOptions) -> tuple[AuditOutcome, Path, Path]:
     """Write the population and its config to a folder, and run the audit.
 
     Returns:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.core.histogram import Cell, ScoreHistogram
 from fairsweep.input.intake import Intake
+from fairsweep.input.source_columns import SourceColumn
 from fairsweep.tables.distributed import DistributedRows
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from fairsweep.core.counts import ConfusionCounts
 
-ColumnType = Literal[
-    "text", "boolean", "integer", "decimal", "float", "double", "date", "timestamp", "timestamp_ntz", "other"
-]  # fmt: skip
 # More distinct labels than a person can be told of.
 MOST_LABELS_SEEN = 21
 LabelClass = Literal["event", "non_event", "unknown"]
@@ -65,13 +63,6 @@ class DistributedHistogram(Protocol):
 
 Histogram = ScoreHistogram | DistributedHistogram
 """The counts of a grouping set by cell and bucket, wherever they are."""
-
-
-class SourceColumn(NamedTuple):
-    """A column of the input: its name as users know it, and the kind of its values."""
-
-    name: str
-    type: ColumnType
 
 
 @dataclass(frozen=True)

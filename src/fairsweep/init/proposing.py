@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from fairsweep.auditing.column_checks import NO_HEADER, looks_like_a_row
 from fairsweep.config.faults import printable
+from fairsweep.config.input_columns import NO_HEADER, looks_like_a_row
 from fairsweep.errors import Problem, UsageError, did_you_mean, quoted
 from fairsweep.input.expressions import NUMBER_PATTERN
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from fairsweep.auditing.column_checks import check_columns
 from fairsweep.auditing.loading import parse
 from fairsweep.config.sections import InputSpec
-from fairsweep.engines.protocol import Inspection, SourceColumn
+from fairsweep.engines.protocol import Inspection
 from fairsweep.errors import DataRefusedError, Problem, UsageError, install_step, quoted
 from fairsweep.file_kinds import REGULAR, kind_of
 from fairsweep.init.proposing import Profile, Proposal, Wishes, propose
 from fairsweep.init.writing import written
 from fairsweep.input.files import LONGEST_LINE, csv_header, local_files, long_line, peek
+from fairsweep.input.source_columns import SourceColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from fairsweep.engines.protocol import ColumnType, SourceColumn
 from fairsweep.errors import DataRefusedError, Problem, UsageError, quoted
 from fairsweep.file_kinds import FOLDER, REGULAR, kind_of
+from fairsweep.input.source_columns import ColumnType, SourceColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fairsweep.auditing.text import Line, Span, padded, width_of
+from fairsweep.output.lines import Line, Span, padded, width_of
 from fairsweep.output.wording import clipped, counted, printable
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from fairsweep.auditing import text as summary
-from fairsweep.auditing.text import Line, Page, Style
+from fairsweep.output.lines import Line, Page, Style
 
 if TYPE_CHECKING:
     from rich.console import Console

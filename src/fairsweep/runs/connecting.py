@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from fairsweep.auditing.spec import AuditSpec
-    from fairsweep.auditing.verb import AuditOptions
     from fairsweep.config.sections import InputSpec
     from fairsweep.engines.protocol import Engine
+    from fairsweep.runs.options import RunOptions
 
 DEFAULT_WAREHOUSE = "./fairsweep-warehouse"
 LOCAL_PACKAGES = ("deltalake", "duckdb")
@@ -47,7 +47,7 @@ class Warehouse(Store, Protocol):
         ...
 
 
-def place_of(options: AuditOptions) -> Place:
+def place_of(options: RunOptions) -> Place:
     """Where results go: `catalog.schema`, or a folder.
 
     Raises:
@@ -58,7 +58,7 @@ def place_of(options: AuditOptions) -> Place:
     return Place.warehouse(options.warehouse or DEFAULT_WAREHOUSE)
 
 
-def engine_of(options: AuditOptions, source: InputSpec | None = None) -> Literal["spark", "local"]:
+def engine_of(options: RunOptions, source: InputSpec | None = None) -> Literal["spark", "local"]:
     """Which engine the options mean, for an input or for the result tables alone; nothing is started.
 
     `auto` is `local` wherever `local` can do it, unless Spark is around: a session that runs, spark-submit,
@@ -75,7 +75,7 @@ def engine_of(options: AuditOptions, source: InputSpec | None = None) -> Literal
     return "spark" if problems else "local"
 
 
-def reading_engine_of(options: AuditOptions) -> Literal["spark", "local"]:
+def reading_engine_of(options: RunOptions) -> Literal["spark", "local"]:
     """Which engine reads the result tables: this process wherever it can, also inside Spark, unless Spark is asked for.
 
     Raises:
@@ -95,7 +95,7 @@ def spark_is_around() -> bool:
     return sql is not None and sql.SparkSession.getActiveSession() is not None
 
 
-def _against_flags(options: AuditOptions) -> list[Problem]:
+def _against_flags(options: RunOptions) -> list[Problem]:
     """What keeps the local engine from these options."""
     problems = [
         Problem(f"--{name}", "given beside --engine local", "one or the other", "leave one of them out")
@@ -124,7 +124,7 @@ def _against_input(source: InputSpec | None) -> list[Problem]:
     return [Problem(place, reason, "local files of CSV, Parquet or plain Delta with --engine local", _BY_SPARK)]
 
 
-def session_of(options: AuditOptions, *sources: InputSpec) -> SparkSession:
+def session_of(options: RunOptions, *sources: InputSpec) -> SparkSession:
     """The Spark session that the options ask for, to read inputs or the result tables alone.
 
     Raises:
@@ -154,7 +154,7 @@ def _is_small(source: InputSpec) -> bool:
     return sum(file.stat().st_size for file in files) <= SMALL_INPUT_BYTES
 
 
-def _refuse_a_catalog_that_forgets(spark: SparkSession, options: AuditOptions) -> None:
+def _refuse_a_catalog_that_forgets(spark: SparkSession, options: RunOptions) -> None:
     """Refuse tables of a catalog in the memory of a session that ends with this process.
 
     Their files would stay, and nobody could create or find the tables again. Whoever holds a session may keep
@@ -169,7 +169,7 @@ def _refuse_a_catalog_that_forgets(spark: SparkSession, options: AuditOptions) -
         raise UsageError(Problem(place, found, "a catalog that lasts, such as a Hive metastore", step))
 
 
-def store_of(options: AuditOptions, spark: SparkSession | None = None) -> Warehouse:
+def store_of(options: RunOptions, spark: SparkSession | None = None) -> Warehouse:
     """The store that the options ask for, without an input; on a session where one is given."""
     place = place_of(options)
     if spark is None and engine_of(options) == "local":
@@ -201,7 +201,7 @@ def _needs_no_spark(spark: SparkSession, place: Place) -> bool:
     return refusal(place) is None and is_of_this_machine(spark)
 
 
-def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
+def connect(spec: AuditSpec, options: RunOptions) -> tuple[Engine, Warehouse]:
     """The engine over a config's input, and the store.
 
     Raises:
@@ -218,7 +218,7 @@ def connect(spec: AuditSpec, options: AuditOptions) -> tuple[Engine, Warehouse]:
 
         return LocalEngine(sources.source_of(spec.source), spec.limits), DeltaRsStore(place, tables)
     from fairsweep.engines.spark.engine import SparkEngine
-    from fairsweep.engines.spark.sources import source_of
+    from fairsweep.engines.spark.opening import source_of
 
     spark = session_of(options, spec.source)
     source, scratch = source_of(spark, spec.source), Scratch(spark, place)

@@ -12,22 +12,19 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from fairsweep import stopping
-from fairsweep.auditing.reported import summed
-from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.engines.protocol import ModelKey
 from fairsweep.errors import FairsweepError, Problem
 from fairsweep.stores.protocol import Run
 from fairsweep.tables.catalogue import RUNS, TABLES
-from fairsweep.tables.checksums import Checksum, combined
 from fairsweep.tables.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from fairsweep.auditing.verb import AuditOptions
     from fairsweep.config.sections import ModelSpec
     from fairsweep.engines.protocol import Counted, ModelState
     from fairsweep.input.intake import Window
+    from fairsweep.runs.options import RunOptions
     from fairsweep.stores.protocol import RunRecord, Store
 
 # Raised whenever the same input and config give other results than before.
@@ -62,25 +59,6 @@ def program_version() -> str:
         return version("fairsweep")
     except PackageNotFoundError:
         return "unknown"
-
-
-def state_version(counted: Counted, groupings: Sequence[tuple[str, ...]]) -> str:
-    """The version of an input that only its counted rows can tell: a hash of the whole state."""
-    from fairsweep.auditing import block_rows as distributing
-
-    digest = hashlib.sha256()
-    for key, state in counted.models.items():
-        digest.update(repr((key, state.rows_input, state.tallies)).encode())
-        for attributes in groupings:
-            # Summed to what is reported, the state is the same whichever grouping sets were kept, and where.
-            histogram = summed(state.histograms, attributes)
-            if isinstance(histogram, ScoreHistogram):
-                content = distributing.content(histogram)
-            else:
-                parts = histogram.collected(distributing.content_of_block, distributing.CHECKSUM_SCHEMA)
-                content = combined(Checksum(**part) for part in parts.to_pylist())
-            digest.update(repr((histogram.grid.id, attributes, *content)).encode())
-    return f"state:{digest.hexdigest()[:32]}"
 
 
 @dataclass(frozen=True)
@@ -187,7 +165,7 @@ def counted_columns(state: ModelState, counted: Counted) -> RunRecord:
     }
 
 
-def done_before(batch: Batch[Any], store: Store, options: AuditOptions) -> list[RunRecord] | None:
+def done_before(batch: Batch[Any], store: Store, options: RunOptions) -> list[RunRecord] | None:
     """The records of the same batch, verified and made current again; None where it has to be run."""
     if options.force:
         return None

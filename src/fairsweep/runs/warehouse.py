@@ -15,7 +15,7 @@ from fairsweep.tables.catalogue import RUNS, TABLES
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from fairsweep.auditing.verb import AuditOptions
+    from fairsweep.runs.options import RunOptions
     from fairsweep.stores.places import Place
 
 # Where one of these is set, Spark can take a path for one of other file systems than this machine's.
@@ -23,7 +23,7 @@ _ELSEWHERE = (*SPARK_VARIABLES, "HADOOP_CONF_DIR")
 _STEP = "use another --warehouse"
 
 
-def refuse_unusable(options: AuditOptions) -> None:
+def refuse_unusable(options: RunOptions) -> None:
     """Refuse a warehouse that is no folder, or that is not there and cannot be made; nothing is started.
 
     One that holds runs may be of use though it cannot be written: what was published before is only verified.
@@ -48,7 +48,7 @@ def refuse_unusable(options: AuditOptions) -> None:
         _try(folder)
 
 
-def refuse_unwritable(options: AuditOptions, place: str, spark: SparkSession | None = None) -> None:
+def refuse_unwritable(options: RunOptions, place: str, spark: SparkSession | None = None) -> None:
     """Refuse a warehouse that cannot be created or written, before rows are counted for it.
 
     Args:
@@ -81,7 +81,7 @@ def _try(folder: Path) -> None:
         raise StorageError(_unwritable(folder, error.strerror or type(error).__name__)) from None
 
 
-def _folder(place: Place, options: AuditOptions) -> Path | None:
+def _folder(place: Place, options: RunOptions) -> Path | None:
     """The folder, where it is this machine's own and seen from this process."""
     if engine_of(options) == "local":
         return place.local_folder

@@ -11,10 +11,10 @@ from fairsweep.runs.warehouse import refuse_unusable, refuse_unwritable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from fairsweep.auditing.verb import AuditOptions
+    from fairsweep.runs.options import RunOptions
 
 
-def create(options: AuditOptions) -> str:
+def create(options: RunOptions) -> str:
     """Create tables and views where they do not exist; returns where."""
     refuse_unusable(options)
     store = store_of(options)
@@ -23,12 +23,12 @@ def create(options: AuditOptions) -> str:
     return store.place
 
 
-def ddl(options: AuditOptions) -> str:
+def ddl(options: RunOptions) -> str:
     """The statements that create tables and views, as text; needs no Spark."""
     return place_of(options).ddl
 
 
-def query(sql: str, options: AuditOptions) -> pa.Table:
+def query(sql: str, options: RunOptions) -> pa.Table:
     """Rows of a query over the current runs; the plain table names mean their rows. Nothing is written.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fairsweep.core.counts import IntArray
-from fairsweep.core.disclosure.nesting import BoolArray, Series
+from fairsweep.core.disclosure.model import BoolArray, Series
 
 
 class _Axis:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fairsweep.core.counts import IntArray
-from fairsweep.core.disclosure.nesting import BoolArray, Exposed, Segments, Table
+from fairsweep.core.disclosure.model import BoolArray, Exposed, Table
+from fairsweep.core.disclosure.nesting import Segments
 
 # How many other rows, columns and equal other values are tried as partners of a move, the most promising first.
 _PARTNERS = 6

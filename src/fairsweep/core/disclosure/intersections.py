@@ -20,51 +20,12 @@ import numpy as np
 from fairsweep.core.counts import IntArray
 from fairsweep.core.disclosure.count_lines import Lines
 from fairsweep.core.disclosure.feasible_tables import Moves, Trading, all_trade, moves_of_cells
+from fairsweep.core.disclosure.model import BoolArray, Exposed, Groups, Previous, Reported, Series, Table, joined
 from fairsweep.core.disclosure.nested_suppression import chain
-from fairsweep.core.disclosure.nesting import BoolArray, Exposed, Series, Table, joined, thin
+from fairsweep.core.disclosure.nesting import thin
 
-Groups = tuple[tuple[str, ...], ...]
 # Of the cutoffs that an intersection could be shown at, each, every fourth and so on is tried until moves are found.
 _COARSER = (1, 4, 16)
-
-
-@dataclass(frozen=True, eq=False)
-class Reported:
-    """An attribute as disclosure control sees it.
-
-    Attributes:
-        name: what the results call it.
-        attributes: none for everybody, one, or the constituents of an intersection.
-        groups: each group's values, one per constituent; other combinations are known to be empty.
-        events: `[groups, T + 1]`, rows with an event per bucket.
-        non_events: rows without.
-        members: where members repeat, `MEMBER_MEASURES` per bucket; None where each row is a member.
-    """
-
-    name: str
-    attributes: tuple[str, ...]
-    groups: Groups
-    events: IntArray
-    non_events: IntArray
-    members: Mapping[str, IntArray] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Previous:
-    """What the previous published run of the same window showed of an attribute, placed on the present grid.
-
-    Attributes:
-        groups: the groups that it listed, the hidden ones too.
-        shown: `[groups, T]`, where it showed a group.
-        tp: true positives there, anything elsewhere; `fp`, `fn` and `tn` likewise.
-    """
-
-    groups: Groups
-    shown: BoolArray
-    tp: IntArray
-    fp: IntArray
-    fn: IntArray
-    tn: IntArray
 
 
 def plan(

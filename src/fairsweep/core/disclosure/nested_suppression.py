@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from fairsweep.core.counts import IntArray
-from fairsweep.core.disclosure.nesting import BoolArray, Series, Table, flat, thin
+from fairsweep.core.disclosure.model import BoolArray, Series, Table, flat
+from fairsweep.core.disclosure.nesting import thin
 
 # How many counts of groups are looked at together: they fit a processor's cache.
 _LOOKED_AT = 1 << 17

@@ -14,7 +14,7 @@ import numpy as np
 
 from fairsweep.core.counts import ConfusionCounts, IntArray
 from fairsweep.core.disclosure.feasible_tables import Moves, moves
-from fairsweep.core.disclosure.nesting import BoolArray, Exposed, Series
+from fairsweep.core.disclosure.model import BoolArray, Exposed, Series
 from fairsweep.core.inference.intervals import FloatArray
 
 STEPS = (1, 2, 5, 10, 20, 50)

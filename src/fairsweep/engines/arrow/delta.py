@@ -10,9 +10,10 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from fairsweep.engines.arrow.reading import Piece, row_groups
-from fairsweep.engines.protocol import Inspection, SourceColumn
+from fairsweep.engines.protocol import Inspection
 from fairsweep.errors import install_step
 from fairsweep.input import files as inputs
+from fairsweep.input.source_columns import SourceColumn
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fairsweep.engines.arrow.conditions import Batch
-from fairsweep.engines.protocol import SourceColumn
 from fairsweep.errors import DataRefusedError, Problem, UsageError, quoted
 from fairsweep.input.files import stored_columns
+from fairsweep.input.source_columns import SourceColumn
 
 BATCH_ROWS = 1 << 19
 # What a column is called in a batch that has none of its rows: any type of its kind serves.

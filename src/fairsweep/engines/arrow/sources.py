@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from fairsweep.engines.arrow.reading import Piece, TablePiece, row_groups
 from fairsweep.engines.arrow.text_files import pieces_of
-from fairsweep.engines.protocol import Inspection, SourceColumn
+from fairsweep.engines.protocol import Inspection
 from fairsweep.errors import Problem, UsageError, quoted
 from fairsweep.input import files as inputs
+from fairsweep.input.source_columns import SourceColumn
 
 if TYPE_CHECKING:
     from fairsweep.config.sections import InputSpec

@@ -33,7 +33,7 @@ from fairsweep.input.expressions import (
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
-    from fairsweep.engines.protocol import ColumnType
+    from fairsweep.input.source_columns import ColumnType
 
 MALFORMED_COLUMN = "malformed"
 

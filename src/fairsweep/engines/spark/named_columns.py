@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from fairsweep.auditing.column_checks import absent_columns
 from fairsweep.config.faults import ConfigPath
+from fairsweep.config.input_columns import absent_columns
 from fairsweep.engines.protocol import Inspection
 from fairsweep.engines.spark.columns import Compiler
 from fairsweep.errors import Problem

@@ -15,7 +15,7 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 
 from fairsweep.config.sections import InputSpec
-from fairsweep.engines.protocol import ColumnType, Inspection, SourceColumn
+from fairsweep.engines.protocol import Inspection
 from fairsweep.engines.spark.columns import MALFORMED_COLUMN, field_name
 from fairsweep.errors import (
     SPARK_ENDED,
@@ -28,6 +28,7 @@ from fairsweep.errors import (
     quoted,
 )
 from fairsweep.input import files as inputs
+from fairsweep.input.source_columns import ColumnType, SourceColumn
 from fairsweep.tables.schema import sql_text
 
 if TYPE_CHECKING:
@@ -79,19 +80,6 @@ class Source(Protocol):
     def pieces(self) -> list[Piece] | str:
         """The same rows as files for the Arrow kernel, or why it cannot read them as Spark does."""
         ...
-
-
-def source_of(spark: SparkSession, spec: InputSpec) -> Source:
-    """The source that a config names."""
-    if spec.format == "csv":
-        return CsvSource(spark, spec.path or "")
-    if spec.format == "parquet":
-        return ParquetSource(spark, spec.path or "")
-    if spec.format == "cohort":
-        from fairsweep.engines.spark.cohort_source import CohortSource
-
-        return CohortSource(spark, spec.path, spec.table)
-    return DeltaSource(spark, spec.path, spec.table, spec.version)
 
 
 @dataclass
