@@ -25,7 +25,7 @@ def spark(work: Work) -> Command:
 
 
 def _audit(work: Work, engine: str) -> Command:
-    from fairsweep.cli.arguments import ENGINES
+    from fairsweep.runs.flags import ENGINES
 
     if engine not in ENGINES:
         raise NotBuiltError(f"--engine {engine}")

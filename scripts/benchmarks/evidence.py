@@ -14,7 +14,8 @@ import fairsweep
 from fairsweep.auditing.loading import load_mapping
 from fairsweep.auditing.sweep_rows import Swept
 from fairsweep.core.cutoffs import CutoffGrid
-from fairsweep.core.disclosure import intersections as disclosure
+from fairsweep.core.disclosure.intersections import plan as planned
+from fairsweep.core.disclosure.model import Reported
 from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.tables.tabulating import table_of
 from scripts.benchmarks.answers import Answer
@@ -76,12 +77,12 @@ def plan(work: Work) -> Job:
     def dense(name: str) -> IntArray:
         return histogram.dense(name)
 
-    groups = disclosure.Reported("provider", ("provider",), histogram.cells, dense("events"), dense("non_events"))
-    everybody = disclosure.Reported(
+    groups = Reported("provider", ("provider",), histogram.cells, dense("events"), dense("non_events"))
+    everybody = Reported(
         "overall", (), ((),), groups.events.sum(axis=0, keepdims=True), groups.non_events.sum(axis=0, keepdims=True)
     )
     points = [len(histogram.grid) // 10]
-    return Job(lambda: disclosure.plan([everybody, groups], points, 11), lambda _: [])
+    return Job(lambda: planned([everybody, groups], points, 11), lambda _: [])
 
 
 def _with_members(work: Work) -> Path:

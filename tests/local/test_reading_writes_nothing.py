@@ -195,7 +195,7 @@ def shared() -> Iterator[Path]:
 # Python itself may lie where only root can read: everything is loaded before the user changes.
 AS_ANOTHER = """
 import contextlib, io, os, sys
-from fairsweep.surfaces import cli
+from fairsweep.cli import main as cli
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
     cli.run(["sql", "SELECT count(*) FROM v_criteria", "--json", *sys.argv[3:]])
     cli.run(["sql", "SELECT 1 +", *sys.argv[3:]])

@@ -136,7 +136,7 @@ subprocess.Popen.__init__, tempfile.mkdtemp = as_another, open_to_all
 from fairsweep.engines.spark import session
 session.start("local[1]")
 subprocess.Popen.__init__, tempfile.mkdtemp = as_root, private
-from fairsweep.surfaces import cli
+from fairsweep.cli import main as cli
 sys.exit(cli.run(sys.argv[1:]))
 """
 

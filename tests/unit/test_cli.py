@@ -113,7 +113,7 @@ def test_help_names_every_command_and_exit_code(run: Run) -> None:
     [
         (
             ["audti"],
-            "command is `audti`; allowed: init, check, audit, cohort, sql, tables, demo; did you mean `audit`?",
+            "command is `audti`; allowed: audit, check, cohort, demo, init, sql, tables; did you mean `audit`?",
         ),
         (["tables", "craete"], "did you mean `create`?"),
         ([*CONFIG, "--widow-start", "2026-01-01"], "flag of `audit` is `--widow-start`; did you mean `--win"),

@@ -12,52 +12,41 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "fairsweep"
-# Each layer may import itself and those before it.
+# Each layer may import itself and those before it; packages of a layer may import each other where this is said.
 LAYERS = (
-    ("core",),
-    (
-        "errors",
-        "files",
-        "groups",
-        "expressions",
-        "intake",
-        "specs",
-        "schema",
-        "checks",
-        "evidence_tables",
-        "tables",
-        "views",
-        "checksums",
-        "distributed",
-        "stopping",
-        "integrity",
-    ),
-    ("engines", "inputs", "stores", "synthetic"),
-    ("verbs",),
-    ("surfaces", "api"),
-    ("__init__", "__main__"),
-)  # fmt: skip
+    {"errors", "file_kinds", "stopping"},
+    {"core"},
+    {"config", "input", "tables", "output"},
+    {"engines", "stores"},
+    {"runs", "synthetic"},
+    {"auditing", "cohort", "demo", "init", "sql"},
+    {"api", "cli"},
+    {"__init__", "__main__"},
+)
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-MODULES = sorted(SOURCE.rglob("*.py"))
+CAPABILITIES = LAYERS[5]
+TOGETHER = LAYERS[2]
+PROGRAM = "fairsweep"
 
 
-def place_of(module: Path) -> str:
-    """The package below fairsweep, or the module, that a file belongs to."""
-    return module.relative_to(SOURCE).parts[0].removesuffix(".py")
+def name_of(module: Path) -> str:
+    parts = (PROGRAM, *module.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(module: Path) -> Iterator[str]:
-    """Everything that a module imports when it runs, by full name; imports for type checkers are left out."""
-    tree = ast.parse(module.read_text(encoding="utf-8"))
-    skipped = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
+MODULES = {name_of(path): path for path in sorted(SOURCE.rglob("*.py"))}
+
+
+def package_of(name: str) -> str:
+    """The package below fairsweep, or the module, that a module belongs to."""
+    if name == PROGRAM:
+        return "__init__"
+    return name.split(".")[1]
+
+
+def every_import(module: Path) -> Iterator[str]:
+    """Everything that a module imports, by full name: when it runs, inside functions, and for type checkers."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -65,28 +54,90 @@ def imported(module: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def imported_modules(name: str) -> set[str]:
+    """The modules of fairsweep that a module imports; a package that it only goes through is none of them."""
+    found = {one for one in every_import(MODULES[name]) if one in MODULES and one not in {name, PROGRAM}}
+    return {one for one in found if not (is_package(one) and any(other.startswith(f"{one}.") for other in found))}
+
+
+def is_package(name: str) -> bool:
+    return MODULES[name].name == "__init__.py"
+
+
 def test_every_module_has_a_layer() -> None:
-    assert {place_of(module) for module in MODULES} == set(LEVEL)
+    assert {package_of(name) for name in MODULES} == set(LEVEL)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_imports_point_to_lower_layers_only(module: Path) -> None:
-    mine = place_of(module)
-    others = {name.split(".")[1] for name in imported(module) if name.startswith("fairsweep.")} & set(LEVEL)
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_point_to_lower_layers_only(name: str) -> None:
+    mine = package_of(name)
+    others = {package_of(one) for one in imported_modules(name)} - {mine}
     assert not {other for other in others if LEVEL[other] > LEVEL[mine]}
-    siblings = {"engines", "stores"} - {mine} if mine in {"engines", "stores"} else set()
-    assert not others & siblings
+    beside = {other for other in others if LEVEL[other] == LEVEL[mine]}
+    assert not beside or mine in TOGETHER | CAPABILITIES
 
 
-@pytest.mark.parametrize("module", sorted((SOURCE / "core").glob("*.py")), ids=lambda path: path.stem)
-def test_core_imports_only_numpy_scipy_and_the_standard_library(module: Path) -> None:
-    roots = {name.split(".")[0] for name in imported(module)} - set(sys.stdlib_module_names)
-    assert roots <= {"numpy", "scipy", "fairsweep"}
-    assert not {"datetime", "time", "logging", "pathlib", "os"} & {name.split(".")[0] for name in imported(module)}
+@pytest.mark.parametrize("name", [name for name in MODULES if package_of(name) in CAPABILITIES])
+def test_a_capability_uses_another_only_through_what_it_exports(name: str) -> None:
+    others = {one for one in imported_modules(name) if package_of(one) in CAPABILITIES - {package_of(name)}}
+    assert {one for one in others if not is_package(one)} == set()
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    edges = {name: imported_modules(name) for name in MODULES}
+    # What a package exports lazily stands in its modules, which may import one another but not the package.
+    circles = []
+    for start in MODULES:
+        seen: set[str] = set()
+        waiting = set(edges[start])
+        while waiting:
+            one = waiting.pop()
+            if one not in seen:
+                seen.add(one)
+                waiting |= edges[one]
+        if start in seen:
+            circles.append(start)
+    assert circles == []
+
+
+def test_a_name_of_a_module_means_one_thing() -> None:
+    """The files that every capability, engine or store has are called alike; all other names are taken once."""
+    roles = {
+        "__init__",
+        "__main__",
+        "spec",
+        "verb",
+        "text",
+        "command",
+        "protocol",
+        "sources",
+        "delta",
+        "buckets",
+        "cutoffs",
+    }
+    names = [name.rpartition(".")[2] for name in MODULES if not is_package(name)]
+    assert {name for name in names if names.count(name) > 1} <= roles
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if package_of(name) == "core"])
+def test_core_imports_only_numpy_scipy_and_the_standard_library(name: str) -> None:
+    roots = {one.split(".")[0] for one in every_import(MODULES[name])}
+    assert roots - set(sys.stdlib_module_names) <= {"numpy", "scipy", "fairsweep"}
+    assert not {"datetime", "time", "logging", "pathlib", "os"} & roots
 
 
 @pytest.mark.parametrize(
-    "name", ["counts", "cutoffs", "histogram", "metrics", "intervals", "clusters", "weights", "precision"]
+    "name",
+    [
+        "counts",
+        "cutoffs",
+        "histogram",
+        "metrics",
+        "inference.intervals",
+        "inference.clusters",
+        "inference.weights",
+        "inference.precision",
+    ],
 )
 def test_modules_for_executors_load_only_numpy_and_the_standard_library(name: str) -> None:
     program = f"import sys, fairsweep.core.{name}; print(sorted({{m.split('.')[0] for m in sys.modules}}))"
@@ -95,7 +146,7 @@ def test_modules_for_executors_load_only_numpy_and_the_standard_library(name: st
     assert not loaded & {"scipy", "pandas", "pyarrow", "pydantic", "yaml", "rich", "pyspark"}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+@pytest.mark.parametrize("module", MODULES.values(), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_nothing_needs_what_spark_connect_and_serverless_lack(module: Path) -> None:
     forbidden = re.compile(r"\bsparkContext\b|\._jvm\b|\.rdd\b|\.persist\(|\.cache\(\)")
     assert not forbidden.findall(module.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import pytest
 
 from fairsweep.auditing import text as summary
 from fairsweep.output.drawing import ASCII, UNICODE, Axis
+from fairsweep.output.lines import width_of
 from fairsweep.output.wording import LONG_VERDICTS, REASONS, SHORT_VERDICTS, STATUSES, group_label, per_100
 from tests.unit.published_run import COMPAS, MadeUpRun, joined
 
@@ -158,7 +159,7 @@ def test_several_models_stand_one_after_another() -> None:
 def test_no_line_is_wider_than_the_page(width: int, flag_is: str) -> None:
     odd = {"a long attribute name, by any measure": {"x" * 70: (80, 20, 20, 900), "日本": (8, 2, 2, 9)}}
     run = MadeUpRun({**COMPAS, **odd}, flag_is="help" if flag_is == "help" else "sanction")
-    widest = max(summary.width_of(line) for line in summary.text(run.tables(), width).split("\n"))
+    widest = max(width_of(line) for line in summary.text(run.tables(), width).split("\n"))
     assert widest <= width
 
 

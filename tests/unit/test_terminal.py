@@ -13,9 +13,11 @@ import pytest
 
 from fairsweep.auditing import gate
 from fairsweep.auditing import text as summary
+from fairsweep.auditing.findings import Tables
 from fairsweep.errors import Problem, UsageError
 from fairsweep.output import json_output as records
 from fairsweep.output import listing, progress
+from fairsweep.output.lines import Page
 from fairsweep.output.terminal import Terminal
 from tests.unit.published_run import COMPAS, MadeUpRun, joined
 
@@ -47,10 +49,14 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "90")
 
 
+def show(terminal: Terminal, tables: Tables) -> None:
+    terminal.show(summary.lines(tables, terminal.page))
+
+
 @pytest.mark.usefixtures("plain_environment")
 def test_pipe_gets_plain_ascii_of_a_fixed_width() -> None:
     pipe = io.StringIO()
-    Terminal.on(pipe).show_audit(MadeUpRun(COMPAS).tables())
+    show(Terminal.on(pipe), MadeUpRun(COMPAS).tables())
     shown = pipe.getvalue()
     assert "\x1b" not in shown
     assert shown.isascii()
@@ -61,10 +67,10 @@ def test_pipe_gets_plain_ascii_of_a_fixed_width() -> None:
 @pytest.mark.usefixtures("plain_environment")
 def test_terminal_gets_colour_drawings_and_its_own_width() -> None:
     terminal = Tty()
-    Terminal.on(terminal).show_audit(MadeUpRun(COMPAS).tables())
+    show(Terminal.on(terminal), MadeUpRun(COMPAS).tables())
     assert "\x1b[1;31mOther" in terminal.shown, "a breach is red"
     assert "●" in terminal.shown
-    plain = summary.lines(MadeUpRun(COMPAS).tables(), summary.Page(90, unicode=True))
+    plain = summary.lines(MadeUpRun(COMPAS).tables(), Page(90, unicode=True))
     words = "\n".join("".join(span.text for span in line).rstrip() for line in plain)
     assert words in without_colour(terminal.shown)
 
@@ -72,7 +78,7 @@ def test_terminal_gets_colour_drawings_and_its_own_width() -> None:
 @pytest.mark.usefixtures("plain_environment")
 def test_terminal_without_unicode_gets_ascii_and_question_marks() -> None:
     terminal = Tty("ascii")
-    Terminal.on(terminal).show_audit(MadeUpRun({"race": {"é": (80, 20, 20, 900)}}).tables())
+    show(Terminal.on(terminal), MadeUpRun({"race": {"é": (80, 20, 20, 900)}}).tables())
     assert "?: 100 flagged per 100" in without_colour(terminal.shown)
     assert "o" in terminal.shown
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from fairsweep.core.groups import OVERALL
-from fairsweep.core.metrics import SUPPRESSED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,6 +67,8 @@ def _hidden(condition: Condition, run: Row, shown: Sequence[Row]) -> list[Met]:
 def _holds(condition: Condition, judged: pa.Table) -> pa.ChunkedArray:
     """Which rows of group benefit equality meet a condition; NULL counts as no."""
     import pyarrow.compute as pc
+
+    from fairsweep.core.metrics import SUPPRESSED
 
     if condition == "breach":
         found = pc.equal(judged["verdict"], "breach")

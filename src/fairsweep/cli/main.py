@@ -89,14 +89,14 @@ def _quiet_logs() -> Iterator[None]:
 
 def _parsed_and_run(given: Sequence[str]) -> int:
     from fairsweep.cli.arguments import parse
+    from fairsweep.runs.commands import every_command
 
+    commands = every_command()
     try:
-        arguments = parse(given)
+        arguments = parse(given, commands)
     except SystemExit as done:  # argparse has printed the help
         return int(done.code or 0)
-    from fairsweep.cli import commands
-
-    return int(commands.run(arguments))
+    return int(commands[arguments.command].run(arguments))
 
 
 def _report(error: FairsweepError, *, as_json: bool) -> None:

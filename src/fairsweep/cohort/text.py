@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fairsweep.core.groups import OVERALL
@@ -10,7 +10,7 @@ from fairsweep.output.lines import Line, Page, Span, flowing, wrapped
 from fairsweep.output.wording import counted, percent, printable
 
 if TYPE_CHECKING:
-    from fairsweep.auditing.findings import Tables
+    import pyarrow as pa
 
 Row = dict[str, Any]
 _INPUTS = {
@@ -50,7 +50,7 @@ _WORDS = {
 }
 
 
-def lines(tables: Tables, page: Page) -> Iterator[Line]:
+def lines(tables: Mapping[str, pa.Table], page: Page) -> Iterator[Line]:
     """The cohort of every model, and what of its inputs was left out."""
     rows = [row for row in tables["cohort_flow"].to_pylist() if row["attribute"] == OVERALL]
     models = sorted({(row["model_id"], row["model_version"]) for row in rows})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fairsweep.auditing.verb import AuditOutcome
+    from fairsweep.auditing import AuditOutcome
     from fairsweep.runs.options import RunOptions
 
 
@@ -16,7 +16,7 @@ def run(folder: str | Path, options: RunOptions) -> tuple[AuditOutcome, Path, Pa
     Returns:
         The outcome, the Parquet file and the config file.
     """
-    from fairsweep.auditing.verb import audit_config
+    from fairsweep.auditing import audit_config
     from fairsweep.synthetic import falls
 
     options.progress("Generating 1,000,000 Medicare members")

@@ -12,8 +12,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from fairsweep.auditing.column_checks import check_columns
-from fairsweep.auditing.loading import parse
+from fairsweep.auditing import check_columns, parse
 from fairsweep.config.sections import InputSpec
 from fairsweep.engines.protocol import Inspection
 from fairsweep.errors import DataRefusedError, Problem, UsageError, install_step, quoted

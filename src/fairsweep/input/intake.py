@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fairsweep.core.groups import LONGEST_GROUP
 from fairsweep.input.expressions import (
@@ -32,7 +32,10 @@ from fairsweep.input.expressions import (
 )
 
 if TYPE_CHECKING:
-    from fairsweep.auditing.spec import AttributeSpec, AuditSpec
+    from fairsweep.config.attributes import AttributeSpec, Grouping
+    from fairsweep.config.scalars import Label
+    from fairsweep.config.sections import ColumnsSpec
+    from fairsweep.config.units_and_privacy import ScoreWord, UnitWord
     from fairsweep.input.result_size import ResultSize
 
 UNKNOWN = "unknown"
@@ -142,7 +145,56 @@ class Intake:
         return sum(rule.reason in REFUSAL_REASONS for rule in self.rules)
 
 
-def build(spec: AuditSpec, names: Sequence[str], window: Window) -> Intake:
+class IntakeConfig(Protocol):
+    """The part of a checked config that decides what becomes of a row."""
+
+    @property
+    def columns(self) -> ColumnsSpec:
+        """Which column is what."""
+        ...
+
+    @property
+    def unit(self) -> UnitWord | None:
+        """What a row is."""
+        ...
+
+    @property
+    def score_kind(self) -> ScoreWord:
+        """Whether scores are probabilities."""
+        ...
+
+    @property
+    def event_labels(self) -> Sequence[Label]:
+        """Labels of events."""
+        ...
+
+    @property
+    def non_event_labels(self) -> Sequence[Label] | None:
+        """Labels of non-events; None where every other label is one."""
+        ...
+
+    @property
+    def base_attributes(self) -> Sequence[AttributeSpec]:
+        """Every single attribute that is counted by."""
+        ...
+
+    @property
+    def groupings(self) -> Sequence[Grouping]:
+        """What is reported."""
+        ...
+
+    @property
+    def searched(self) -> Sequence[tuple[str, ...]]:
+        """The combinations of attributes that are searched for subgroups."""
+        ...
+
+    @property
+    def result_size(self) -> ResultSize:
+        """What the number of rows of the result tables follows from."""
+        ...
+
+
+def build(spec: IntakeConfig, names: Sequence[str], window: Window) -> Intake:
     """The intake of a checked spec over columns of the given names, in their order."""
     position = {name: i for i, name in reversed(list(enumerate(names)))}
     columns = spec.columns
@@ -226,7 +278,7 @@ def _beyond(number: AsNumber, low: float, high: float) -> Expression:
     return AllOf((finite, AnyOf((Compare(number, "<", low), Compare(number, ">", high)))))
 
 
-def _unit_rules(spec: AuditSpec, position: Mapping[str, int]) -> list[Rule]:
+def _unit_rules(spec: IntakeConfig, position: Mapping[str, int]) -> list[Rule]:
     """What a row needs so that its member and its weight are known."""
     rules = []
     if spec.columns.member is not None:

@@ -18,10 +18,8 @@ _NOT_ASCII = re.compile("[^\n -~]")
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from fairsweep.auditing.findings import Tables
 
-
-def of_tables(tables: Tables, *, in_order: bool = False) -> Iterator[str]:
+def of_tables(tables: Mapping[str, pa.Table], *, in_order: bool = False) -> Iterator[str]:
     """The pieces of one JSON object, a row to a line, so that a large table is never one string.
 
     Tables come in the order of their names, rows in the order of their scalar columns, or `in_order` as they

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from fairsweep.auditing import text as summary
-from fairsweep.output.lines import Line, Page, Style
+from fairsweep.output.lines import Line, Page, Span, Style
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fairsweep.auditing.findings import Tables
 
 _PIPE_WIDTH, _NARROWEST, _WIDEST = 100, 60, 120
 _STYLES: Mapping[Style, str] = {
@@ -66,8 +64,4 @@ class Terminal:
 
     def say(self, text: str, style: Style = "plain") -> None:
         """Print text as it is, line by line."""
-        self.show((summary.Span(line, style),) for line in text.split("\n"))
-
-    def show_audit(self, tables: Tables) -> None:
-        """Print the summary of an audit."""
-        self.show(summary.lines(tables, self.page))
+        self.show((Span(line, style),) for line in text.split("\n"))

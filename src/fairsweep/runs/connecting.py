@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
-    from fairsweep.auditing.spec import AuditSpec
-    from fairsweep.config.sections import InputSpec
+    from fairsweep.config.sections import InputSpec, LimitsSpec, SparkSpec
     from fairsweep.engines.protocol import Engine
     from fairsweep.runs.options import RunOptions
 
@@ -33,6 +32,25 @@ SESSION_CATALOG = "spark_catalog"
 _BY_SPARK = "use --engine spark"
 # Spark counts so many bytes of an input within seconds.
 SMALL_INPUT_BYTES = 16 << 20
+
+
+class CountingConfig(Protocol):
+    """The part of a checked config that decides how its input is counted."""
+
+    @property
+    def source(self) -> InputSpec:
+        """The input."""
+        ...
+
+    @property
+    def limits(self) -> LimitsSpec:
+        """How much state may be held."""
+        ...
+
+    @property
+    def spark(self) -> SparkSpec:
+        """How Spark counts."""
+        ...
 
 
 class Warehouse(Store, Protocol):
@@ -201,7 +219,7 @@ def _needs_no_spark(spark: SparkSession, place: Place) -> bool:
     return refusal(place) is None and is_of_this_machine(spark)
 
 
-def connect(spec: AuditSpec, options: RunOptions) -> tuple[Engine, Warehouse]:
+def connect(spec: CountingConfig, options: RunOptions) -> tuple[Engine, Warehouse]:
     """The engine over a config's input, and the store.
 
     Raises:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairsweep.errors import Problem, StorageError
-from fairsweep.stores.integrity import WINDOW_KEY, again, are_whole, check_digests, check_records, not_as_written, what
 from fairsweep.tables.checksums import checksum
+from fairsweep.tables.integrity import WINDOW_KEY, again, are_whole, check_digests, check_records, not_as_written, what
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,9 +10,9 @@ from typing import TypeVar
 import pyarrow as pa
 
 from fairsweep.errors import Problem, StorageError
-from fairsweep.stores.integrity import again, not_as_written, what
 from fairsweep.stores.protocol import Primitives, RunRecord
 from fairsweep.tables.checksums import Checksum
+from fairsweep.tables.integrity import again, not_as_written, what
 
 Result = TypeVar("Result")
 Checksums = dict[str, list[int | str]]

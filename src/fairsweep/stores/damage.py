@@ -14,9 +14,9 @@ import pyarrow as pa
 from fairsweep.errors import Problem, StorageError
 from fairsweep.stores.comparing import compare
 from fairsweep.stores.delta_logs import LOG, log_faults
-from fairsweep.stores.integrity import REPAIR_PAGE, check_found, check_records
 from fairsweep.stores.places import is_there
 from fairsweep.tables.catalogue import RESULT_TABLES, RUNS, TABLES_OF
+from fairsweep.tables.integrity import REPAIR_PAGE, check_found, check_records
 
 if TYPE_CHECKING:
     from fairsweep.stores.places import Place

@@ -17,7 +17,6 @@ from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError, 
 from fairsweep.stores import damage, publishing
 from fairsweep.stores.access import create_private, keep_to_owner, open_to_others
 from fairsweep.stores.delta_logs import LOG, log_faults
-from fairsweep.stores.integrity import Found, check_digests
 from fairsweep.stores.places import Place, occupied, refuse_other_folders
 from fairsweep.stores.problems import FailedQueryError, check_version, unusable
 from fairsweep.stores.protocol import Primitives, RunRecord, WriteConflictError
@@ -25,6 +24,7 @@ from fairsweep.stores.publishing import Publishing
 from fairsweep.tables.catalogue import RUNS, TABLES
 from fairsweep.tables.checksums import Checksum, by_run, combined, combined_by_run
 from fairsweep.tables.distributed import DistributedRows
+from fairsweep.tables.integrity import Found, check_digests
 from fairsweep.tables.schema import conform
 from fairsweep.tables.views import tables_behind
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairsweep.stores import damage, publishing
-from fairsweep.stores.integrity import WINDOW_KEY, check_digests
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
 from fairsweep.tables.catalogue import RUNS, TABLES
 from fairsweep.tables.distributed import DistributedRows
+from fairsweep.tables.integrity import WINDOW_KEY, check_digests
 
 
 class MemoryStore(Publishing):

@@ -8,9 +8,9 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
-from fairsweep.stores.integrity import Found
 from fairsweep.tables.checksums import Checksum
 from fairsweep.tables.distributed import DistributedRows
+from fairsweep.tables.integrity import Found
 
 RunRecord = dict[str, Any]
 """One row of `runs`, by column; a NULL may be left out.

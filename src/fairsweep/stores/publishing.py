@@ -24,11 +24,11 @@ from fairsweep import stopping
 from fairsweep.errors import Problem, StorageError
 from fairsweep.stores.comparing import Checksums, at_once, compare, expect
 from fairsweep.stores.failpoints import failpoint
-from fairsweep.stores.integrity import WINDOW_KEY, Found, check_digests, with_digests
 from fairsweep.stores.protocol import Outcome, Primitives, Run, RunRecord, WriteConflictError
 from fairsweep.tables.catalogue import RUNS, TABLES, TABLES_OF
 from fairsweep.tables.checksums import Checksum, checksum, combined
 from fairsweep.tables.distributed import DistributedRows
+from fairsweep.tables.integrity import WINDOW_KEY, Found, check_digests, with_digests
 from fairsweep.tables.schema import conform
 
 ATTEMPTS = 10

@@ -24,7 +24,6 @@ from fairsweep.errors import (
 from fairsweep.stores import damage, publishing, query_gate, spark_queries
 from fairsweep.stores.access import create_private, is_ours, keep_to_owner, open_to_others
 from fairsweep.stores.delta_logs import LOG, log_faults
-from fairsweep.stores.integrity import Found, check_digests
 from fairsweep.stores.places import Place, occupied, refuse_other_folders
 from fairsweep.stores.problems import FailedQueryError, check_version, no_warehouse, unusable
 from fairsweep.stores.protocol import RunRecord, WriteConflictError
@@ -32,6 +31,7 @@ from fairsweep.stores.publishing import Publishing
 from fairsweep.tables.catalogue import RUNS, TABLES
 from fairsweep.tables.checksums import PARTS, Checksum, by_run, combined, combined_by_run
 from fairsweep.tables.distributed import DistributedRows
+from fairsweep.tables.integrity import Found, check_digests
 from fairsweep.tables.schema import conform, sql_text
 from fairsweep.tables.views import VIEWS, tables_behind
 

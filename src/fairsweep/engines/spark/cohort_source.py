@@ -14,8 +14,8 @@ from fairsweep.engines.protocol import Inspection
 from fairsweep.engines.spark.sources import NO_SETTINGS, columns_of, located, name_parts, readable, renamed
 from fairsweep.errors import DataRefusedError, Problem, StorageError, UsageError, quoted
 from fairsweep.input.source_columns import SourceColumn
-from fairsweep.stores.integrity import Found, again, check_digests, check_found
 from fairsweep.tables.catalogue import RUNS, TABLES
+from fairsweep.tables.integrity import Found, again, check_digests, check_found
 from fairsweep.tables.schema import conform
 
 if TYPE_CHECKING:
