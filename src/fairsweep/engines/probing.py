@@ -28,7 +28,7 @@ ENOUGH_TWICE = 0.01
 # Rows stand by group where the group changes from row to row hardly more often than there are groups.
 ONE_AFTER_ANOTHER = 1.1
 # How many rows there may be where nobody knows.
-ROWS_SUPPOSED = 100_000_000
+ROWS_SUPPOSED = 20_000_000
 _STEP = "use fewer cutoffs, fewer attributes or coarser groups"
 
 

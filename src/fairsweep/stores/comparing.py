@@ -10,12 +10,11 @@ from typing import TypeVar
 import pyarrow as pa
 
 from fairsweep.errors import Problem, StorageError
-from fairsweep.stores.protocol import Primitives, RunRecord
+from fairsweep.stores.protocol import Checksums, Primitives, RunRecord
 from fairsweep.tables.checksums import Checksum
 from fairsweep.tables.integrity import again, not_as_written, what
 
 Result = TypeVar("Result")
-Checksums = dict[str, list[int | str]]
 
 
 def compare(storage: Primitives, records: Mapping[str, RunRecord], tables: Sequence[str] | None = None) -> None:

@@ -12,19 +12,20 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError, is_panic, quoted
-from fairsweep.stores import damage, publishing
+from fairsweep.stores import damage, publishing, written_files
 from fairsweep.stores.access import create_private, keep_to_owner, open_to_others
 from fairsweep.stores.delta_logs import LOG, log_faults
 from fairsweep.stores.places import Place, occupied, refuse_other_folders
 from fairsweep.stores.problems import FailedQueryError, check_version, unusable
-from fairsweep.stores.protocol import Primitives, RunRecord, WriteConflictError
+from fairsweep.stores.protocol import Checksums, Primitives, Run, RunRecord, WriteConflictError
 from fairsweep.stores.publishing import Publishing
 from fairsweep.tables.catalogue import RUNS, TABLES
 from fairsweep.tables.checksums import Checksum, by_run, combined, combined_by_run
 from fairsweep.tables.distributed import DistributedRows
-from fairsweep.tables.integrity import Found, check_digests
+from fairsweep.tables.integrity import Found, again, check_digests, what
 from fairsweep.tables.schema import conform
 from fairsweep.tables.views import tables_behind
 
@@ -199,6 +200,40 @@ class DeltaRsStore(Publishing):
         except OSError:  # who may not look may not read it either, and says so
             return ""
         return "" if size == file["size_bytes"] else f"`{file['path']}` has {size:,} bytes, not {file['size_bytes']:,}"
+
+    def read_back(self, runs: Sequence[Run], written: Mapping[str, Checksums]) -> None:
+        """Compare lengths and footers of the files with what was written; `verify` reads every value.
+
+        What can go wrong on the way to the disk is a file that is cut, lost or of another writer. Rows that Spark has
+        written are compared by their checksums.
+        """
+        by_spark = {run.id: [table for table, parts in run.distributed.items() if parts] for run in runs}
+        aside = {
+            run_id: {t: one for t, one in sums.items() if t in by_spark[run_id]} for run_id, sums in written.items()
+        }
+        super().read_back(runs, aside)
+        problems = []
+        for table in sorted({table for sums in written.values() for table in sums}):
+            files = self._files(table)
+            for run in runs:
+                if table not in written[run.id] or table in by_spark[run.id]:
+                    continue
+                mine = [file for run_id, file in files if run_id == run.id]
+                found = self._difference(table, mine, publishing.rows_of(run, table))
+                if found:
+                    place = f"{table} of run {run.id} ({what(run.record)})"
+                    problems.append(Problem(place, f"not as it was written: {found}", "", again(run.record)))
+        if problems:
+            raise StorageError(problems)
+
+    def _difference(self, table: str, files: Sequence[Mapping[str, Any]], rows: pa.Table) -> str:
+        """How files of a table differ from the rows that they should hold."""
+        fault = next((fault for file in files if (fault := self._fault(table, file))), "")
+        if fault:
+            return fault
+        with _told(f"table {table}"):
+            paths = [self._folder / table / unquote(file["path"]) for file in files]
+            return written_files.difference(map(pq.read_metadata, paths), rows)
 
     def commit(self, changes: pa.Table) -> None:
         """In one commit on `runs`: apply the changes; a commit by anyone else since they were read is a conflict."""

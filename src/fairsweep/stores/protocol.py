@@ -22,6 +22,10 @@ Outcome = Literal["published", "already_done", "recorded"]
 """`published` now; `already_done` by an earlier attempt or another runner; `recorded` without results."""
 
 
+Checksums = dict[str, list[int | str]]
+"""By result table, the rows of a run and their digest, as JSON keeps a `Checksum`."""
+
+
 class WriteConflictError(Exception):
     """Another writer committed first; nothing was written, and trying again may succeed."""
 
@@ -128,6 +132,18 @@ class Primitives(Protocol):
 
         Raises:
             StorageError: when it cannot be read.
+        """
+        ...
+
+    def read_back(self, runs: Sequence[Run], written: Mapping[str, Checksums]) -> None:
+        """Find out whether what was just written is there: by checksums, or by all that can go wrong on the way.
+
+        Args:
+            runs: whose results were written.
+            written: by run id and result table, the rows and the checksum; only tables that were written.
+
+        Raises:
+            StorageError: naming each run and table that differs.
         """
         ...
 

@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 
 from fairsweep import stopping
 from fairsweep.errors import Problem, StorageError
-from fairsweep.stores.comparing import Checksums, at_once, compare, expect
+from fairsweep.stores.comparing import at_once, compare, expect
 from fairsweep.stores.failpoints import failpoint
-from fairsweep.stores.protocol import Outcome, Primitives, Run, RunRecord, WriteConflictError
+from fairsweep.stores.protocol import Checksums, Outcome, Primitives, Run, RunRecord, WriteConflictError
 from fairsweep.tables.catalogue import RUNS, TABLES, TABLES_OF
 from fairsweep.tables.checksums import Checksum, checksum, combined
 from fairsweep.tables.distributed import DistributedRows
@@ -99,7 +99,7 @@ def publish(storage: Primitives, runs: Sequence[Run], *, force: bool = False) ->
         elif todo:
             failpoint("tables_written")
             sums_written = {run_id: {t: sums[t] for t in written} for run_id, sums in expected.items()}
-            expect(storage, sums_written, {run.id: run.record for run in todo.values()})
+            storage.read_back(list(todo.values()), sums_written)
             failpoint("read_back")
         records = [
             {**run.record, "is_current": True, "checksums": json.dumps(expected[run.id], sort_keys=True)}
@@ -161,6 +161,10 @@ class Publishing(Primitives, Protocol):
         ids = stored.column("run_id")
         return {run_id: checksum(stored.filter(pc.equal(ids, run_id))) for run_id in rows}
 
+    def read_back(self, runs: Sequence[Run], written: Mapping[str, Checksums]) -> None:
+        """Compare the checksums of what was just written with those of what should have been."""
+        expect(self, written, {run.id: run.record for run in runs})
+
     def open_to_others(self, tables: Sequence[str]) -> tuple[str, ...]:
         """Nobody else can reach what has no folder here."""
         del tables
@@ -212,7 +216,8 @@ def _outcome(run_id: str, done: Mapping[str, RunRecord]) -> Outcome:
     return "already_done" if run_id in done else "published"
 
 
-def _rows(run: Run, table: str) -> pa.Table:
+def rows_of(run: Run, table: str) -> pa.Table:
+    """The rows that a run has for a result table, in its schema; none where it has none."""
     rows = run.results.get(table)
     return TABLES[table].arrow_schema.empty_table() if rows is None else conform(TABLES[table], rows)
 
@@ -225,7 +230,7 @@ def checksums_of(run: Run) -> Checksums:
     found: Checksums = {}
     for table in TABLES_OF[run.verb]:
         distributed = [part.checksum() for part in run.distributed.get(table, ())]
-        found[table] = list(combined([checksum(_rows(run, table)), *distributed]))
+        found[table] = list(combined([checksum(rows_of(run, table)), *distributed]))
     return found
 
 
@@ -242,7 +247,7 @@ def _write(storage: Primitives, runs: Sequence[Run], *, force: bool) -> frozense
         return not force and len(_succeeded(storage, run_ids)) == len(run_ids)
 
     def write(table: str) -> bool | None:
-        rows = pa.concat_tables([_rows(run, table) for run in runs])
+        rows = pa.concat_tables([rows_of(run, table) for run in runs])
         distributed = [part for run in runs for part in run.distributed.get(table, ())]
         written = None
         # Most runs have nothing for some tables; to look takes less time than to commit nothing.

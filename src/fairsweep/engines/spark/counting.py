@@ -61,7 +61,9 @@ class FirstRows:
         texts = [pa.array([text for _, text in self.pairs[name]]) for name in group_columns(intake)]
         codes = [column.dictionary_encode().indices.to_numpy().astype(np.int64) for column in texts]
         buckets = np.searchsorted(grid.values, np.nan_to_num(self.scores), side="right").astype(np.int64)
-        return Sample(codes, buckets, rows_input)
+        # Fewer than were asked for are all that there are.
+        every = len(buckets) if len(buckets) < PROBED_ROWS else rows_input
+        return Sample(codes, buckets, every)
 
 
 class Scan:
