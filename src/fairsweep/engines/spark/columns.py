@@ -50,9 +50,18 @@ class Compiler:
         """Take the types of the columns, and whether the input marks malformed rows."""
         self._types = types
         self.malformed = malformed
+        # Each part of a Column is a call to Java, and expressions have most of their parts in common.
+        self._conditions: dict[Expression, Column] = {}
+        self._values: dict[Expression, Column] = {}
 
-    def condition(self, expression: Expression) -> Column:  # noqa: PLR0911  (one of each kind)
+    def condition(self, expression: Expression) -> Column:
         """A Column of type BOOLEAN that is never NULL."""
+        found = self._conditions.get(expression)
+        if found is None:
+            found = self._conditions[expression] = self._condition(expression)
+        return found
+
+    def _condition(self, expression: Expression) -> Column:  # noqa: PLR0911  (one of each kind)
         match expression:
             case Malformed():
                 return F.col(MALFORMED_COLUMN).isNotNull() if self.malformed else F.lit(False)
@@ -112,6 +121,12 @@ class Compiler:
 
     def value(self, expression: Expression) -> Column:
         """A Column of the expression's own type, NULL where there is no value."""
+        found = self._values.get(expression)
+        if found is None:
+            found = self._values[expression] = self._value(expression)
+        return found
+
+    def _value(self, expression: Expression) -> Column:
         match expression:
             case Field(position):
                 return F.col(field_name(position))

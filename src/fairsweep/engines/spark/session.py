@@ -27,6 +27,8 @@ SETTINGS: Mapping[str, str] = {
     "spark.sql.runSQLOnFiles": "false",
     # The result tables' logs are small; fifty tasks to read one would take longer than the audit.
     "spark.databricks.delta.snapshotPartitions": "2",
+    # Errors name no lines of this program, and to tell Java the line of each call takes as long as the call.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
