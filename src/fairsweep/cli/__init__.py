@@ -1,1 +1,1 @@
-"""What people and programs see: the command line, the terminal, plots."""
+"""The command line: from words to a command to an exit code."""
