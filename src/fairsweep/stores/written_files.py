@@ -1,0 +1,70 @@
+"""Parquet files that were just written, held against the rows that they are of without decoding one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+
+class _Column(NamedTuple):
+    """What the footers of files say of a column: how many NULLs, and the least and the greatest value if they do."""
+
+    nulls: int
+    limits: tuple[Any, Any] | None
+
+
+def difference(footers: Iterable[pq.FileMetaData], rows: pa.Table) -> str:
+    """How files differ from the rows that they should hold, by their footers; empty where nothing tells so.
+
+    Rows and NULLs are counted in every column; the least and the greatest value are compared of numbers and days,
+    since writers shorten those of text.
+
+    Args:
+        footers: of all files of the rows.
+        rows: what was written.
+    """
+    known = list(footers)
+    found = sum(footer.num_rows for footer in known)
+    if found != rows.num_rows:
+        return f"{found:,} rows, {rows.num_rows:,} expected"
+    for name, column in _columns(known).items():
+        if name not in rows.column_names:
+            continue
+        written = rows[name]
+        if column.nulls != written.null_count:
+            return f"column {name} with {column.nulls:,} NULLs, {written.null_count:,} expected"
+        if column.limits is not None and column.limits != _limits(written):
+            return f"column {name} with other values"
+    return ""
+
+
+def _columns(footers: Iterable[pq.FileMetaData]) -> Mapping[str, _Column]:
+    """The columns whose statistics every row group has."""
+    parts: dict[str, list[pq.Statistics | None]] = {}
+    for footer in footers:
+        for group in range(footer.num_row_groups):
+            for place in range(footer.num_columns):
+                chunk = footer.row_group(group).column(place)
+                parts.setdefault(chunk.path_in_schema, []).append(chunk.statistics)
+    found = {}
+    for name, statistics in parts.items():
+        whole = [one for one in statistics if one is not None and one.has_null_count]
+        if len(whole) == len(statistics):
+            found[name] = _Column(sum(one.null_count for one in whole), _of_numbers(whole))
+    return found
+
+
+def _of_numbers(statistics: Iterable[pq.Statistics]) -> tuple[Any, Any] | None:
+    valued = [one for one in statistics if one.has_min_max]
+    if not valued or isinstance(valued[0].min, str | bytes):
+        return None
+    return min(one.min for one in valued), max(one.max for one in valued)
+
+
+def _limits(column: pa.ChunkedArray) -> tuple[Any, Any]:
+    limits = pc.min_max(column)
+    return limits["min"].as_py(), limits["max"].as_py()
