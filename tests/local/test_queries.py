@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -69,7 +70,11 @@ def test_what_analysts_ask_has_the_answer_of_the_text_as_they_wrote_it(
     found, expected = store.query(query), pa.table(raw.sql(query).to_arrow_table())
     assert found.schema == expected.schema
     assert found.num_rows > 0
-    assert found.equals(expected)
+    for name in expected.column_names:
+        values: Any = expected[name].to_pylist()
+        if pa.types.is_floating(expected[name].type):  # DuckDB's threads sum them in any order
+            values = pytest.approx(values, rel=1e-12)
+        assert found[name].to_pylist() == values, name
 
 
 def test_runs_means_every_run_and_texts_can_be_compared(store: DeltaRsStore) -> None:

@@ -50,9 +50,21 @@ class Compiler:
         """Take the types of the columns, and whether the input marks malformed rows."""
         self._types = types
         self.malformed = malformed
+        self._forget()
+
+    def _forget(self) -> None:
         # Each part of a Column is a call to Java, and expressions have most of their parts in common.
         self._conditions: dict[Expression, Column] = {}
         self._values: dict[Expression, Column] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """What tasks are sent: columns stay with Java."""
+        return {"_types": self._types, "malformed": self.malformed}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take what was sent."""
+        self.__dict__.update(state)
+        self._forget()
 
     def condition(self, expression: Expression) -> Column:
         """A Column of type BOOLEAN that is never NULL."""
