@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fairsweep.auditing.text import lines
+from fairsweep.output.lines import Page
 from fairsweep.synthetic import falls
+from tests.conftest import REPOSITORY
 from tests.spark.small_audits import audited
 
 if TYPE_CHECKING:
@@ -39,6 +42,18 @@ def rows(files: tuple[Path, Path]) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def outcome(spark: SparkSession, files: tuple[Path, Path]) -> AuditOutcome:
     return audited(spark, files[1])
+
+
+def test_the_readme_shows_what_is_printed(outcome: AuditOutcome) -> None:
+    """Its sample is of whole passages; `...` stands for what is left out between them."""
+    printed = lines(outcome.tables, Page(100, unicode=False))
+    told = "\n".join("".join(span.text for span in line).rstrip() for line in printed)
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    sample = readme.split("## What one sees")[1].split("```")[1].strip("\n")
+    passages = [passage.strip("\n") for passage in sample.split("\n...")]
+    assert len(passages[0].splitlines()) > 5
+    for passage in passages:
+        assert passage in told
 
 
 def test_the_cutoff_is_found(outcome: AuditOutcome) -> None:
