@@ -25,10 +25,13 @@ CLUSTER = str(REPOSITORY / "scripts" / "cluster")
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    subprocess.run([CLUSTER, "start"], check=True, capture_output=True, text=True)
-    yield CLUSTER
-    subprocess.run([CLUSTER, "stop"], check=True, capture_output=True, text=True)
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A cluster of these tests alone, whatever else runs here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAIRSWEEP_CLUSTER", str(tmp_path_factory.mktemp("cluster")))
+        subprocess.run([CLUSTER, "start"], check=True, capture_output=True, text=True)
+        yield CLUSTER
+        subprocess.run([CLUSTER, "stop"], check=True, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "delta"])
@@ -67,6 +70,24 @@ def test_a_job_that_is_refused_ends_with_its_own_code(cluster: str, tmp_path: Pa
     submitted = [cluster, "submit", "--config", str(config), "--warehouse", str(tmp_path / "wh")]
     done = subprocess.run(submitted, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr[-4000:]
+
+
+def test_another_cluster_can_be_started_and_stopped_beside_it(cluster: str, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAIRSWEEP_CLUSTER", str(tmp_path / "other"))
+        for command in ("start", "stop"):
+            subprocess.run([cluster, command], check=True, capture_output=True, text=True)
+    assert subprocess.run([cluster, "status"], capture_output=True, check=False).returncode == 0
+
+
+def test_a_job_file_is_submitted_and_one_that_is_not_there_is_named(cluster: str, tmp_path: Path) -> None:
+    missing = subprocess.run([cluster, "submit", "jobs/adit.py"], capture_output=True, text=True, check=False)
+    assert missing.returncode == 1
+    assert "no job file jobs/adit.py; there are: jobs/audit.py jobs/cohort.py" in missing.stderr
+    submitted = [cluster, "submit", "jobs/cohort.py", "--config", str(tmp_path / "none.yaml")]
+    done = subprocess.run(submitted, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr[-4000:]
+    assert "none.yaml" in done.stderr
 
 
 def _plain(rows: pa.Table, table: str) -> list[dict[str, object]]:
