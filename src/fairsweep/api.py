@@ -309,15 +309,14 @@ class AuditResult:
     ) -> AuditOutcome:
         """Publish the result as a run, in a folder or in `catalog.schema`.
 
-        What Spark has counted it writes, and it writes to catalogs and object stores; a local folder needs no
-        Spark, unless the extra `local` is absent.
+        Spark writes to catalogs and object stores; a local folder needs no Spark, unless the extra `local` is absent.
 
         Raises:
             UsageError: where the place is not a usable name.
             StorageError: where it cannot be written or read back.
         """
         from fairsweep.output.standard_error import without_panics
-        from fairsweep.runs.connecting import place_of, store_of
+        from fairsweep.runs.connecting import place_of, store_for_results
         from fairsweep.runs.warehouse import refuse_unwritable
 
         options = RunOptions(
@@ -327,6 +326,6 @@ class AuditResult:
             force=force,
         )
         refuse_unwritable(options, place_of(options).text, self._spark)
-        store = store_of(options, self._spark)
+        store = store_for_results(options, self._spark)
         with without_panics():
             return publish(self._batch, self._counted, self._models, store, options)

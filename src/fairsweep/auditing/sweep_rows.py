@@ -14,7 +14,7 @@ from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.core.inference import intervals, verdicts
 from fairsweep.core.inference.precision import INDEPENDENT, Precision
 from fairsweep.core.inference.weights import MILLION
-from fairsweep.core.metrics import DEFINED, EMPTY, GBE, GBE_INCLUDING_UNSCORED, METRICS, SUPPRESSED, Metric
+from fairsweep.core.metrics import DEFINED, EMPTY, GBE, GBE_INCLUDING_UNSCORED, SUPPRESSED, Metric, metric_values
 from fairsweep.tables.tabulating import Columns, repeated
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ _KEPT = {
 def hidden(columns: Columns, hide: NDArray[np.bool_]) -> Columns:
     """The columns with nothing but keys, and the status `suppressed`, where something may not be shown."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     if not hide.any():
         return columns
@@ -57,6 +58,9 @@ def hidden(columns: Columns, hide: NDArray[np.bool_]) -> Columns:
     for name, values in columns.items():
         if name in _KEPT or values is None:
             found[name] = values
+            continue
+        if name == "status" and isinstance(values, pa.Array):
+            found[name] = pc.if_else(pa.array(hide), SUPPRESSED, values.cast(pa.string())).dictionary_encode()
             continue
         column = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
         if column.dtype.kind in "ib":
@@ -146,10 +150,10 @@ class Swept:
             "cutoff": self.cutoffs[indices[place]],
             "n": told.n,
             **{field.name: getattr(told, field.name) for field in fields(ConfusionCounts)},
-            **{metric.name: metric.evaluate(counts)[0] for metric in METRICS},
+            **metric_values(counts),
             "gbe_ci_low": limits[0],
             "gbe_ci_high": limits[1],
-            "status": np.array([EMPTY, DEFINED], dtype=object)[(told.n > 0).astype(np.int64)],
+            "status": pa.DictionaryArray.from_arrays((told.n > 0).astype(np.int32), [EMPTY, DEFINED]),
             "operating_points": named.take(pa.array(place)),
             **{f"weighted_{name}": getattr(counts, name) / MILLION for name in by_weight},
         }

@@ -53,7 +53,8 @@ class ConfusionCounts:
         whole = [a.astype(np.int64) for a in given]
         if any((a != w).any() or (w < 0).any() for a, w in zip(given, whole, strict=True)):
             raise ValueError("confusion counts must be whole numbers of at least 0")
-        return cls(*(np.array(a) for a in np.broadcast_arrays(*whole)))
+        # A copy where others could change it, or where one number stands for many.
+        return cls(*(np.array(b) if b is not w else w for b, w in zip(np.broadcast_arrays(*whole), whole, strict=True)))
 
     @property
     def arrays(self) -> tuple[IntArray, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, reduce
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -28,11 +29,9 @@ class Form(NamedTuple):
 
     def of(self, counts: ConfusionCounts) -> IntArray:
         """The value of the form, int64, in the shape of the counts."""
-        total = np.zeros(counts.shape, dtype=np.int64)
-        for coefficient, array in zip(self[1:], counts.arrays, strict=True):
-            if coefficient:
-                total = total + coefficient * array
-        return total
+        named = [(c, array) for c, array in zip(self[1:], counts.arrays, strict=True) if c]
+        terms = [array if coefficient == 1 else coefficient * array for coefficient, array in named]
+        return np.asarray(reduce(np.add, terms))
 
     @property
     def sql(self) -> str:
@@ -91,8 +90,7 @@ class Metric:
     def evaluate(self, counts: ConfusionCounts) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
         """The value (NaN where undefined) and the status of each entry, in the shape of the counts."""
         numerator, denominator = self.numerator.of(counts), self.denominator.of(counts)
-        value = np.full(counts.shape, np.nan)
-        np.divide(numerator, denominator, out=value, where=denominator != 0)
+        value = _ratio(numerator, denominator)
         # A million rows share these three texts.
         names = np.array([DEFINED, self.denominator.zero, EMPTY], dtype=object)
         which = np.where(self.population.of(counts) == 0, 2, np.where(denominator != 0, 0, 1))
@@ -182,6 +180,18 @@ METRICS: tuple[Metric, ...] = (
     FALSE_DISCOVERY_RATE, FALSE_OMISSION_RATE, ACCURACY, F1_SCORE, TREATMENT_EQUALITY, NUMBER_NEEDED_TO_SCREEN,
 )  # fmt: skip
 METRIC: dict[str, Metric] = {metric.name: metric for metric in METRICS}
+
+
+def metric_values(counts: ConfusionCounts) -> dict[str, NDArray[np.float64]]:
+    """The value of every metric (NaN where undefined), in the shape of the counts; each form is summed once."""
+    sums = cache(lambda form: form.of(counts))
+    return {metric.name: _ratio(sums(metric.numerator), sums(metric.denominator)) for metric in METRICS}
+
+
+def _ratio(numerator: IntArray, denominator: IntArray) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(denominator != 0, numerator / denominator, np.nan)
+
 
 # Every form's zero, so that a status column can be checked against one closed list.
 UNDEFINED_STATUSES: tuple[str, ...] = (

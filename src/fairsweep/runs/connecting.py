@@ -187,14 +187,21 @@ def _refuse_a_catalog_that_forgets(spark: SparkSession, options: RunOptions) -> 
         raise UsageError(Problem(place, found, "a catalog that lasts, such as a Hive metastore", step))
 
 
-def store_of(options: RunOptions, spark: SparkSession | None = None) -> Warehouse:
-    """The store that the options ask for, without an input; on a session where one is given."""
+def store_of(options: RunOptions) -> Warehouse:
+    """The store that the options ask for, to query or to create the tables by the engine that they name."""
     place = place_of(options)
-    if spark is None and engine_of(options) == "local":
+    if engine_of(options) == "local":
         from fairsweep.stores.delta_rs import DeltaRsStore
 
         return DeltaRsStore(place)
-    return _store_beside(spark or session_of(options), place, tuple(TABLES))
+    from fairsweep.stores.spark_delta import SparkDeltaStore
+
+    return SparkDeltaStore(session_of(options), place)
+
+
+def store_for_results(options: RunOptions, spark: SparkSession | None) -> Warehouse:
+    """The store for results that are counted: on the session that has counted them, or without one."""
+    return store_of(options) if spark is None else _store_beside(spark, place_of(options), tuple(TABLES))
 
 
 def _store_beside(spark: SparkSession, place: Place, tables: Sequence[str]) -> Warehouse:

@@ -31,7 +31,7 @@ from fairsweep.tables.views import tables_behind
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, WriterProperties
 
 # delta-rs evaluates a table's checks only from this version of the protocol; Spark sets it by itself.
 _PROPERTIES = {"delta.minWriterVersion": "3"}
@@ -133,6 +133,7 @@ class DeltaRsStore(Publishing):
                 mode="overwrite",
                 predicate=f"run_id IN ({listed})",
                 target_file_size=publishing.FILE_BYTES,
+                writer_properties=_writing(whole.schema),
             )
 
     def read(self, table: str, run_ids: Sequence[str]) -> pa.Table:
@@ -376,6 +377,15 @@ class DeltaRsStore(Publishing):
                     if not DeltaTable.is_deltatable(str(folder)):
                         raise
             check_version(self.place, table, self._open(table).metadata().configuration)
+
+
+def _writing(schema: pa.Schema) -> WriterProperties:
+    """How rows are encoded: to make dictionaries of doubles takes long, and most of them differ."""
+    from deltalake import ColumnProperties, WriterProperties
+
+    doubles = [field.name for field in schema if pa.types.is_floating(field.type)]
+    plain = {name: ColumnProperties(dictionary_enabled=False) for name in doubles}
+    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=plain)
 
 
 def _with_later_columns(rows: pa.Table, stored: pa.Schema) -> pa.Table:

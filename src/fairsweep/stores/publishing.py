@@ -13,6 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -90,8 +91,11 @@ def publish(storage: Primitives, runs: Sequence[Run], *, force: bool = False) ->
         done = {} if force else _succeeded(storage, [run.id for run in asked])
         compare(storage, done)
         todo = {run.id: run for run in asked if run.id not in done}
-        expected = {run.id: checksums_of(run) for run in todo.values()}
-        written = _write(storage, list(todo.values()), force=force) if todo else frozenset()
+        with ThreadPoolExecutor(1, thread_name_prefix="fairsweep-checksums") as beside:
+            # Only the read-back and the records need them, and writing waits for the disk.
+            sums = beside.submit(lambda: {run.id: checksums_of(run) for run in todo.values()})
+            written = _write(storage, list(todo.values()), force=force) if todo else frozenset()
+            expected = sums.result()
         if written is None:
             done |= _succeeded(storage, list(todo))
             compare(storage, {run_id: done[run_id] for run_id in todo})
@@ -195,6 +199,9 @@ def _check(runs: Sequence[Run]) -> None:
         unknown = sorted({*run.results, *run.distributed} - set(TABLES_OF[run.verb]))
         if unknown or (run.results and not run.succeeded):
             raise ValueError(f"run {run.id} cannot publish {unknown or 'results, since it did not succeed'}")
+        for table, rows in run.results.items():
+            if pc.any(pc.not_equal(rows.column("run_id"), run.id)).as_py():
+                raise ValueError(f"{table} has rows of another run than {run.id}")
 
 
 def _check_ids(run_ids: Sequence[str]) -> None:
@@ -224,9 +231,6 @@ def rows_of(run: Run, table: str) -> pa.Table:
 
 def checksums_of(run: Run) -> Checksums:
     """Rows and checksum of each of a run's results, as its record will have them."""
-    for table, rows in run.results.items():
-        if pc.any(pc.not_equal(rows.column("run_id"), run.id)).as_py():
-            raise ValueError(f"{table} has rows of another run than {run.id}")
     found: Checksums = {}
     for table in TABLES_OF[run.verb]:
         distributed = [part.checksum() for part in run.distributed.get(table, ())]
