@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pandas as pd
 import pytest
 
 import fairsweep as fs
-from fairsweep.auditing import frames
+from fairsweep.auditing import assessment, frames
 
 ROWS = pd.DataFrame(
     {
@@ -135,3 +137,30 @@ def test_a_table_that_is_asked_for_alone_is_that_of_all() -> None:
         assert all_first.tables
         a, b = getattr(alone, name), getattr(all_first, name)
         pd.testing.assert_frame_equal(a, b)
+
+
+@pytest.mark.parametrize("minimum", [0, 11])
+def test_attributes_and_verdicts_are_computed_once_however_often_a_result_is_used(
+    minimum: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Counter[str] = Counter()
+
+    def counted(name: str) -> None:
+        given = getattr(assessment, name)
+
+        def call(*arguments: object, **named: object) -> object:
+            calls[name] += 1
+            return given(*arguments, **named)
+
+        monkeypatch.setattr(assessment, name, call)
+
+    counted("attribute_of")
+    counted("choose")
+    result = audited(privacy={"minimum_cell_size": minimum})
+    assert len(result.metrics) > 0
+    # Everybody once more, to see what rows are.
+    assert calls == {"attribute_of": 3, "choose": 1}
+    result.at(0.1)
+    result.summary()
+    result.write(tmp_path / "wh")
+    assert calls == {"attribute_of": 3, "choose": 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,13 @@ class Assessment:
     spec: AuditSpec
     state: ModelState
     disclosure: Disclosure = EVERYTHING
+
+    def with_disclosure(self, disclosure: Disclosure) -> Assessment:
+        """The same of which only so much may be shown; what was computed follows from the state, and is kept."""
+        shown = replace(self, disclosure=disclosure)
+        given = {field.name for field in fields(self)}
+        shown.__dict__.update({name: value for name, value in self.__dict__.items() if name not in given})
+        return shown
 
     @cached_property
     def units(self) -> Units:
@@ -226,7 +233,9 @@ class Assessment:
 
     def _threshold_sweep(self) -> Parts:
         everywhere, chosen = range(len(self.grid)), sorted(self._points)
-        return [self._sweep(a, everywhere if self.is_full(a) else chosen) for a in self.attributes]
+        # As the table is sorted, so that nothing has to be sorted again.
+        attributes = sorted(self.attributes, key=lambda attribute: attribute.name)
+        return [self._sweep(a, everywhere if self.is_full(a) else chosen) for a in attributes]
 
     def _sweep_at(self, cutoff_index: int) -> Parts:
         """Rows of `threshold_sweep` for every group at one cutoff, also where the published sweep is thinner."""
@@ -268,7 +277,8 @@ class Assessment:
             rows = counts = ConfusionCounts.of(*np.zeros((6, len(groups), len(indices)), dtype=np.int64))
             precision = INDEPENDENT
         else:
-            rows, counts = attribute.rows_at(indices), attribute.counts_at(indices)
+            rows = attribute.rows_at(indices)
+            counts = rows if self.units.weight_kind is None else attribute.counts_at(indices)
             precision = attribute.precision_at(indices)
         weighted = counts if self.units.weight_kind is not None else None
         swept = Swept(attribute.name, groups, indices, self.grid.values, self._points)

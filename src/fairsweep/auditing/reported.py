@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
@@ -114,8 +115,15 @@ class Attribute:
         counts = histogram.counts() if whole else histogram.counts_at(indices)  # type: ignore[union-attr]
         return ConfusionCounts(*(self._spread(array) for array in counts.arrays))
 
+    @cached_property
+    def _all_present(self) -> bool:
+        """Whether the groups are those of the histogram, in its order."""
+        return bool(np.array_equal(self.present, np.arange(len(self.groups))))
+
     def _spread(self, array: IntArray) -> IntArray:
         """An array of the present groups as one of all groups: the absent ones have zeros."""
+        if self._all_present:
+            return array
         whole = np.zeros((len(self.groups), array.shape[1]), dtype=np.int64)
         whole[self.present] = array
         return whole

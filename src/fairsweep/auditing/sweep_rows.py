@@ -137,9 +137,11 @@ class Swept:
         import pyarrow as pa
 
         group, place = np.divmod(kept, max(len(self.indices), 1))
-        at, told = (group, place), rows[group, place]
-        counts = told if weighted is None else weighted[at]
-        limits = (None, None) if precision is None else intervals.bonett_price(*precision[at].paired(GBE, counts))
+        every = len(kept) == rows.tp.size
+        told = rows.reshape(-1) if every else rows[group, place]
+        counts = told if weighted is None else weighted[group, place]
+        worth = None if precision is None else precision[group, place].paired(GBE, counts)
+        limits = (None, None) if worth is None else intervals.bonett_price(*worth)
         indices = np.array(self.indices, dtype=np.int32)
         named = pa.array([self.points.get(k, []) for k in self.indices], type=pa.list_(pa.string()))
         by_weight = ("tp", "fp", "fn", "tn") if weighted is not None else ()

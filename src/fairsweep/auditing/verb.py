@@ -298,9 +298,7 @@ def hide(model: Assessed, before: RunBefore = NO_RUN) -> Assessed:
     else:
         told = (disclosed if before.is_known else nothing)(model.assessment, before)
         warnings = (*warnings, *warning.of_hidden(model.assessment, told))
-    return replace(
-        model, assessment=replace(model.assessment, disclosure=told), warnings=tuple(dict.fromkeys(warnings))
-    )
+    return replace(model, assessment=model.assessment.with_disclosure(told), warnings=tuple(dict.fromkeys(warnings)))
 
 
 def _suppressed(batch: Batch[AuditSpec], counted: Counted, model: Assessed, store: Store, *, force: bool) -> Assessed:

@@ -201,7 +201,8 @@ class ScoreHistogram:
         scored = self.bucket > UNSCORED_BUCKET
         events, non_events = (self._sum(a, scored)[:, np.newaxis] for a in (self.events, self.non_events))
         tp, fp = flagged
-        return ConfusionCounts.of(tp, fp, events - tp, non_events - fp, unscored_events, unscored_non_events)
+        unscored = (np.broadcast_to(a, tp.shape) for a in (unscored_events, unscored_non_events))
+        return ConfusionCounts(tp, fp, events - tp, non_events - fp, *unscored)
 
 
 def _summed_by_key(keys: IntArray, measures: Sequence[IntArray], size: int) -> tuple[IntArray, list[IntArray]]:
