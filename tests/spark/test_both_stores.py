@@ -10,6 +10,8 @@ import pytest
 
 from fairsweep.auditing.verb import audit_config
 from fairsweep.errors import StorageError
+from fairsweep.runs import connecting
+from fairsweep.runs.connecting import store_beside
 from fairsweep.runs.options import RunOptions
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
@@ -31,6 +33,25 @@ Stores = dict[str, Callable[[Place], Any]]
 def stores(spark: SparkSession) -> Stores:
     """New sessions, so that each binds the tables as it finds them."""
     return {"spark": lambda place: SparkDeltaStore(spark.newSession(), place), "delta_rs": DeltaRsStore}
+
+
+def test_the_place_decides_who_writes(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Place.warehouse(tmp_path)
+    by_spark = [Place.warehouse("s3a://bucket/wh"), Place.catalog("fair"), Place.warehouse(tmp_path / "a%20b")]
+    assert isinstance(store_beside(spark, folder, AUDIT_TABLES), DeltaRsStore)
+    assert {type(store_beside(spark, place, AUDIT_TABLES)) for place in by_spark} == {SparkDeltaStore}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connecting, "LOCAL_PACKAGES", ("deltalake", "a package that nobody has"))
+        assert isinstance(store_beside(spark, folder, AUDIT_TABLES), SparkDeltaStore)
+    hadoop: Any = spark._jsc.hadoopConfiguration()
+    before = hadoop.get("fs.defaultFS")
+    hadoop.set("fs.defaultFS", "hdfs://127.0.0.1:1")
+    try:
+        assert isinstance(store_beside(spark, folder, AUDIT_TABLES), SparkDeltaStore), "a folder of HDFS"
+    finally:
+        hadoop.set("fs.defaultFS", before)
+    monkeypatch.delattr(spark, "_jsc")
+    assert isinstance(store_beside(spark, folder, AUDIT_TABLES), SparkDeltaStore), "a server's own folder"
 
 
 @pytest.mark.slow

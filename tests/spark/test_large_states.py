@@ -19,6 +19,7 @@ from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.opening import source_of
 from fairsweep.errors import DataRefusedError
 from fairsweep.input.intake import Window
+from fairsweep.runs.connecting import store_beside
 from fairsweep.runs.options import RunOptions
 from fairsweep.stores import spark_delta
 from fairsweep.stores.access import SCRATCH_FOLDER
@@ -58,7 +59,7 @@ def published(
     spec = load_mapping(config_of(input=source, limits=limits, **changes))
     warehouse = Place.warehouse(place)
     engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, form, Scratch(spark, warehouse))
-    store = SparkDeltaStore(spark, warehouse)
+    store = store_beside(spark, warehouse, tuple(TABLES))
     outcome = audit(spec, Window(), engine, store, RunOptions())
     names = (RUNS, *AUDIT_TABLES)
     return outcome, {n: store.current(n).sort_by([(k, "ascending") for k in TABLES[n].key]) for n in names}

@@ -201,10 +201,10 @@ def store_of(options: RunOptions) -> Warehouse:
 
 def store_for_results(options: RunOptions, spark: SparkSession | None) -> Warehouse:
     """The store for results that are counted: on the session that has counted them, or without one."""
-    return store_of(options) if spark is None else _store_beside(spark, place_of(options), tuple(TABLES))
+    return store_of(options) if spark is None else store_beside(spark, place_of(options), tuple(TABLES))
 
 
-def _store_beside(spark: SparkSession, place: Place, tables: Sequence[str]) -> Warehouse:
+def store_beside(spark: SparkSession, place: Place, tables: Sequence[str]) -> Warehouse:
     """The store of a place for what Spark has counted: a folder of this machine needs no Spark to be written."""
     from fairsweep.stores.spark_delta import SparkDeltaStore
 
@@ -248,4 +248,4 @@ def connect(spec: CountingConfig, options: RunOptions) -> tuple[Engine, Warehous
     spark = session_of(options, spec.source)
     source, scratch = source_of(spark, spec.source), Scratch(spark, place)
     engine = SparkEngine(spark, source, spec.limits, spec.spark.counting, scratch)
-    return engine, _store_beside(spark, place, tables)
+    return engine, store_beside(spark, place, tables)
