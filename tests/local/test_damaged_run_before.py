@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from fairsweep.cli.main import main
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.tables.catalogue import AUDIT_TABLES, RUNS
 from tests import damage
+from tests.commands import called
 
 CONFIG = """
 model: {id: falls, version: "1"}
@@ -65,14 +65,6 @@ def folder(tmp_path: Path) -> Path:
     write_input(tmp_path)
     assert audit(tmp_path) == 0
     return tmp_path
-
-
-def called(*arguments: str) -> int:
-    try:
-        main(list(arguments))
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def audit(folder: Path, *flags: str) -> int:

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import fairsweep as fs
-from fairsweep.cli.main import main
 from fairsweep.runs import connecting
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.tables.catalogue import RUNS
+from tests.commands import called
 
 ROWS = 4_000
 CONFIG = """
@@ -54,15 +54,6 @@ def run(folder: Path, *flags: str, warehouse: str = "wh") -> int:
     place = str(folder / warehouse)
     # A session of other tests would be taken otherwise.
     return called("audit", "--engine", "local", "--config", str(folder / "audit.yaml"), "--warehouse", place, *flags)
-
-
-def called(*arguments: str) -> int:
-    """The exit code of a command."""
-    try:
-        main(list(arguments))
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def current(folder: Path, table: str, warehouse: str = "wh") -> Any:

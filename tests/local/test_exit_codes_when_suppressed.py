@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fairsweep.cli.main import main
+from tests.commands import called
 
 CONFIG = """
 model: {id: falls, version: "1"}
@@ -27,15 +27,6 @@ RULES = {
     "alert_rate": "{name: point, rule: alert_rate, rate: 0.3}",
 }
 CONDITIONS = ("breach", "below_floor", "not_assessed")
-
-
-def called(*arguments: str) -> int:
-    """The exit code of a command."""
-    try:
-        main(list(arguments))
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def population(folder: Path, events: int, rows: int = 10) -> None:

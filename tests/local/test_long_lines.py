@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fairsweep.cli.main import main
 from fairsweep.engines.arrow import text_files
 from fairsweep.engines.arrow.sources import CsvSource
 from fairsweep.errors import DataRefusedError, UsageError
 from fairsweep.input import files as inputs
+from tests.commands import called
 
 HEADER = b"score,label,race\n"
 ROW = b"0.9,1,A\n"
@@ -44,15 +44,6 @@ def repeated(begin: bytes, unit: bytes, size: int, end: bytes = b"") -> Iterator
     for _ in range(size // MILLION):
         yield block
     yield end
-
-
-def called(*arguments: str) -> int:
-    """The exit code of a command."""
-    try:
-        main(list(arguments))
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 LINES = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairsweep.errors import Problem, StorageError, UsageError, quoted
+from fairsweep.stores.delta_logs import LOG
 from fairsweep.stores.problems import no_warehouse, runs_missing
 from fairsweep.tables.catalogue import RUNS, TABLES
 from fairsweep.tables.schema import sql_name, sql_text
@@ -16,7 +17,6 @@ from fairsweep.tables.views import VIEWS
 _IDENTIFIER = re.compile(r"[\w-]{1,255}")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_LOG = "_delta_log"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Place:
     def is_new(self) -> bool:
         """Whether it can be seen from here that nothing was ever published: a folder without a log of runs."""
         folder = self.local_folder
-        return folder is not None and folder.parent.is_dir() and not (folder / RUNS / _LOG).exists()
+        return folder is not None and folder.parent.is_dir() and not (folder / RUNS / LOG).exists()
 
     @property
     def create_schema(self) -> str:
@@ -136,11 +136,11 @@ def refuse_other_folders(folder: Path) -> None:
         UsageError: where it holds nothing of Fairsweep's.
         StorageError: where it holds result tables without their run records.
     """
-    if is_there(folder / RUNS / _LOG):
+    if is_there(folder / RUNS / LOG):
         return
     if not folder.is_dir():
         found = "which is a file" if folder.exists() else "which does not exist"
-    elif any(is_there(folder / table / _LOG) for table in TABLES):
+    elif any(is_there(folder / table / LOG) for table in TABLES):
         raise StorageError(runs_missing(str(folder)))
     else:
         found = "which holds other files" if any(folder.iterdir()) else "which is empty"
