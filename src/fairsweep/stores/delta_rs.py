@@ -31,7 +31,7 @@ from fairsweep.tables.views import tables_behind
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
-    from deltalake import DeltaTable, WriterProperties
+    from deltalake import DeltaTable
 
 # delta-rs evaluates a table's checks only from this version of the protocol; Spark sets it by itself.
 _PROPERTIES = {"delta.minWriterVersion": "3"}
@@ -125,7 +125,7 @@ class DeltaRsStore(Publishing):
         listed = ", ".join(f"'{run_id}'" for run_id in run_ids)
         with _told(f"table {table}"):
             stored = self._open(table)
-            whole = _with_later_columns(rows, pa.schema(stored.schema().to_arrow()))
+            whole = written_files.with_later_columns(rows, pa.schema(stored.schema().to_arrow()))
             write_deltalake(
                 stored,
                 # In small batches, because each is copied several times on its way to the file.
@@ -133,7 +133,7 @@ class DeltaRsStore(Publishing):
                 mode="overwrite",
                 predicate=f"run_id IN ({listed})",
                 target_file_size=publishing.FILE_BYTES,
-                writer_properties=_writing(whole.schema),
+                writer_properties=written_files.properties(whole.schema),
             )
 
     def read(self, table: str, run_ids: Sequence[str]) -> pa.Table:
@@ -377,23 +377,6 @@ class DeltaRsStore(Publishing):
                     if not DeltaTable.is_deltatable(str(folder)):
                         raise
             check_version(self.place, table, self._open(table).metadata().configuration)
-
-
-def _writing(schema: pa.Schema) -> WriterProperties:
-    """How rows are encoded: to make dictionaries of doubles takes long, and most of them differ."""
-    from deltalake import ColumnProperties, WriterProperties
-
-    doubles = [field.name for field in schema if pa.types.is_floating(field.type)]
-    plain = {name: ColumnProperties(dictionary_enabled=False) for name in doubles}
-    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=plain)
-
-
-def _with_later_columns(rows: pa.Table, stored: pa.Schema) -> pa.Table:
-    """The rows as a newer program's table has them: what it has added is NULL."""
-    for field in stored:
-        if field.name not in rows.column_names:
-            rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))
-    return rows
 
 
 def _other_entries(folder: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,21 +13,20 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from fairsweep.errors import (
-    SPARK_ENDED,
     FairsweepError,
     Problem,
     StorageError,
     UsageError,
-    has_spark_ended,
     quoted,
 )
 from fairsweep.stores import damage, publishing, query_gate, spark_queries
 from fairsweep.stores.access import create_private, is_ours, keep_to_owner, open_to_others
 from fairsweep.stores.delta_logs import LOG, log_faults
 from fairsweep.stores.places import Place, occupied, refuse_other_folders
-from fairsweep.stores.problems import FailedQueryError, check_version, no_warehouse, unusable
-from fairsweep.stores.protocol import RunRecord, WriteConflictError
+from fairsweep.stores.problems import FailedQueryError, check_version, no_warehouse
+from fairsweep.stores.protocol import RunRecord
 from fairsweep.stores.publishing import Publishing
+from fairsweep.stores.spark_errors import CONFLICT, condition_of, problem, told
 from fairsweep.tables.catalogue import RUNS, TABLES
 from fairsweep.tables.checksums import PARTS, Checksum, by_run, combined, combined_by_run
 from fairsweep.tables.distributed import DistributedRows
@@ -46,11 +45,6 @@ MOST_ROWS_READ = 2_000_000
 # Members have names of their own, which take so much room that Spark loses them on their way here.
 MOST_MEMBERS_READ = 100_000
 
-_CONFLICT = re.compile(
-    r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|"
-    r"(Concurrent(Append|DeleteRead|DeleteDelete|Transaction|Write|Modification)|MetadataChanged|ProtocolChanged)"
-    r"Exception"
-)
 # Whoever creates the same table at the same time has made its folder, and perhaps not yet its log.
 _EXISTS = re.compile(r"ALREADY_EXISTS|AlreadyExistsException|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION")
 _OTHER_DEFINITION = re.compile(r"DELTA_CREATE_TABLE_(SCHEME_MISMATCH|WITH_DIFFERENT_\w+)")
@@ -113,7 +107,7 @@ class SparkDeltaStore(Publishing):
         remote = type(self._spark).__module__.startswith("pyspark.sql.connect")
         made = []
         if warehouse is not None and is_ours(warehouse, remote=remote):
-            with _told(self.place):
+            with told(self.place):
                 made = [folder for folder in new if create_private(folder)]
         yield
         for folder in new:
@@ -155,7 +149,7 @@ class SparkDeltaStore(Publishing):
         """In one commit: remove every row of these runs and add the given ones."""
         from pyspark.sql import functions as F
 
-        with _told(f"table {table}"):
+        with told(f"table {table}"):
             frame = self._frame(table, rows).coalesce(_files(table, rows.num_rows))
             for part in distributed:
                 frame = frame.unionByName(part.frame)
@@ -209,7 +203,7 @@ class SparkDeltaStore(Publishing):
         from pyspark.sql import functions as F
 
         damage.check_runs(self._place)
-        with _told("table runs"):
+        with told("table runs"):
             source = self._spark.createDataFrame(changes).coalesce(1).alias("change")
             merge = source.mergeInto(self._place.name(RUNS), F.expr(publishing.MATCHES))
             merge = merge.whenMatched(F.expr(publishing.CLEARS)).update({"is_current": F.lit(False)})
@@ -241,7 +235,7 @@ class SparkDeltaStore(Publishing):
             relations: the tables and views; only what they need is opened.
         """
         self.bind()
-        with _told(self.place):
+        with told(self.place):
             for table in tables_behind(relations):
                 self._current(table).createOrReplaceTempView(table)
             for view in (name for name in relations if name in VIEWS):
@@ -275,7 +269,7 @@ class SparkDeltaStore(Publishing):
         except FairsweepError:
             raise
         except Exception as error:
-            code, file = _code(error), _PARQUET.search(str(error))
+            code, file = condition_of(error), _PARQUET.search(str(error))
             reason = f"`{file.group(1)}` cannot be read ({code})" if file else ""
             raise StorageError(damage.unreadable(self._place, table, code, reason)) from error
 
@@ -285,7 +279,7 @@ class SparkDeltaStore(Publishing):
         The tables of a catalog are created together, so that one that is absent is damage, or not for this user.
         """
         location = self._place.location(table)
-        with _told(f"table {table}"):
+        with told(f"table {table}"):
             if self._ensured or location is None:
                 return self._spark.read.table(self._place.name(table))
             if table not in self._seen and not self._is_ours(table, location):
@@ -301,7 +295,7 @@ class SparkDeltaStore(Publishing):
         except Exception as error:
             if _ABSENT.search(str(error)) and (folder is None or not log_faults(folder / table)):
                 return False
-            raise StorageError(damage.unreadable(self._place, table, _code(error))) from error
+            raise StorageError(damage.unreadable(self._place, table, condition_of(error))) from error
         if detail["format"] != "delta":
             if folder is not None and log_faults(folder / table):
                 raise StorageError(damage.unreadable(self._place, table, "no log"))
@@ -349,13 +343,13 @@ class SparkDeltaStore(Publishing):
             self._check_catalog(error)
             if "SCHEMA_NOT_FOUND" in str(error):
                 return None
-            raise StorageError(_problem(self.place, error)) from error
+            raise StorageError(problem(self.place, error)) from error
         # Temporary views of the session are shown in every schema, and ours are called like the tables.
         return {row["tableName"] for row in shown if not row["isTemporary"]}
 
     def _check_catalog(self, error: Exception) -> None:
         """Tell a catalog that is not there from one that cannot be used."""
-        if _code(error) in _NO_CATALOG:
+        if condition_of(error) in _NO_CATALOG:
             found = f"{quoted(self._place.parts[0])}, which Spark does not know"
             step = "use spark_catalog, or set spark.sql.catalog.NAME in Spark's configuration"
             raise UsageError(Problem("--catalog", found, "a catalog of the session", step)) from error
@@ -367,7 +361,7 @@ class SparkDeltaStore(Publishing):
             self._check_catalog(error)
             # Whoever may not create schemas may still write into one that exists.
             if not self._spark.catalog.databaseExists(self._place.schema):
-                raise StorageError(_problem(self.place, error)) from error
+                raise StorageError(problem(self.place, error)) from error
 
     def _create_table(self, table: str) -> None:
         """Create a table, or bind the one in the folder; whoever loses the race to create it binds it."""
@@ -380,27 +374,27 @@ class SparkDeltaStore(Publishing):
                     return
                 folder = self._place.local_folder
                 if folder is not None and log_faults(folder / table):
-                    raise StorageError(damage.unreadable(self._place, table, _code(error))) from error
-                raced = _CONFLICT.search(str(error)) or _EXISTS.search(str(error))
+                    raise StorageError(damage.unreadable(self._place, table, condition_of(error))) from error
+                raced = CONFLICT.search(str(error)) or _EXISTS.search(str(error))
                 if not raced or attempt == _CREATE_ATTEMPTS - 1:
-                    raise StorageError(_problem(f"table {table}", error)) from error
+                    raise StorageError(problem(f"table {table}", error)) from error
                 time.sleep(0.2 * 2**attempt)
             else:
                 return
 
     def _bind_table(self, table: str) -> None:
         """Bind a table that differs from ours, as one with later columns or an owner's properties does."""
-        with _told(f"table {table}"):
+        with told(f"table {table}"):
             self._spark.sql(self._place.bind_table(table))
         self._check_version(table)
 
     def _check_version(self, table: str) -> None:
-        with _told(f"table {table}"):
+        with told(f"table {table}"):
             shown = self._spark.sql(f"SHOW TBLPROPERTIES {self._place.name(table)}").collect()
         check_version(self.place, table, {row["key"]: row["value"] for row in shown})
 
     def _create_views(self) -> None:
-        with _told(self.place):
+        with told(self.place):
             for view in VIEWS:
                 self._spark.sql(self._place.create_view(view))
 
@@ -409,29 +403,3 @@ def _files(table: str, rows: int) -> int:
     """How many files hold so many rows in about 128 MB each; one wherever they fit."""
     width = sum(_BYTES_PER_VALUE.get(column.type, 0) for column in TABLES[table].columns)
     return max(1, -(-rows * width // publishing.FILE_BYTES))
-
-
-@contextmanager
-def _told(place: str) -> Iterator[None]:
-    """Turn what Spark raises into our own errors: a conflict to retry, or a code without values."""
-    try:
-        yield
-    except FairsweepError:
-        raise
-    except Exception as error:
-        if _CONFLICT.search(str(error)):
-            raise WriteConflictError(place) from error
-        raise StorageError(_problem(place, error)) from error
-
-
-def _problem(place: str, error: Exception) -> Problem:
-    if has_spark_ended(error):
-        return SPARK_ENDED
-    return unusable(place, _code(error), error, "run again; if it stays so, check the storage")
-
-
-def _code(error: Exception) -> str:
-    """Spark's name for an error; older ones do not stand in its text."""
-    condition: Callable[[], str | None] = getattr(error, "getCondition", lambda: None)
-    found = spark_queries.CODE.search(str(error))
-    return condition() or (found.group(1) if found else type(error).__name__)

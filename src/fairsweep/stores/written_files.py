@@ -1,13 +1,33 @@
-"""Parquet files that were just written, held against the rows that they are of without decoding one."""
+"""How rows become Parquet files, and whether files that were just written hold them, without decoding one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from deltalake import WriterProperties
+
+
+def properties(schema: pa.Schema) -> WriterProperties:
+    """How rows are encoded: to make dictionaries of doubles takes long, and most of them differ."""
+    from deltalake import ColumnProperties, WriterProperties
+
+    doubles = [field.name for field in schema if pa.types.is_floating(field.type)]
+    plain = {name: ColumnProperties(dictionary_enabled=False) for name in doubles}
+    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=plain)
+
+
+def with_later_columns(rows: pa.Table, stored: pa.Schema) -> pa.Table:
+    """The rows as a newer program's table has them: what it has added is NULL."""
+    for field in stored:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))
+    return rows
 
 
 class _Column(NamedTuple):
