@@ -87,7 +87,8 @@ def test_a_job_file_is_submitted_and_one_that_is_not_there_is_named(cluster: str
     submitted = [cluster, "submit", "jobs/cohort.py", "--config", str(tmp_path / "none.yaml")]
     done = subprocess.run(submitted, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr[-4000:]
-    assert "none.yaml" in done.stderr
+    # spark-submit puts both streams of a Python job into its own standard output.
+    assert "none.yaml is not there" in done.stdout
 
 
 def _plain(rows: pa.Table, table: str) -> list[dict[str, object]]:
