@@ -126,8 +126,8 @@ def _headline(point: PointFinding, run: RunFinding, page: Page) -> Iterator[Line
         yield from flowing(sentences.headline(worst, point, run.bound), page, indent=2, style=style)
 
 
-# Why a group whose value is defined has no verdict: there is nothing that it could be a multiple of.
-NO_FLAGS_AT_ALL = "no one in any group was flagged"
+# A group whose value is defined has no verdict where there is nothing that it could be a multiple of.
+_WITHOUT_VERDICT = {**STATUSES, "defined": "no one in any group was flagged"}
 
 
 def _coverage(point: PointFinding, page: Page) -> Iterator[Line]:
@@ -143,7 +143,7 @@ def _coverage(point: PointFinding, page: Page) -> Iterator[Line]:
         (f"{printable(attribute.name)}: {group_label(group)} ({reason})", number_of_groups(group))
         for attribute in point.attributes
         for group, status in attribute.not_assessed
-        for reason in [STATUSES.get(status, NO_FLAGS_AT_ALL)]
+        for reason in [_WITHOUT_VERDICT.get(status, status)]
     ][: findings.SHOWN_OF_MORE]
     if missing:
         rest = count - assessed - sum(groups for _, groups in missing)

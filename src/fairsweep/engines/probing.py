@@ -97,7 +97,7 @@ class Sample(NamedTuple):
         return possible
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """How many rows these are."""
         seen = max(len(self.bucket), *(len(codes) for codes in self.groups), 0)
         return f"the first {seen:,} of {self.rows_input:,} rows" if self.rows_input else f"the first {seen:,} rows"
@@ -146,7 +146,7 @@ def refuse_results(intake: Intake, sample: Sample, cutoffs: int, count_groups: C
     if rows(sample.most_cells) > size.limit:
         # More rows tell more, and take longer to look at. A wrong refusal would be worse than one after the count.
         few = sample if sample.more is None else sample._replace(groups=sample.more())
-        size.refuse_above(rows(few.sure_cells), f", by {few.told}")
+        size.refuse_above(rows(few.sure_cells), f", by {few.description}")
     if count_groups is not None and rows(sample.possible_cells) > size.limit:
         met = dict(zip(places, count_groups(list(places.values())), strict=True))
         size.refuse_above(
@@ -181,7 +181,7 @@ def refuse_above(limit: int, state_rows: int, sample: Sample | None = None) -> N
         return
     found = f"{state_rows:,} cells and buckets"
     if sample is not None:
-        found = f"about {found}, by {sample.told}"
+        found = f"about {found}, by {sample.description}"
     step = f"{_STEP}, or raise the limit where there is room"
     raise DataRefusedError(Problem("limits.maximum_state_rows", f"exceeded: {found}", f"at most {limit:,}", step))
 

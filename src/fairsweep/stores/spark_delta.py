@@ -26,7 +26,7 @@ from fairsweep.stores.places import Place, occupied, refuse_other_folders
 from fairsweep.stores.problems import FailedQueryError, check_version, no_warehouse
 from fairsweep.stores.protocol import RunRecord
 from fairsweep.stores.publishing import Publishing
-from fairsweep.stores.spark_errors import CONFLICT, condition_of, problem, told
+from fairsweep.stores.spark_errors import CONFLICT, condition_of, own_errors, problem
 from fairsweep.tables.catalogue import RUNS, TABLES
 from fairsweep.tables.checksums import PARTS, Checksum, by_run, combined, combined_by_run
 from fairsweep.tables.distributed import DistributedRows
@@ -107,7 +107,7 @@ class SparkDeltaStore(Publishing):
         remote = type(self._spark).__module__.startswith("pyspark.sql.connect")
         made = []
         if warehouse is not None and is_ours(warehouse, remote=remote):
-            with told(self.place):
+            with own_errors(self.place):
                 made = [folder for folder in new if create_private(folder)]
         yield
         for folder in new:
@@ -149,7 +149,7 @@ class SparkDeltaStore(Publishing):
         """In one commit: remove every row of these runs and add the given ones."""
         from pyspark.sql import functions as F
 
-        with told(f"table {table}"):
+        with own_errors(f"table {table}"):
             frame = self._frame(table, rows).coalesce(_files(table, rows.num_rows))
             for part in distributed:
                 frame = frame.unionByName(part.frame)
@@ -203,7 +203,7 @@ class SparkDeltaStore(Publishing):
         from pyspark.sql import functions as F
 
         damage.check_runs(self._place)
-        with told("table runs"):
+        with own_errors("table runs"):
             source = self._spark.createDataFrame(changes).coalesce(1).alias("change")
             merge = source.mergeInto(self._place.name(RUNS), F.expr(publishing.MATCHES))
             merge = merge.whenMatched(F.expr(publishing.CLEARS)).update({"is_current": F.lit(False)})
@@ -235,7 +235,7 @@ class SparkDeltaStore(Publishing):
             relations: the tables and views; only what they need is opened.
         """
         self.bind()
-        with told(self.place):
+        with own_errors(self.place):
             for table in tables_behind(relations):
                 self._current(table).createOrReplaceTempView(table)
             for view in (name for name in relations if name in VIEWS):
@@ -279,7 +279,7 @@ class SparkDeltaStore(Publishing):
         The tables of a catalog are created together, so that one that is absent is damage, or not for this user.
         """
         location = self._place.location(table)
-        with told(f"table {table}"):
+        with own_errors(f"table {table}"):
             if self._ensured or location is None:
                 return self._spark.read.table(self._place.name(table))
             if table not in self._seen and not self._is_ours(table, location):
@@ -384,17 +384,17 @@ class SparkDeltaStore(Publishing):
 
     def _bind_table(self, table: str) -> None:
         """Bind a table that differs from ours, as one with later columns or an owner's properties does."""
-        with told(f"table {table}"):
+        with own_errors(f"table {table}"):
             self._spark.sql(self._place.bind_table(table))
         self._check_version(table)
 
     def _check_version(self, table: str) -> None:
-        with told(f"table {table}"):
+        with own_errors(f"table {table}"):
             shown = self._spark.sql(f"SHOW TBLPROPERTIES {self._place.name(table)}").collect()
         check_version(self.place, table, {row["key"]: row["value"] for row in shown})
 
     def _create_views(self) -> None:
-        with told(self.place):
+        with own_errors(self.place):
             for view in VIEWS:
                 self._spark.sql(self._place.create_view(view))
 

@@ -19,7 +19,7 @@ CONFLICT = re.compile(
 
 
 @contextmanager
-def told(place: str) -> Iterator[None]:
+def own_errors(place: str) -> Iterator[None]:
     """Turn what Spark raises into our own errors: a conflict to retry, or a code without values."""
     try:
         yield

@@ -138,7 +138,7 @@ class SparkEngine:
 
     def _by_kernel(self, pieces: list[Piece], intake: Intake, grid: CutoffGrid, reason: str) -> Counted:
         first = sample(pieces, intake, grid)
-        refuse_results(intake, first, len(grid), lambda sets: self._groups_of(intake, sets))
+        self._refuse_results(intake, first, grid)
         sets = states.grouping_sets(intake, joint=first.joint_is_small(len(grid), self._limits))
         if self._fits(first, sets, grid):
             found = tasks.counted(self._spark, pieces, intake, grid, sets)
@@ -155,7 +155,7 @@ class SparkEngine:
         rows, compiler = self._source.rows(intake.fields), self._compiler()
         met = counting.FirstRows.of(rows, intake, compiler)
         first = met.sample(intake, grid, rows_input)
-        refuse_results(intake, first, len(grid), lambda sets: self._groups_of(intake, sets))
+        self._refuse_results(intake, first, grid)
         sets = states.grouping_sets(intake, joint=first.joint_is_small(len(grid), self._limits))
         scan = counting.Scan(intake, grid, sets, compiler, met)
         with settings(self._spark, hash_map_settings(scan.expected)):
@@ -169,7 +169,7 @@ class SparkEngine:
     def _measured_by_kernel(self, pieces: list[Piece], intake: Intake, grid: CutoffGrid, reason: str) -> Counted:
         """The one scan where more is summed than rows, by tasks that read the input."""
         first, sets = sample(pieces, intake, grid), kernel.grouping_sets(intake)
-        refuse_results(intake, first, len(grid), lambda sets: self._groups_of(intake, sets))
+        self._refuse_results(intake, first, grid)
         states_held = self._limits.driver_state_rows // max(self._expected(first, sets, grid), 1)
         counts, summed = measuring.counted_by_kernel(self._spark, pieces, intake, grid, states_held)
         return self._measured(counts, intake, grid, "arrow", reason, limited=summed)
@@ -179,7 +179,7 @@ class SparkEngine:
         rows, compiler = self._source.rows(intake.fields), self._compiler()
         met = counting.FirstRows.of(rows, intake, compiler)
         first, sets = met.sample(intake, grid, rows_input), kernel.grouping_sets(intake)
-        refuse_results(intake, first, len(grid), lambda sets: self._groups_of(intake, sets))
+        self._refuse_results(intake, first, grid)
         self._expected(first, sets, grid)
         scan = counting.Scan(intake, grid, [tuple(range(len(intake.groups)))], compiler, met)
         counts = measuring.counted_by_catalyst(scan, rows, intake, grid, compiler, rows_input)
@@ -199,6 +199,9 @@ class SparkEngine:
             step = "raise the limit where the driver has the memory"
             raise DataRefusedError(too_large_for_one_process(self._limits, step))
         return Counted(states.states(held, intake, grid, kernel.grouping_sets(intake)), counted_by, reason)
+
+    def _refuse_results(self, intake: Intake, first: Sample, grid: CutoffGrid) -> None:
+        refuse_results(intake, first, len(grid), lambda sets: self._groups_of(intake, sets))
 
     def _groups_of(self, intake: Intake, sets: Sequence[Sequence[int]]) -> list[int]:
         """About how many groups each set of attributes has."""
