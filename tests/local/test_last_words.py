@@ -242,12 +242,14 @@ def test_42_kills_leave_one_whole_run(tmp_path: Path) -> None:
 def test_a_full_disk_shows_no_panic_where_python_writes_and_every_other_line(tmp_path: Path) -> None:
     program = f"""
 import logging, os, resource, signal, sys
+from pathlib import Path
 import fairsweep as fs
 from tests.spark.small_audits import people
 result = fs.audit(people(3_000), score="score", label="label", attributes=["race", "age"], flag_is="help")
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 result.write({str(tmp_path / "first")!r})
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+largest = max(file.stat().st_size for file in Path({str(tmp_path / "first")!r}).rglob("*.parquet"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (largest // 2, largest // 2))
 handler = logging.StreamHandler(sys.stderr)
 logging.getLogger("fairsweep").addHandler(handler)
 os.environ["RUST_BACKTRACE"] = "1"

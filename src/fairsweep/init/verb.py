@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 from fairsweep.auditing import check_columns, parse
 from fairsweep.config.sections import InputSpec
+from fairsweep.delta_folders import dataset
 from fairsweep.engines.protocol import Inspection
 from fairsweep.errors import DataRefusedError, Problem, UsageError, install_step, quoted
 from fairsweep.file_kinds import REGULAR, kind_of
@@ -178,7 +179,6 @@ def _arrow_rows(data: Path, kind: Format) -> Iterator[Sequence[str | None]]:
 
 
 def _batches(data: Path, kind: Format) -> Iterator[pa.RecordBatch]:
-    import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
     if kind == "parquet":
@@ -189,7 +189,7 @@ def _batches(data: Path, kind: Format) -> Iterator[pa.RecordBatch]:
     from deltalake.exceptions import DeltaError
 
     try:
-        table: ds.Dataset = DeltaTable(data).to_pyarrow_dataset()
+        table = dataset(DeltaTable(data), data)
     except DeltaError:
         found = "a Delta table with features that only Spark reads"
         raise UsageError(Problem(quoted(data), found, "a plain one", "write the config by hand")) from None

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fairsweep.delta_folders import dataset
 from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError, is_panic, quoted
 from fairsweep.stores import damage, publishing, written_files
 from fairsweep.stores.access import create_private, keep_to_owner, open_to_others
@@ -168,7 +169,7 @@ class DeltaRsStore(Publishing):
             stored = self._stored(RUNS)
             if stored is None:
                 return TABLES[RUNS].arrow_schema.empty_table()
-            return conform(TABLES[RUNS], stored.to_pyarrow_dataset().to_table())
+            return conform(TABLES[RUNS], dataset(stored, self._folder / RUNS).to_table())
 
     def found(self, table: str, run_ids: Sequence[str]) -> dict[str, Found]:
         """How many rows runs have in a result table by its log, and whether their files are as long as it says."""
@@ -342,7 +343,7 @@ class DeltaRsStore(Publishing):
         stored = self._stored(table)
         if stored is None:
             return TABLES[table].arrow_schema.empty_table()
-        return stored.to_pyarrow_dataset().filter(pc.field("run_id").isin(run_ids))
+        return dataset(stored, self._folder / table).filter(pc.field("run_id").isin(run_ids))
 
     def _create_table(self, table: str) -> None:
         """Create a table unless it exists; whoever loses the race to create it takes the winner's."""
