@@ -84,7 +84,7 @@ class Outcome:
     def values(self, sample: Sample) -> list[float]:
         """What the ratio is of, round by round."""
         match self.figure.measure:
-            case "seconds":
+            case "seconds" | "microseconds a row more":
                 return sample.measured.seconds
             case "seconds a group":
                 return [seconds / max(sample.rows // data.ROWS_EACH, 1) for seconds in sample.measured.seconds]
@@ -95,10 +95,13 @@ class Outcome:
 
     @property
     def ratio(self) -> float | None:
-        """Numerator's median by denominator's."""
+        """Numerator's median by denominator's, or their difference for each row more."""
         if not self.samples:
             return None
         above, below = (median(self.values(sample)) for sample in self.samples)
+        if self.figure.measure == "microseconds a row more":
+            more, fewer = (sample.cells * sample.side.steps for sample in self.samples if sample.cells)
+            return (above - below) / (more - fewer) * 1e6
         if above == below:  # nothing on either side, too
             return 1.0
         return above / below if below else None

@@ -165,9 +165,9 @@ CONTESTANTS: Mapping[str, Contestant] = {
         "Spark's scan, lean", ".peers.spark_scan:lean", packages=_SPARK,
         notes="sum of each attribute's lengths, of score and of label",
     ),
-    "delta-commits": Contestant(
-        "bare Spark session", ".peers.delta_commits:command", cold=True, packages=_SPARK,
-        notes="creates 9 Delta tables and makes 9 commits, one after the other",
+    "spark-count": Contestant(
+        "bare Spark session", ".peers.spark_count:command", cold=True, packages=_SPARK,
+        notes="starts, counts the rows of the file, and ends",
     ),
     "duckdb": Contestant(
         "DuckDB", ".peers.duckdb_sql:prepare", packages=("duckdb",),

@@ -9,10 +9,12 @@ from typing import Literal
 
 from scripts.benchmarks.data import ATTRIBUTES, ROWS_EACH
 
-Measure = Literal["seconds", "seconds a group", "peak memory", "shuffle bytes"]
+Measure = Literal["seconds", "seconds a group", "microseconds a row more", "peak memory", "shuffle bytes"]
 
 SINGLES: tuple[tuple[str, ...], ...] = tuple((name,) for name in ATTRIBUTES)
 JOINT: tuple[tuple[str, ...], ...] = (tuple(ATTRIBUTES),)
+# What an audit asks for: each attribute, and all of them together.
+ALL: tuple[tuple[str, ...], ...] = SINGLES + JOINT
 
 # What peers are compared with that have no line of their own: the local engine wherever it exists.
 OURS = "local" if find_spec("fairsweep.engines.local") else "catalyst"
@@ -42,6 +44,7 @@ class Rows:
 
 MANY = Rows(10_000_000, 50_000_000, scales=True)
 MOST = Rows(20_000_000, 200_000_000, scales=True)
+TWENTY_MILLION = Rows(20_000_000, 20_000_000)
 TEN_MILLION = Rows(10_000_000, 10_000_000)
 ONE_MILLION = Rows(1_000_000, 1_000_000)
 HUNDRED_THOUSAND = Rows(100_000, 100_000)
@@ -68,6 +71,11 @@ class Side:
     members: Rows | None = None
     providers: bool = False
 
+    @property
+    def steps(self) -> int:
+        """How many cutoffs."""
+        return self.cutoffs if isinstance(self.cutoffs, int) else len(self.cutoffs)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -79,7 +87,8 @@ class Figure:
         denominator: by whose.
         target: what is to be reached; None where it is told for comparison only.
         at_least: the target is a lower bound; otherwise an upper one.
-        measure: what the ratio is of.
+        measure: what the ratio is of; "microseconds a row more" is no ratio, but the difference in time for each row of
+            the sweep that the numerator has more.
         limit: what the numerator itself may be at most.
         compared: whether both sides answer the same question; only that is checked.
         together: both sides in one process.
@@ -167,9 +176,23 @@ FIGURES: Mapping[str, Figure] = {
         compared=False,
     ),
     "spark-cold-small": Figure(
-        "a cold Spark audit of 1,000 rows against a bare session that makes as many small Delta commits",
-        Side("audit-spark", A_THOUSAND, groupings=SINGLES), Side("delta-commits", A_THOUSAND), target=1.5,
+        "a cold Spark audit of 1,000 rows into a folder against a bare session that counts the rows of the same file",
+        Side("audit-spark", A_THOUSAND, groupings=SINGLES), Side("spark-count", A_THOUSAND), target=1.6,
         compared=False,
+    ),
+    "audit-local-joint": Figure(
+        "a whole local audit with the full intersection against DuckDB's counts, window sums and Parquet write of it",
+        Side("audit-local", groupings=ALL), Side("duckdb-cold"), target=1.5,
+    ),
+    "audit-cutoffs-10001": Figure(
+        "10,001 cutoffs against 11, whole local audits of five attributes",
+        Side("audit-local", TWENTY_MILLION, 10_001, SINGLES), Side("audit-local", TWENTY_MILLION, 11, SINGLES),
+        target=1.8,
+    ),
+    "published-row": Figure(
+        "a row of the published sweep: 2,001 cutoffs against 11, whole local audits with the full intersection",
+        Side("audit-local", TEN_MILLION, 2_001, ALL), Side("audit-local", TEN_MILLION, 11, ALL), target=2.5,
+        measure="microseconds a row more",
     ),
     "cutoffs-10001": _more_cutoffs("local", "local engine"),
     "cutoffs-10001-arrow": _more_cutoffs("arrow", "Arrow kernel in Spark"),

@@ -14,6 +14,7 @@ import fairsweep
 from fairsweep.auditing.loading import load_mapping
 from fairsweep.auditing.reported import summed
 from fairsweep.auditing.verb import count
+from fairsweep.config.attributes import JOINER
 from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.errors import UsageError
 from fairsweep.input.intake import Window
@@ -166,12 +167,12 @@ def frame(work: Work) -> Job:
 
 
 def answers_of_sweep(sweep: Any, work: Work) -> list[Answer]:  # noqa: ANN401  (an Arrow table)
-    """The counts of single attributes in a table `threshold_sweep`."""
+    """The counts of every grouping in a table `threshold_sweep`."""
     found = []
     rows = sweep.select(["attribute", "group_value", "cutoff_index", "tp", "fp", "fn", "tn"]).to_pandas()
-    for name in work.attributes:
-        mine = rows[rows["attribute"] == name].sort_values(["group_value", "cutoff_index"])
-        groups = tuple((group,) for group in mine["group_value"].unique())
+    for grouping in work.groupings:
+        mine = rows[rows["attribute"] == JOINER.join(grouping)].sort_values(["group_value", "cutoff_index"])
+        groups = tuple(tuple(group.split(JOINER)) for group in mine["group_value"].unique())
         counts = mine[["tp", "fp", "fn", "tn"]].to_numpy(np.int64).reshape(len(groups), len(work.values), 4)
-        found.append(Answer((name,), groups, work.values, counts))
+        found.append(Answer(grouping, groups, work.values, counts))
     return found

@@ -76,6 +76,8 @@ def _figure_row(outcome: Outcome) -> Sequence[str]:
 
 def _ratio(outcome: Outcome) -> str:
     ratio = outcome.ratio
+    if ratio is not None and outcome.figure.measure == "microseconds a row more":
+        return f"{ratio:.2f} µs"
     return "" if ratio is None else f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.2f}"
 
 
@@ -84,6 +86,8 @@ def _target(outcome: Outcome) -> str:
     if figure.target is None:
         return "-"
     bound = f"{'at least' if figure.at_least else 'at most'} {figure.target:g}"
+    if figure.measure == "microseconds a row more":
+        return f"{bound} µs"
     if figure.limit is None:
         return bound
     limits = {"seconds": f"{figure.limit:g} s", "seconds a group": f"{figure.limit * 1e6:g} µs a group"}
@@ -100,14 +104,14 @@ def _reached(outcome: Outcome) -> str:
 
 
 def _sample_row(outcome: Outcome, sample: Sample) -> Sequence[str]:
-    seconds, cutoffs = sample.measured.seconds, sample.side.cutoffs
+    seconds = sample.measured.seconds
     title = CONTESTANTS[sample.side.contestant].title
     return (
         f"`{outcome.name}`",
         title if not sample.side.workers else f"{title}, {sample.side.workers} x 1 core",
         f"{sample.rows:,}",
         "" if sample.cells is None else f"{sample.cells:,}",
-        "" if sample.cells is None else f"{cutoffs if isinstance(cutoffs, int) else len(cutoffs):,}",
+        "" if sample.cells is None else f"{sample.side.steps:,}",
         str(len(seconds)),
         *(f"{statistic(seconds):.3g}" for statistic in (min, median, max)),
         f"{sample.measured.peak / 1e6:,.0f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,10 @@ import pytest
 from scripts.benchmarks import data, providers
 from scripts.benchmarks.__main__ import main
 from scripts.benchmarks.answers import Answer, difference
-from scripts.benchmarks.comparing import Outcome
-from scripts.benchmarks.contestants import CONTESTANTS, Contestant, Job, Work
-from scripts.benchmarks.figures import FIGURES, JOINT, SINGLES, Figure
+from scripts.benchmarks.comparing import Outcome, Sample
+from scripts.benchmarks.contestants import CONTESTANTS, Command, Contestant, Job, Work
+from scripts.benchmarks.figures import ALL, FIGURES, JOINT, SINGLES, Figure
+from scripts.benchmarks.running import Measured
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -151,6 +153,24 @@ def test_a_wrong_answer_ends_the_benchmark_with_an_error(
     assert f"| `tried` | {figure.says} |" in said.out
     written = {path.name: path.stat().st_size for path in (folder / "page").iterdir()}
     assert min(written[name] for name in ("benchmarks.md", "benchmarks.svg", "benchmarks.png")) > 0
+
+
+def test_a_row_of_the_sweep_costs_what_more_rows_cost() -> None:
+    figure = FIGURES["published-row"]
+    taken = [Measured([5.0, 4.0, 9.0]), Measured([1.0, 2.0, 3.0])]
+    samples = [Sample(side, 100, 500, measured) for side, measured in zip(figure.sides, taken, strict=True)]
+    outcome = Outcome("published-row", figure, tuple(samples))
+    assert outcome.ratio == pytest.approx((5.0 - 2.0) / (500 * (2_001 - 11)) * 1e6)
+    assert not outcome.reached
+
+
+def test_whole_audits_answer_for_every_grouping(work: Work, tmp_path: Path) -> None:
+    audit = CONTESTANTS["audit-local"].prepared(replace(work, scratch=tmp_path, groupings=ALL))
+    assert isinstance(audit, Command)
+    subprocess.run(audit.arguments, check=True, capture_output=True)
+    found = audit.answers()
+    assert [answer.attributes for answer in found] == list(ALL)
+    assert difference(found, answers("local", work)) is None
 
 
 def test_every_provider_has_twenty_rows_all_over_the_file(folder: Path) -> None:
