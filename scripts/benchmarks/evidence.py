@@ -52,8 +52,8 @@ def _written(work: Work, *, with_intervals: bool) -> Job:
     swept = Swept("provider", groups, range(len(histogram.grid)), histogram.grid.values, {})
 
     def run() -> pa.Table:
-        columns = swept.rows(histogram.counts(), with_intervals=with_intervals)
-        table = table_of("threshold_sweep", [columns], _KEYS | _WINDOW | _ENDS)
+        parts = swept.parts(histogram.counts(), with_intervals=with_intervals)
+        table = table_of("threshold_sweep", parts, _KEYS | _WINDOW | _ENDS)
         pq.write_table(table, work.scratch / "sweep.parquet")
         return table
 

@@ -25,7 +25,7 @@ from fairsweep.core.inference.precision import INDEPENDENT, Precision
 from fairsweep.core.metrics import METRICS
 from fairsweep.core.operating_points import ChosenCutoff, OperatingPoint, choose
 from fairsweep.tables.catalogue import TABLES
-from fairsweep.tables.tabulating import Columns, Parts, repeated, table_of
+from fairsweep.tables.tabulating import Parts, repeated, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -235,11 +235,11 @@ class Assessment:
         everywhere, chosen = range(len(self.grid)), sorted(self._points)
         # As the table is sorted, so that nothing has to be sorted again.
         attributes = sorted(self.attributes, key=lambda attribute: attribute.name)
-        return [self._sweep(a, everywhere if self.is_full(a) else chosen) for a in attributes]
+        return [part for a in attributes for part in self._sweep(a, everywhere if self.is_full(a) else chosen)]
 
     def _sweep_at(self, cutoff_index: int) -> Parts:
         """Rows of `threshold_sweep` for every group at one cutoff, also where the published sweep is thinner."""
-        return [self._sweep(attribute, [cutoff_index], keep=True) for attribute in self.attributes]
+        return [part for a in self.attributes for part in self._sweep(a, [cutoff_index], keep=True)]
 
     def _metrics_at(self, cutoff_index: int) -> Parts:
         """Rows of `group_metrics` for every group at one cutoff: exploration, so without verdicts."""
@@ -268,7 +268,7 @@ class Assessment:
         """The places of the operating points on the grid, in the order of the config."""
         return list(self._points)
 
-    def _sweep(self, attribute: Attribute, indices: Sequence[int], *, keep: bool = False) -> Columns:
+    def _sweep(self, attribute: Attribute, indices: Sequence[int], *, keep: bool = False) -> Parts:
         """Rows of some groups: what is shown, and of the operating points also that something is not."""
         groups = attribute.groups
         if len(indices) == len(self.grid) and not isinstance(attribute.histogram, ScoreHistogram):
@@ -284,7 +284,7 @@ class Assessment:
         swept = Swept(attribute.name, groups, indices, self.grid.values, self._points)
         shown = self.disclosure.at(attribute.name, indices, len(groups)) if self.disclosure.minimum else None
         unscored = self.disclosure.tells_unscored(attribute.name)
-        return swept.rows(rows, weighted, precision, shown, keep=keep, unscored=unscored)
+        return swept.parts(rows, weighted, precision, shown, keep=keep, unscored=unscored)
 
     @cached_property
     def _names(self) -> tuple[list[str], list[str], list[verdicts.Family]]:
@@ -372,7 +372,7 @@ class Assessment:
             "cutoff": "cutoff", "achieved": "achieved", "cutoff_below": "cutoff_below", "cutoff_above": "cutoff_above",
             "cutoff_origin": "origin", "population_gbe": "population_gbe", "status": "status",
         }  # fmt: skip
-        columns: Columns = {
+        columns: dict[str, list[object]] = {
             column: [getattr(chosen, field) for chosen in self.chosen] for column, field in fields.items()
         }
         limits = [self._limits(chosen) for chosen in self.chosen]

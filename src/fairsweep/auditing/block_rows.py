@@ -31,8 +31,8 @@ def sweep(histogram: ScoreHistogram, _: int, points: Mapping[int, list[str]], ke
     groups = [group_name(cell) for cell in histogram.cells]
     everywhere = range(len(histogram.grid))
     name = attribute_name(histogram.attributes)
-    rows = Swept(name, groups, everywhere, histogram.grid.values, points).rows(histogram.counts())
-    return table_of("threshold_sweep", [rows], keys)
+    parts = Swept(name, groups, everywhere, histogram.grid.values, points).parts(histogram.counts())
+    return table_of("threshold_sweep", parts, keys)
 
 
 def content(histogram: ScoreHistogram) -> Checksum:

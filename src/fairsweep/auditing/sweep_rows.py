@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,8 @@ from fairsweep.core.inference import intervals, verdicts
 from fairsweep.core.inference.precision import INDEPENDENT, Precision
 from fairsweep.core.inference.weights import MILLION
 from fairsweep.core.metrics import DEFINED, EMPTY, GBE, GBE_INCLUDING_UNSCORED, SUPPRESSED, Metric, metric_values
-from fairsweep.tables.tabulating import Columns, repeated
+from fairsweep.machine import available_cores
+from fairsweep.tables.tabulating import Columns, Parts, nullable, repeated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +41,9 @@ def entry_rows(histogram: ScoreHistogram, first_cell: int = 0) -> Columns:
         **histogram.measures,
     }
 
+
+# Arrays of that many doubles stay in the processor's cache.
+_BLOCK_ROWS = 1 << 15
 
 _KEPT = {
     "attribute", "group_value", "cutoff_index", "cutoff", "operating_points", "operating_point", "metric", "comparator",
@@ -91,7 +96,7 @@ class Swept:
     cutoffs: NDArray[np.float64]
     points: Mapping[int, list[str]]
 
-    def rows(
+    def parts(
         self,
         rows: ConfusionCounts,
         weighted: ConfusionCounts | None = None,
@@ -101,8 +106,10 @@ class Swept:
         keep: bool = False,
         unscored: bool = True,
         with_intervals: bool = True,
-    ) -> Columns:
+    ) -> Parts:
         """The rows that are shown; of operating points also those that are not, without figures.
+
+        They come in blocks of whole groups, made by several threads: a block stays in the processor's cache.
 
         Args:
             rows: counts of rows, `[groups, len(indices)]`.
@@ -113,7 +120,36 @@ class Swept:
             unscored: whether people without a score may be told.
             with_intervals: whether group benefit equality has its interval.
         """
-        worth = precision if with_intervals else None
+        size = max(1, _BLOCK_ROWS // max(len(self.indices), 1))
+
+        def block(first: int) -> Columns:
+            mine = slice(first, first + size)
+            columns = replace(self, groups=self.groups[mine])._rows(
+                rows[mine],
+                None if weighted is None else weighted[mine],
+                precision[mine] if with_intervals else None,
+                None if shown is None else shown[mine],
+                keep=keep,
+                unscored=unscored,
+            )
+            return {name: nullable(values) for name, values in columns.items()}
+
+        starts = range(0, len(self.groups), size)
+        if len(starts) < 2:
+            return [block(0)]
+        with ThreadPoolExecutor(available_cores(), thread_name_prefix="fairsweep-rows") as pool:
+            return list(pool.map(block, starts))
+
+    def _rows(
+        self,
+        rows: ConfusionCounts,
+        weighted: ConfusionCounts | None,
+        worth: Precision | None,
+        shown: NDArray[np.bool_] | None,
+        *,
+        keep: bool,
+        unscored: bool,
+    ) -> Columns:
         if shown is None:
             return self._columns(rows, weighted, worth, np.arange(rows.tp.size))
         absent = rows.n + rows.unscored_events + rows.unscored_non_events == 0

@@ -190,7 +190,9 @@ def metric_values(counts: ConfusionCounts) -> dict[str, NDArray[np.float64]]:
 
 def _ratio(numerator: IntArray, denominator: IntArray) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(denominator != 0, numerator / denominator, np.nan)
+        ratio: NDArray[np.float64] = np.asarray(numerator / denominator)
+    ratio[denominator == 0] = np.nan
+    return ratio
 
 
 # Every form's zero, so that a status column can be checked against one closed list.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from fairsweep.engines.probing import refuse_above, refuse_results, too_large_fo
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
 from fairsweep.errors import DataRefusedError
 from fairsweep.input.expressions import AsText, fields_of
+from fairsweep.machine import available_cores
 
 if TYPE_CHECKING:
     from fairsweep.config.sections import LimitsSpec
@@ -132,7 +132,7 @@ class LocalEngine:
 
     @staticmethod
     def _workers(pieces: Sequence[Piece]) -> int:
-        return min(_cores(), max(len(pieces), 1))
+        return min(available_cores(), max(len(pieces), 1))
 
     @staticmethod
     def _at_once(
@@ -224,8 +224,3 @@ def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
             yield pool
     finally:
         sys.setswitchinterval(before)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fairsweep.machine import available_cores
 from fairsweep.tables.catalogue import TABLES
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ Parts = list[Columns]
 
 # Codes of several key columns are one number as long as that number stays below this.
 _LARGEST_CODE = 1 << 62
+# Below this, threads cost more than they save.
+_MANY_ROWS = 1 << 16
 
 
 def table_of(name: str, parts: Parts, keys: Mapping[str, object]) -> pa.Table:
@@ -38,15 +42,18 @@ def table_of(name: str, parts: Parts, keys: Mapping[str, object]) -> pa.Table:
     schema = table.arrow_schema
     sizes = [_size(part) for part in parts]
     order = _order(schema, parts, sizes, [column for column in table.key if column not in keys])
-    arrays = []
-    for field in schema:
+
+    def column(field: pa.Field) -> pa.Array:
         if field.name in keys:
-            arrays.append(pa.repeat(pa.scalar(keys[field.name], field.type), sum(sizes)))
-            continue
-        column = _stacked(field, parts, sizes)
-        column = column if order is None else column.take(order)
-        arrays.append(column.cast(field.type) if pa.types.is_dictionary(column.type) else column)
-    return pa.Table.from_arrays(arrays, schema=schema)
+            return pa.repeat(pa.scalar(keys[field.name], field.type), sum(sizes))
+        found = _stacked(field, parts, sizes)
+        found = found if order is None else found.take(order)
+        return found.cast(field.type) if pa.types.is_dictionary(found.type) else found
+
+    if sum(sizes) < _MANY_ROWS:
+        return pa.Table.from_arrays([column(field) for field in schema], schema=schema)
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="fairsweep-columns") as pool:
+        return pa.Table.from_arrays(list(pool.map(column, schema)), schema=schema)
 
 
 def repeated(value: str, size: int) -> pa.DictionaryArray:
@@ -61,6 +68,19 @@ def coded(values: Sequence[str]) -> pa.DictionaryArray:
     import pyarrow as pa
 
     return pa.array(values, pa.string()).dictionary_encode()
+
+
+def nullable(values: Any) -> Any:  # noqa: ANN401  (a column of any kind)
+    """Doubles as Arrow has them, anything else as it is.
+
+    NaN is "undefined" and an unbounded limit is "none": both are NULL in a table.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not isinstance(values, np.ndarray) or values.dtype != np.float64:
+        return values
+    return pc.if_else(pa.array(np.isfinite(values)), pa.array(values), pa.scalar(None, pa.float64()))
 
 
 def _size(columns: Columns) -> int:
@@ -88,9 +108,7 @@ def _array(field: pa.Field, values: Any, size: int) -> pa.Array:  # noqa: ANN401
 
     if values is None:
         return pa.nulls(size, field.type)
-    if isinstance(values, np.ndarray) and values.dtype == np.float64:
-        # NaN is "undefined" and an unbounded limit is "none": both are NULL in a table.
-        return pa.array(np.where(np.isfinite(values), values, np.nan), field.type, from_pandas=True)
+    values = nullable(values)
     if isinstance(values, pa.Array):
         return values if pa.types.is_dictionary(values.type) else values.cast(field.type)
     return pa.array(values, field.type, from_pandas=True)
