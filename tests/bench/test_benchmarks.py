@@ -88,6 +88,7 @@ def test_every_cell_of_all_attributes_has_our_counts_at_every_cutoff(peer: str, 
     assert difference(answers("local", work), answers(peer, work)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("peer", "package", "groupings"),
     [
@@ -139,6 +140,7 @@ def test_what_differs_is_named() -> None:
         assert expected is None or re.search(expected, found or "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("peer", "code"), [("pandas", 0), ("altered", 1)])
 def test_a_wrong_answer_ends_the_benchmark_with_an_error(
     peer: str, code: int, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -128,6 +128,7 @@ def no_turns() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_the_same_run_from_eight_threads_that_take_no_turns_leaves_one_output(tmp_path: Path) -> None:
     racing = made_up_run("B")
     with no_turns(), ThreadPoolExecutor(8) as pool:

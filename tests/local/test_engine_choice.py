@@ -165,6 +165,7 @@ def test_the_demo_needs_neither_spark_nor_java(tmp_path: Path) -> None:
     assert json.loads(asked.stdout) == {"result": [{"engine": "local", "counting": "arrow"}]}
 
 
+@pytest.mark.slow
 def test_ends_of_a_local_audit_are_those_of_the_job(tmp_path: Path) -> None:
     rows = people(600)
     rows["score"] = rows["score"].mask(rows["sex"] == "female", rows["score"] / 4)
@@ -200,6 +201,7 @@ def test_a_local_audit_publishes_what_pandas_counts_and_is_done_the_second_time(
     assert not [step for step in steps if "Spark" in step]
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize(
     "form",

@@ -209,6 +209,7 @@ def asked_by_another(query: str, *flags: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_another_user_reads_what_is_published_without_entering_what_is_not(shared: Path) -> None:
     DeltaRsStore(Place.warehouse(shared / "wh")).publish([RUN])
     modes = {table: stat.S_IMODE((shared / "wh" / table).stat().st_mode) for table in RESTRICTED_TABLES}

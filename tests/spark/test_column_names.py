@@ -51,6 +51,7 @@ def expected(spark: SparkSession, rows: pd.DataFrame, tmp_path_factory: pytest.T
     return _figures(spark, rows, COLUMNS, "csv", tmp_path_factory.mktemp("plain"))
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(
     ("kind", "form"), [*((kind, form) for kind in NAMES for form in ("csv", "parquet")), ("case", "csv")]
 )

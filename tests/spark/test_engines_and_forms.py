@@ -109,6 +109,7 @@ def outcome_of(spec: AuditSpec, engine: Engine) -> AuditOutcome:
     return audit(spec, Window(), engine, MemoryStore(), RunOptions())
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("make", READABLE, ids=named)
 def test_every_engine_and_form_gives_the_same_tables(make: Make, spark: SparkSession, tmp_path: Path) -> None:
     rows = people()
@@ -136,6 +137,7 @@ LONG = [
 ]
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("make", "unit"), LONG, ids=named)
 def test_a_group_value_that_is_too_long_is_refused_by_every_form(
     make: Make, unit: str | None, spark: SparkSession, tmp_path: Path
@@ -161,6 +163,7 @@ def test_a_group_value_that_is_too_long_is_refused_by_every_form(
         assert bare(outcome.tables) == bare(outcomes["local"].tables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "reason"), LEFT_TO_SPARK, ids=named)
 def test_what_the_kernel_cannot_read_exactly_is_left_to_catalyst(
     make: Make, reason: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -219,6 +222,7 @@ def test_levels_that_were_not_met_or_are_too_many_count_like_any_other(
     assert confusion(outcome.tables) == recounted_people(rows)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("form", ["catalyst", "arrow", "local"])
 def test_rows_appended_while_a_delta_table_is_read_are_not_counted(
     form: str, spark: SparkSession, tmp_path: Path
@@ -253,6 +257,7 @@ def engines_of(spark: SparkSession, spec: AuditSpec) -> Iterator[Engine]:
     yield LocalEngine(files.source_of(spec.source), spec.limits)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("form", ["csv", "parquet", "delta"])
 def test_a_path_may_hold_any_character(form: str, spark: SparkSession, tmp_path: Path) -> None:
     folder = tmp_path / "ä b%41#+',:日本 20%"

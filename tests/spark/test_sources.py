@@ -93,6 +93,7 @@ KINDS = (
 )  # fmt: skip
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_source_gives_the_same_counts(spark: SparkSession, places: Places, tmp_path: Path, kind: str) -> None:
     config = written(config_of(input=places.inputs[kind]), tmp_path / "audit.yaml")
@@ -115,6 +116,7 @@ def test_a_delta_table_is_read_at_its_latest_version_unless_one_is_named(
     assert outcome.tables["runs"]["rows_input"].to_pylist() == [2_010]
 
 
+@pytest.mark.slow
 def test_frames_give_the_tables_that_files_give(spark: SparkSession, places: Places, tmp_path: Path) -> None:
     file = audited(spark, written(config_of(input=places.inputs["parquet"]), tmp_path / "audit.yaml"))
     arrow = pa.Table.from_pandas(places.rows, preserve_index=False)
@@ -125,6 +127,7 @@ def test_frames_give_the_tables_that_files_give(spark: SparkSession, places: Pla
         assert result.tables["runs"]["input_version"][0].as_py().startswith("state:")
 
 
+@pytest.mark.slow
 def test_rows_appended_after_the_inspection_are_not_counted(spark: SparkSession, tmp_path: Path) -> None:
     frame = spark.createDataFrame(pa.Table.from_pandas(people(300), preserve_index=False))
     frame.write.format("delta").save(str(tmp_path / "delta"))
@@ -156,6 +159,7 @@ def test_files_have_another_version_when_name_size_or_time_differ(spark: SparkSe
     assert CsvSource(spark, str(tmp_path / "only")).inspect().input_version != whole
 
 
+@pytest.mark.slow
 def test_two_delta_tables_at_the_same_version_number_are_two_inputs(spark: SparkSession, tmp_path: Path) -> None:
     """`input.path` is no part of a run's name, so the version must tell tables apart."""
     store = MemoryStore()
@@ -169,6 +173,7 @@ def test_two_delta_tables_at_the_same_version_number_are_two_inputs(spark: Spark
         assert confusion(outcome.tables) == recounted_people(rows)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("joint_state_rows", [5_000_000, 1])
 def test_a_view_whose_rows_changed_in_one_attribute_only_is_another_input(
     spark: SparkSession, joint_state_rows: int

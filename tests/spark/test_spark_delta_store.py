@@ -56,6 +56,7 @@ def both(table: str) -> pa.Table:
     return pa.concat_tables([FIRST.results[table], SECOND.results[table]])
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("table", AUDIT_TABLES)
 def test_spark_reads_back_what_was_written(spark: SparkSession, store: SparkDeltaStore, table: str) -> None:
     assert checksum(store.current(table)) == checksum(both(table))
@@ -90,6 +91,7 @@ def test_many_members_are_compared_by_tasks_and_never_read_here(
         store.verify([run.id])
 
 
+@pytest.mark.slow
 def test_delta_rs_and_duckdb_read_what_spark_wrote_and_run_every_view(
     spark: SparkSession, store: SparkDeltaStore, folder: Path
 ) -> None:
@@ -124,6 +126,7 @@ def test_records_of_a_batch_are_found_and_name_every_table(store: SparkDeltaStor
     assert set(store.current(RUNS).column("run_id").to_pylist()) == {FIRST.id, SECOND.id}
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 def test_tables_are_documented_checked_and_readable_by_every_delta_reader(
     store: SparkDeltaStore, folder: Path, table: Any
@@ -143,6 +146,7 @@ def test_restricted_tables_are_their_owners(store: SparkDeltaStore, folder: Path
     assert store.open_to_others(RESTRICTED_TABLES) == ()
 
 
+@pytest.mark.slow
 def test_a_new_session_binds_the_tables_that_exist(spark: SparkSession, store: SparkDeltaStore, folder: Path) -> None:
     for table in TABLES:
         spark.sql(f"DROP TABLE {Place.warehouse(folder).name(table)}")
@@ -234,6 +238,7 @@ def test_commits_at_once_conflict_so_that_one_run_is_current(spark: SparkSession
     assert store.current(RUNS).num_rows == 1
 
 
+@pytest.mark.slow
 def test_stores_that_create_the_same_tables_at_once_all_find_them(spark: SparkSession, tmp_path: Path) -> None:
     stores = [SparkDeltaStore(spark, Place.warehouse(tmp_path / "new")) for _ in range(4)]
     with ThreadPoolExecutor(len(stores)) as pool:
@@ -262,6 +267,7 @@ def test_a_catalog_that_spark_does_not_know_is_a_usage_error(spark: SparkSession
         SparkDeltaStore(spark, Place.catalog("fair", "nope")).ensure()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "message"), [("99", "of schema version 99"), (None, "not a table of Fairsweep")])
 def test_tables_of_another_program_or_a_newer_version_are_left_alone(
     spark: SparkSession, tmp_path: Path, version: str | None, message: str

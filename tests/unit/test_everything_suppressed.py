@@ -54,6 +54,7 @@ def audited(rows: pd.DataFrame, rule: str, flag_is: str, **further: Any) -> Any:
     return fs.audit(rows, **(given | further))
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("population", POPULATIONS)
 def test_every_surface_of_every_rule_says_that_people_are_too_few(population: str) -> None:
     rows, summaries = POPULATIONS[population], []

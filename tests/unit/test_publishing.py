@@ -218,6 +218,7 @@ def test_the_same_run_from_eight_threads_is_published_once(new_store: NewStore) 
     assert_shows(store, run)
 
 
+@pytest.mark.quick_cases(1)
 def test_eight_runs_of_one_window_at_once_leave_one_current(new_store: NewStore) -> None:
     store, runs = new_store(), [made_up_run(str(i)) for i in range(8)]
     with ThreadPoolExecutor(8) as pool:

@@ -40,6 +40,7 @@ def test_the_corpora_are_as_large_as_promised() -> None:
     assert min(len(queries) for queries in HONEST.values()) >= 40
 
 
+@pytest.mark.quick_cases(6)
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("text", TOO_MUCH)
 def test_texts_that_are_too_much_are_refused_at_once(dialect: Dialect, text: str) -> None:

@@ -150,6 +150,7 @@ def failed(table: Table, rows: pa.Table) -> list[str]:
 NAN, INFINITE = float("nan"), float("inf")
 
 
+@pytest.mark.quick_cases(8)
 @pytest.mark.parametrize(
     ("name", "check", "change"),
     [

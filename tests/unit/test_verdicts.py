@@ -199,6 +199,7 @@ def test_breach_needs_the_adjusted_p_value() -> None:
     assert (alone.verdict[0], among_others.verdict[0]) == ("breach", "below_floor_unproven")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(p=P_VALUES)
 def test_corrections_equal_statsmodels(p: NDArray[np.float64]) -> None:
