@@ -18,8 +18,13 @@ class _AsWritten(GenerateJsonSchema):
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
         """A decimal is written as a number, never as a text."""
-        bounds = {key: float(bound) for key in _BOUNDS if (bound := schema.get(key)) is not None}
-        return self.float_schema(cast("core_schema.FloatSchema", {"type": "float", **bounds}))
+        return self.float_schema(cast("core_schema.FloatSchema", schema))
+
+    def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
+        """A number, with whole bounds as whole numbers: 1 and 1.0 depend on the version of pydantic."""
+        bounds = {key: float(schema[key]) for key in _BOUNDS if schema.get(key) is not None}
+        plain = {key: int(bound) if bound.is_integer() else bound for key, bound in bounds.items()}
+        return super().float_schema(cast("core_schema.FloatSchema", {"type": "float", **plain}))
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """A section, without the name of its class."""

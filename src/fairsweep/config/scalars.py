@@ -23,6 +23,8 @@ from fairsweep.config.documents import Spelled
 from fairsweep.config.faults import Fault, WrongValueError, describe, printable, refusal
 from fairsweep.core.groups import LONGEST_GROUP
 
+_BOUNDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
+
 
 def is_number(value: object) -> bool:
     """Whether a value is a number; truth values are not."""
@@ -65,11 +67,11 @@ def in_words(noun: str, bounds: Mapping[str, Any]) -> str:
     >>> in_words("number", {"gt": 0, "lt": 1}), in_words("whole number", {"ge": 1, "le": 100_001})
     ('a number above 0 and below 1', 'a whole number from 1 to 100,001')
     """
-    least, most = bounds.get("ge"), bounds.get("le")
-    if least is not None and most is not None:
-        return f"a {noun} from {least:,} to {most:,}"
-    words = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
-    parts = [f"{said} {bounds[key]:,}" for key, said in words.items() if bounds.get(key) is not None]
+    # Pydantic before 2.11 keeps a bound of 1 as 1.0.
+    given = {key: f"{bounds[key]:,}".removesuffix(".0") for key in _BOUNDS if bounds.get(key) is not None}
+    if {"ge", "le"} <= set(given):
+        return f"a {noun} from {given['ge']} to {given['le']}"
+    parts = [f"{_BOUNDS[key]} {bound}" for key, bound in given.items()]
     if parts:
         return f"a {noun} " + " and ".join(parts)
     return "a finite number" if noun == "number" else f"a {noun}"
