@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from fairsweep.auditing.loading import load, parse
 from fairsweep.cohort.outcomes import load_outcome
@@ -18,8 +19,6 @@ from fairsweep.config import documents
 from fairsweep.config.overrides import apply
 from fairsweep.errors import UsageError
 from tests.conftest import REPOSITORY
-
-jsonschema = pytest.importorskip("jsonschema")
 
 CONF = REPOSITORY / "conf"
 SYNTHETIC = REPOSITORY / "src" / "fairsweep" / "synthetic"
@@ -158,9 +157,8 @@ MISTAKES = (
 
 def validator(config: str) -> Any:
     schema = json.loads((CONF / "schema" / f"{config}.schema.json").read_text(encoding="utf-8"))
-    kind = jsonschema.Draft202012Validator
-    kind.check_schema(schema)
-    return kind(schema)
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
 
 
 def tree_of(text: str, *overrides: str) -> dict[str, Any]:
