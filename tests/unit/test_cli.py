@@ -20,6 +20,7 @@ from fairsweep.auditing.verb import AuditOutcome
 from fairsweep.cli import main as cli
 from fairsweep.errors import DataRefusedError, Problem, StorageError, UsageError
 from fairsweep.runs.options import RunOptions
+from tests.conftest import REPOSITORY
 from tests.spark.made_up_runs import made_up_run
 from tests.unit.published_run import COMPAS, MadeUpRun
 
@@ -99,6 +100,13 @@ def test_version_is_told_without_a_command(run: Run) -> None:
     told = run("--version")
     assert (told.code, told.err) == (0, "")
     assert re.fullmatch(r"fairsweep [0-9]+\.[0-9]+\.[0-9]+\n", told.out)
+
+
+@pytest.mark.parametrize(("command", "file"), [("check", "audit"), ("cohort", "cohort")])
+def test_the_schema_for_editors_is_printed_without_a_config(run: Run, command: str, file: str) -> None:
+    told = run(command, "--json-schema")
+    assert (told.code, told.err) == (0, "")
+    assert told.out == (REPOSITORY / "conf" / "schema" / f"{file}.schema.json").read_text(encoding="utf-8")
 
 
 def test_help_names_every_command_and_exit_code(run: Run) -> None:

@@ -20,6 +20,8 @@ from fairsweep.runs.commands import Command, options_of, show_next
 from fairsweep.runs.showing import show_outcome
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from fairsweep.auditing.verb import AuditOutcome
 
 _SHOWN_GROUPS_MET = 20
@@ -34,6 +36,18 @@ def _add_flags(parser: ArgumentParser) -> None:
     flags.add_warehouse(parser)
     flags.add_window(parser, "columns.scored_on")
     add_run_flags(parser)
+
+
+def _add_flags_of_check(parser: ArgumentParser) -> None:
+    """Those of `audit`, so that the line of an audit can be checked as it stands."""
+    _add_flags(parser)
+    flags.add_json_schema(parser, _spec)
+
+
+def _spec() -> type[BaseModel]:
+    from fairsweep.auditing.spec import AuditSpec
+
+    return AuditSpec
 
 
 def add_run_flags(parser: ArgumentParser) -> None:
@@ -116,6 +130,5 @@ def _check(arguments: Namespace) -> ExitCode:
 
 COMMANDS = (
     Command("audit", "count the rows once, judge every group, publish the result tables", _add_flags, _audit),
-    # With the flags of `audit`, so that the line of an audit can be checked as it stands.
-    Command("check", "validate a config and the input's schema; reads no row", _add_flags, _check),
+    Command("check", "validate a config and the input's schema; reads no row", _add_flags_of_check, _check),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from fairsweep.auditing.agreement import Parts, disagreements
 from fairsweep.config.attributes import (
@@ -18,7 +18,7 @@ from fairsweep.config.attributes import (
 )
 from fairsweep.config.cutoffs import CutoffsSpec, OperatingPointSpec
 from fairsweep.config.faults import WrongValueError
-from fairsweep.config.scalars import Label, listed, one_of
+from fairsweep.config.scalars import Label, Listed
 from fairsweep.config.sections import (
     ColumnsSpec,
     InputSpec,
@@ -32,10 +32,10 @@ from fairsweep.config.sections import (
 from fairsweep.config.units_and_privacy import (
     Discover,
     PrivacySpec,
-    ScoreWord,
+    ScoreKind,
     TrainingPopulation,
-    UnitWord,
-    WeightWord,
+    Unit,
+    WeightKind,
 )
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.errors import Problem, UsageError
@@ -47,48 +47,76 @@ __all__ = ["AttributeSpec", "AuditSpec", "Grouping", "IntersectionSpec"]
 _STEERING_LIMITS = {"joint_state_rows", "driver_state_rows", "maximum_state_rows", "driver_result_rows"}
 
 
+def _as_a_file(schema: dict[str, Any]) -> None:
+    """A file names its input, and the columns of any input but a cohort."""
+    a_cohort = {"properties": {"input": {"properties": {"format": {"const": "cohort"}}, "required": ["format"]}}}
+    schema["required"] = ["input", *(key for key in schema["required"] if key != "columns")]
+    schema |= {"if": a_cohort | {"required": ["input"]}, "else": {"required": ["columns"]}}
+
+
 class AuditSpec(StoredConfig):
-    """What to audit: the model, its input, whom to compare, at which cutoffs, and how to judge.
+    """What to audit: the model, its input, whom to compare, at which cutoffs, and how to judge."""
 
-    Attributes:
-        model: the one model of the input; None where `columns.model_id` tells several apart.
-        flag_is: whether being flagged brings `help` or is a `sanction`.
-        input: where the rows are; None only for frames that are passed in Python.
-        columns: which column is what.
-        unit: what a row is: a `member`, who may be there once, or a `prediction`; None where nobody said.
-        weight_kind: what `columns.weight` means.
-        score_kind: whether scores are probabilities.
-        event_labels: labels of events.
-        non_event_labels: labels of non-events; None where every other label is one.
-        attributes: whom to compare.
-        cutoffs: where scores may be cut.
-        operating_points: the cutoffs that groups are judged at.
-        verdict: floor and level of the judgement.
-        discover: which attributes to search for subgroups that nobody listed.
-        training_population: shares of groups in the training data, to compare with.
-        privacy: whether small counts may be shown.
-        limits: when a run is refused, and how much state it may hold.
-        spark: how Spark counts.
-    """
+    model_config = ConfigDict(title="Fairsweep audit", json_schema_extra=_as_a_file)
 
-    model: ModelSpec | None = None
-    flag_is: Annotated[Literal["help", "sanction"], one_of("help", "sanction")]
-    input: InputSpec | None = None
-    columns: ColumnsSpec
-    unit: UnitWord | None = None
-    weight_kind: WeightWord | None = None
-    score_kind: ScoreWord = "score"
-    event_labels: Annotated[tuple[Label, ...], listed(at_least=1)] = (1,)
-    non_event_labels: Annotated[tuple[Label, ...], listed(at_least=1)] | None = None
-    attributes: Annotated[tuple[AttributeItem, ...], listed(at_least=1)]
-    cutoffs: CutoffsSpec
-    operating_points: Annotated[tuple[OperatingPointSpec, ...], listed(at_least=1)]
-    verdict: VerdictSpec = Field(default_factory=VerdictSpec)
-    discover: Discover | None = None
-    training_population: TrainingPopulation | None = None
-    privacy: PrivacySpec = Field(default_factory=PrivacySpec)
-    limits: LimitsSpec = Field(default_factory=LimitsSpec)
-    spark: SparkSpec = Field(default_factory=SparkSpec)
+    model: ModelSpec | None = Field(
+        default=None,
+        description="The model that gave the scores; results are stored under its id and version. "
+        "Left out where `columns.model_id` names the model of each row.",
+    )
+    flag_is: Literal["help", "sanction"] = Field(
+        description="What being flagged brings. `help`: too few flags are the harm; `sanction`: too many are."
+    )
+    input: InputSpec | None = Field(default=None, description="Where the rows are.")
+    columns: ColumnsSpec = Field(description="Which column of the input is what. A cohort brings its own.")
+    unit: Unit | None = Field(
+        default=None,
+        description="What a row is. `member`: each member counts once, and further rows of a member are refused; "
+        "`prediction`: members may have several rows. Left out, members with several rows are warned of.",
+    )
+    weight_kind: WeightKind | None = Field(
+        default=None,
+        description="What `columns.weight` is: the inverse of the chance of being sampled (`sampling`), "
+        "a number of equal people (`frequency`), or a time under observation (`exposure`).",
+    )
+    score_kind: ScoreKind = Field(
+        default="score",
+        description="`probability`: calibration is reported, and scores outside 0 to 1 are refused.",
+    )
+    event_labels: Annotated[tuple[Label, ...], Field(min_length=1), Listed()] = Field(
+        default=(1,),
+        description="The labels of events. A number compares as a number (`1.0` in a text file is 1), "
+        "any other label as text.",
+    )
+    non_event_labels: Annotated[tuple[Label, ...], Field(min_length=1), Listed()] | None = Field(
+        default=None,
+        description="The labels of non-events; any further label is refused. Left out, every other label is one.",
+    )
+    attributes: Annotated[tuple[AttributeItem, ...], Field(min_length=1), Listed()] = Field(
+        description="Whom to compare. A name is a column; a list of names is an intersection; "
+        "a mapping says more of one attribute."
+    )
+    cutoffs: CutoffsSpec = Field(
+        description="The cutoffs: `count` of them evenly from `start` to `stop`, or a list of `values`."
+    )
+    operating_points: Annotated[tuple[OperatingPointSpec, ...], Field(min_length=1), Listed()] = Field(
+        description="The cutoffs that groups are judged at, each by a rule."
+    )
+    verdict: VerdictSpec = Field(default_factory=VerdictSpec, description="How groups are judged.")
+    discover: Discover | None = Field(
+        default=None,
+        description="Attributes whose combinations are searched for subgroups in breach: a list, or a mapping.",
+    )
+    training_population: TrainingPopulation | None = Field(
+        default=None,
+        description="For each attribute, the share of each group among those that the model was trained on, "
+        "as in `{race: {White: 0.7, other: 0.3}}`. A different mix in the input is reported.",
+    )
+    privacy: PrivacySpec = Field(default_factory=PrivacySpec, description="Which counts may be shown.")
+    limits: LimitsSpec = Field(
+        default_factory=LimitsSpec, description="When a run is refused, and how much state it may hold."
+    )
+    spark: SparkSpec = Field(default_factory=SparkSpec, description="How Spark counts; never what it finds.")
 
     @model_validator(mode="before")
     @classmethod

@@ -1,9 +1,17 @@
-"""Pages of the docs that are rendered from the declarations they describe."""
+"""Pages of the docs, and schemas of configs, that are rendered from the declarations they describe."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import wrap
 
+from pydantic import BaseModel
+
+from fairsweep.auditing.spec import AuditSpec
+from fairsweep.cli.key_tables import tables_of
+from fairsweep.cohort.outcomes import OutcomeSpec
+from fairsweep.cohort.spec import CohortSpec
+from fairsweep.config import json_schema
 from fairsweep.core.disparities import CRITERIA
 from fairsweep.core.metrics import METRICS, Metric
 from fairsweep.stores.query_functions import FUNCTIONS
@@ -153,4 +161,21 @@ def _wrapped(text: str) -> list[str]:
     return [line for part in text.split("\n") for line in (wrap(part, 118, break_on_hyphens=False) or [""])]
 
 
-PAGES = {"docs/metrics.md": metrics_page, "docs/tables.md": tables_page, "docs/sql.md": sql_page}
+_WHOLE_PAGES = {"docs/metrics.md": metrics_page, "docs/tables.md": tables_page, "docs/sql.md": sql_page}
+_SPECS: dict[str, type[BaseModel]] = {"audit": AuditSpec, "cohort": CohortSpec, "outcome": OutcomeSpec}
+_PAGES_WITH_KEYS = ("config.md", "cohorts.md")
+
+
+def rendered(repository: Path) -> dict[str, str]:
+    """Every file that comes from declarations, by its path in the repository.
+
+    Args:
+        repository: where the pages are whose tables of keys are rendered into a text that is kept by hand.
+    """
+    pages = {name: (repository / "docs" / name).read_text(encoding="utf-8") for name in _PAGES_WITH_KEYS}
+    tables_of_keys = tables_of({kind.__name__: json_schema.of(kind) for kind in _SPECS.values()}, pages)
+    return {
+        **{name: page() for name, page in _WHOLE_PAGES.items()},
+        **{f"conf/schema/{name}.schema.json": json_schema.text(kind) for name, kind in _SPECS.items()},
+        **{f"docs/{name}": tables_of_keys.rendered(name, text) for name, text in pages.items()},
+    }

@@ -5,29 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from fairsweep.config.faults import ConfigPath, Fault, WrongValueError, describe, refusal
-from fairsweep.config.scalars import GroupValue, Identifier, WholeNumber, listed, number
+from fairsweep.config.scalars import GroupValue, Identifier, Listed, WholeNumber, double
 from fairsweep.config.sections import ModelSpec, Section
 
-Factor = Annotated[float, BeforeValidator(number("a number above 0", lambda x: x > 0))]
+Factor = Annotated[float, Field(gt=0), double]
 
 
 class TestSpec(Section):
-    """What is asked of one value: of an age its bounds, of an attribute a list of groups.
-
-    Attributes:
-        at_least: the age is this or more.
-        below: the age is less than this.
-        is_in: the group is one of these.
-    """
+    """A test of one value: of an age by its bounds, of an attribute by a list of groups."""
 
     __test__ = False  # pytest takes the name for its own
 
-    at_least: WholeNumber | None = None
-    below: WholeNumber | None = None
-    is_in: Annotated[tuple[GroupValue, ...], listed(at_least=1)] | None = None
+    at_least: WholeNumber | None = Field(default=None, description="The age is this or more.")
+    below: WholeNumber | None = Field(default=None, description="The age is less than this.")
+    is_in: Annotated[tuple[GroupValue, ...], Field(min_length=1), Listed()] | None = Field(
+        default=None, description="The group is one of these."
+    )
 
     @model_validator(mode="after")
     def _asks_something(self) -> TestSpec:
@@ -49,15 +45,16 @@ Condition = Annotated[dict[str, TestSpec], BeforeValidator(_conditions)]
 class ScaleSpec(Section):
     """How the other model's scores are scaled: so that the two agree at the seam, or by a factor that is given.
 
-    Attributes:
-        seam: the members around the seam: over those who have both scores and count, the factor is the sum of the
-            scores of `use` over the sum of those of `otherwise`, each score rounded to 12 decimals, so that the
-            two models flag the same share there on average (ratio of means).
-        factor: the factor itself, say one that was found before.
+    Over the members at the seam who count and have both scores, the factor is the sum of the scores of `use` over the
+    sum of those of `otherwise` (ratio of means), each score rounded to 12 decimals.
     """
 
-    seam: Condition | None = None
-    factor: Factor | None = None
+    seam: Condition | None = Field(
+        default=None,
+        description="The members at the seam, as in `{age: {at_least: 60, below: 70}}`. The factor is the mean score "
+        "of `use` over that of `otherwise` among those who have both.",
+    )
+    factor: Factor | None = Field(default=None, description="The factor itself, instead of `seam`.")
 
     @model_validator(mode="after")
     def _one_way(self) -> ScaleSpec:
@@ -69,21 +66,17 @@ class ScaleSpec(Section):
 
 
 class BlendSpec(Section):
-    """A model made of two others: one for those of whom a condition holds, the other one for everybody else.
+    """A model made of two others: one for members who meet a condition, the other one for everybody else."""
 
-    Attributes:
-        model: what it is called.
-        when: the condition: every test holds.
-        use: the id of the model that scores them.
-        otherwise: the id of the model that scores the others, and those of whom it is not known.
-        scale: how the scores of `otherwise` are scaled; None leaves them.
-    """
-
-    model: ModelSpec
-    when: Condition
-    use: Identifier
-    otherwise: Identifier
-    scale: ScaleSpec | None = None
+    model: ModelSpec = Field(description="The id and the version of the blend.")
+    when: Condition = Field(description="The condition, as in `{age: {at_least: 65}}`: every test holds.")
+    use: Identifier = Field(description="The id of the model that scores the members who meet the condition.")
+    otherwise: Identifier = Field(
+        description="The id of the model that scores all others, and members of whom the value is not known."
+    )
+    scale: ScaleSpec | None = Field(
+        default=None, description="How the scores of `otherwise` are scaled. Left out, they are taken as they are."
+    )
 
     @model_validator(mode="after")
     def _of_two(self) -> BlendSpec:

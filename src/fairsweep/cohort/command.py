@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairsweep.errors import ExitCode
 from fairsweep.output import progress
 from fairsweep.runs import flags
 from fairsweep.runs.commands import Command, options_of, show_next
 from fairsweep.runs.showing import show_outcome
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 def _add_flags(parser: ArgumentParser) -> None:
@@ -19,6 +23,13 @@ def _add_flags(parser: ArgumentParser) -> None:
     flags.add_warehouse(parser)
     flags.add_window(parser, "predictions.columns.scored_on")
     flags.add_force(parser)
+    flags.add_json_schema(parser, _spec)
+
+
+def _spec() -> type[BaseModel]:
+    from fairsweep.cohort.spec import CohortSpec
+
+    return CohortSpec
 
 
 def _run(arguments: Namespace) -> ExitCode:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from fairsweep.cohort.outcomes import SETTINGS
+from fairsweep.cohort.outcomes import Setting
 from fairsweep.config.attributes import Name
 from fairsweep.config.faults import ConfigPath, Fault, WrongValueError
-from fairsweep.config.scalars import ColumnName, GroupValue, PositiveWholeNumber, WholeNumber, listed, one_of
+from fairsweep.config.scalars import ColumnName, GroupValue, Listed, PositiveWholeNumber, WholeNumber
 from fairsweep.config.sections import InputSpec, Section
 
 GroupSource = Literal["self_reported", "administrative", "imputed"]
-GROUP_SOURCES = get_args(GroupSource)
 
 
 class MemberColumnsSpec(Section):
     """Which column of the members is what; the day of birth, or the age on the day of the score."""
 
-    member_id: ColumnName = "member_id"
-    birth_date: ColumnName | None = None
-    age: ColumnName | None = None
-    death_date: ColumnName | None = None
+    member_id: ColumnName = Field(default="member_id", description="The member.")
+    birth_date: ColumnName | None = Field(default=None, description="The day of birth.")
+    age: ColumnName | None = Field(
+        default=None, description="The age on the day of the score, instead of `birth_date`."
+    )
+    death_date: ColumnName | None = Field(default=None, description="The day of death; empty for the living.")
 
     @model_validator(mode="after")
     def _one_age(self) -> MemberColumnsSpec:
@@ -32,22 +33,25 @@ class MemberColumnsSpec(Section):
 
 
 class CarriedSpec(Section):
-    """A column of the members or of the predictions that groups are told by.
+    """An attribute of the cohort: a column whose groups an audit can compare."""
 
-    Attributes:
-        name: what the cohort calls it.
-        column: where it is read; `from` in a config.
-        choices: the answers of a question that has several for one person. Such groups overlap and are no partition, so
-            that each answer becomes an attribute of its own, `name: answer`, of the groups `yes` and `no`.
-        separator: what stands between several answers.
-        source: who said so: the person, an administration, or a model that imputed it; kept with the run.
-    """
-
-    name: Name
-    column: ColumnName = Field(alias="from", default_factory=lambda data: data.get("name", ""))
-    choices: Annotated[tuple[GroupValue, ...], listed(at_least=1)] | None = None
-    separator: GroupValue = ";"
-    source: Annotated[GroupSource, one_of(*GROUP_SOURCES)] | None = None
+    name: Name = Field(description="What the cohort calls the attribute.")
+    column: ColumnName = Field(
+        alias="from",
+        default_factory=lambda data: data.get("name", ""),
+        description="The column that holds the groups. Left out, it has the attribute's name.",
+    )
+    choices: Annotated[tuple[GroupValue, ...], Field(min_length=1), Listed()] | None = Field(
+        default=None,
+        description="The answers of a question to which one person can give several. Each answer becomes an attribute "
+        "of its own, such as `race: White`, with the groups `yes` and `no`, because such groups overlap.",
+    )
+    separator: GroupValue = Field(default=";", description="What separates several answers.")
+    source: GroupSource | None = Field(
+        default=None,
+        description="Who gave the values: the person, an administration, or a model that imputed them. "
+        "Kept in `runs.config_json`.",
+    )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,25 +63,24 @@ def _named(value: Any) -> Any:  # noqa: ANN401
     return {"name": value} if isinstance(value, str) else value
 
 
-Carried = Annotated[tuple[Annotated[CarriedSpec, BeforeValidator(_named)], ...], listed()]
+_Item = Annotated[CarriedSpec, BeforeValidator(_named, json_schema_input_type=Name | CarriedSpec)]
+Carried = Annotated[tuple[_Item, ...], Listed()]
 
 
 class MembersSpec(Section):
-    """The members, one row each.
+    """The members, one row each."""
 
-    Attributes:
-        input: where they are.
-        columns: which column is what.
-        attributes: what groups are told by.
-        age_breaks: where age bands begin; none without an age.
-        pool_ages_from: everybody of at least so many years has this age: above 89 an age can tell who somebody is.
-    """
-
-    input: InputSpec
-    columns: MemberColumnsSpec = Field(default_factory=MemberColumnsSpec)
-    attributes: Carried = ()
-    age_breaks: Annotated[tuple[WholeNumber, ...], listed(at_least=1)] = (18, 65, 75, 85)
-    pool_ages_from: PositiveWholeNumber | None = None
+    input: InputSpec = Field(description="Where the members are.")
+    columns: MemberColumnsSpec = Field(default_factory=MemberColumnsSpec, description="Which column is what.")
+    attributes: Carried = Field(default=(), description="The member's attributes: names of columns, or mappings.")
+    age_breaks: Annotated[tuple[WholeNumber, ...], Field(min_length=1), Listed()] = Field(
+        default=(18, 65, 75, 85), description="Where the bands of `age_band` begin, where members have an age."
+    )
+    pool_ages_from: PositiveWholeNumber | None = Field(
+        default=None,
+        description="Members of this age or more all have this age in `cohort`: "
+        "an age above 89 can identify a person. Left out, ages are not pooled.",
+    )
 
     @property
     def has_age(self) -> bool:
@@ -88,57 +91,63 @@ class MembersSpec(Section):
 class EnrollmentColumnsSpec(Section):
     """Which column of the enrolment spans is what; the last day is inside."""
 
-    member_id: ColumnName = "member_id"
-    start_date: ColumnName = "enrollment_start_date"
-    end_date: ColumnName = "enrollment_end_date"
+    member_id: ColumnName = Field(default="member_id", description="The member.")
+    start_date: ColumnName = Field(default="enrollment_start_date", description="The first day of the span.")
+    end_date: ColumnName = Field(
+        default="enrollment_end_date", description="The last day of the span, which is inside; empty: it goes on."
+    )
 
 
 class EnrollmentSpec(Section):
     """Spans in which members were enrolled."""
 
-    input: InputSpec
-    columns: EnrollmentColumnsSpec = Field(default_factory=EnrollmentColumnsSpec)
+    input: InputSpec = Field(description="Where the spans are.")
+    columns: EnrollmentColumnsSpec = Field(default_factory=EnrollmentColumnsSpec, description="Which column is what.")
 
 
 class HistorySpec(Section):
-    """What a member was from one day to another: dual status or a plan, of which the day of the score is asked.
+    """Attributes that change: the dual status or the plan of a member, as it was on the day of the score."""
 
-    Attributes:
-        input: where the spans are.
-        columns: which column is what; where spans overlap, the one that began last holds.
-        attributes: what groups are told by.
-    """
-
-    input: InputSpec
-    columns: EnrollmentColumnsSpec = Field(default_factory=EnrollmentColumnsSpec)
-    attributes: Annotated[Carried, listed(at_least=1)]
+    input: InputSpec = Field(description="Where the spans are.")
+    columns: EnrollmentColumnsSpec = Field(
+        default_factory=EnrollmentColumnsSpec,
+        description="Which column is what. Where spans overlap, the one that began last holds.",
+    )
+    attributes: Annotated[tuple[_Item, ...], Field(min_length=1), Listed()] = Field(
+        description="The attributes: names of columns, or mappings."
+    )
 
 
 class ClaimColumnsSpec(Section):
-    """Which column of the claims is what.
+    """Which column of the claims is what."""
 
-    Attributes:
-        diagnoses: the columns of the diagnoses in the order of their positions.
-        diagnosis_system: the column that tells which system they are of; without it they are ICD-10-CM.
-        diagnosis_position: the column of the position, where each diagnosis is a row of its own (the long form).
-        procedures: columns of HCPCS and CPT codes.
-        drg: the column of the DRG.
-        version: a number; of a line that is there several times, the highest stands.
-        known_on: the day on which the line became known: received, adjudicated or paid.
-    """
-
-    member_id: ColumnName = "member_id"
-    claim_id: ColumnName = "claim_id"
-    line_number: ColumnName | None = None
-    start_date: ColumnName = "claim_start_date"
-    end_date: ColumnName | None = None
-    diagnoses: Annotated[tuple[ColumnName, ...], listed()] = ()
-    diagnosis_system: ColumnName | None = None
-    diagnosis_position: ColumnName | None = None
-    procedures: Annotated[tuple[ColumnName, ...], listed()] = ()
-    drg: ColumnName | None = None
-    version: ColumnName | None = None
-    known_on: ColumnName | None = None
+    member_id: ColumnName = Field(default="member_id", description="The member.")
+    claim_id: ColumnName = Field(default="claim_id", description="The claim.")
+    line_number: ColumnName | None = Field(default=None, description="The number of the line in its claim.")
+    start_date: ColumnName = Field(default="claim_start_date", description="The first day of the care.")
+    end_date: ColumnName | None = Field(default=None, description="The last day of the care.")
+    diagnoses: Annotated[tuple[ColumnName, ...], Listed()] = Field(
+        default=(), description="The columns of the diagnoses, in the order of their positions."
+    )
+    diagnosis_system: ColumnName | None = Field(
+        default=None, description="The system of the diagnoses. Left out, they are ICD-10-CM."
+    )
+    diagnosis_position: ColumnName | None = Field(
+        default=None,
+        description="The position of the diagnosis, where each diagnosis is a row of its own (the long form).",
+    )
+    procedures: Annotated[tuple[ColumnName, ...], Listed()] = Field(
+        default=(), description="The columns of HCPCS and CPT codes."
+    )
+    drg: ColumnName | None = Field(default=None, description="The diagnosis-related group.")
+    version: ColumnName | None = Field(
+        default=None, description="A number. Of a line that is there several times, the highest version counts."
+    )
+    known_on: ColumnName | None = Field(
+        default=None,
+        description="The day on which the line was received, adjudicated or paid. "
+        "A line of a day after `as_of` is not known yet.",
+    )
 
     @model_validator(mode="after")
     def _position_of_one_column(self) -> ClaimColumnsSpec:
@@ -150,44 +159,40 @@ class ClaimColumnsSpec(Section):
 
 
 class SettingSpec(Section):
-    """What a line's setting is told by: the first whose column has one of the values.
+    """How the setting of a line is found: the first entry whose column has one of the values."""
 
-    Attributes:
-        setting: the setting.
-        column: the column that is asked.
-        values: of which it has one, as text.
-    """
-
-    setting: Annotated[str, one_of(*SETTINGS)]
-    column: ColumnName
-    values: Annotated[tuple[GroupValue, ...], listed(at_least=1)]
+    setting: Setting = Field(description="The setting.")
+    column: ColumnName = Field(description="The column that decides.")
+    values: Annotated[tuple[GroupValue, ...], Field(min_length=1), Listed()] = Field(
+        description="The column has one of these values, compared as text."
+    )
 
 
 class ReversalsSpec(Section):
-    """What a line is told by that takes another one back: the column has one of the values.
+    """How a line that takes another one back is found: the column has one of the values.
 
     It takes back the line of the same member, claim and number: of the highest version where versions are given,
     else every one that was known by then.
     """
 
-    column: ColumnName
-    values: Annotated[tuple[GroupValue, ...], listed(at_least=1)]
+    column: ColumnName = Field(description="The column that decides.")
+    values: Annotated[tuple[GroupValue, ...], Field(min_length=1), Listed()] = Field(
+        description="The column has one of these values, compared as text."
+    )
 
 
 class ClaimsSpec(Section):
-    """The lines of the medical claims.
+    """The lines of the medical claims."""
 
-    Attributes:
-        input: where they are.
-        columns: which column is what.
-        settings: where the care was given, by the values of columns.
-        reversals: which lines take others back; None where none do.
-    """
-
-    input: InputSpec
-    columns: ClaimColumnsSpec = Field(default_factory=ClaimColumnsSpec)
-    settings: Annotated[tuple[SettingSpec, ...], listed(at_least=1)]
-    reversals: ReversalsSpec | None = None
+    input: InputSpec = Field(description="Where the lines are.")
+    columns: ClaimColumnsSpec = Field(default_factory=ClaimColumnsSpec, description="Which column is what.")
+    settings: Annotated[tuple[SettingSpec, ...], Field(min_length=1), Listed()] = Field(
+        description="Where the care was given: the first entry whose column has one of its values."
+    )
+    reversals: ReversalsSpec | None = Field(
+        default=None,
+        description="Which lines take back another: the one of the same member, claim and number. Left out, none do.",
+    )
 
     @property
     def can_be_adjusted(self) -> bool:
@@ -198,11 +203,15 @@ class ClaimsSpec(Section):
 class PredictionColumnsSpec(Section):
     """Which column of the predictions is what."""
 
-    member_id: ColumnName = "member_id"
-    scored_on: ColumnName = "scored_on"
-    score: ColumnName = "score"
-    model_id: ColumnName | None = None
-    model_version: ColumnName | None = None
+    member_id: ColumnName = Field(default="member_id", description="The member.")
+    scored_on: ColumnName = Field(default="scored_on", description="The day of the score.")
+    score: ColumnName = Field(default="score", description="The score.")
+    model_id: ColumnName | None = Field(
+        default=None, description="The model, where there are several. Replaces `model`."
+    )
+    model_version: ColumnName | None = Field(
+        default=None, description="The version of the model. Given together with `model_id`."
+    )
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> PredictionColumnsSpec:
@@ -214,19 +223,16 @@ class PredictionColumnsSpec(Section):
 
 
 class PredictionsSpec(Section):
-    """Who was scored when.
+    """Who was scored when."""
 
-    Attributes:
-        input: where the predictions are.
-        columns: which column is what.
-        attributes: what groups are told by that is not the member's alone: the payer of a stay, for example.
-        keep: of a member's predictions by one model the `first`, the `last` or `all`.
-    """
-
-    input: InputSpec
-    columns: PredictionColumnsSpec = Field(default_factory=PredictionColumnsSpec)
-    attributes: Carried = ()
-    keep: Annotated[Literal["first", "last", "all"], one_of("first", "last", "all")] = "all"
+    input: InputSpec = Field(description="Where the predictions are.")
+    columns: PredictionColumnsSpec = Field(default_factory=PredictionColumnsSpec, description="Which column is what.")
+    attributes: Carried = Field(
+        default=(), description="Attributes of the prediction: the payer of a stay, for example."
+    )
+    keep: Literal["first", "last", "all"] = Field(
+        default="all", description="Which of a member's predictions by one model are used."
+    )
 
 
 AnyInput = MembersSpec | EnrollmentSpec | HistorySpec | ClaimsSpec | PredictionsSpec

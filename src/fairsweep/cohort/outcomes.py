@@ -11,19 +11,20 @@ import re
 from datetime import date, timedelta
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from fairsweep.config.faults import Fault, WrongValueError, describe, printable, refusal
 from fairsweep.config.parsing import content_of, parsed
-from fairsweep.config.scalars import PointName, PositiveWholeNumber, listed, one_of, whole
+from fairsweep.config.scalars import NOT_BLANK, Checked, Listed, PointName, PositiveWholeNumber, whole
 from fairsweep.config.sections import Section
 from fairsweep.errors import quoted
 
 SYSTEMS = ("icd10cm", "icd9cm", "hcpcs", "drg")
 DIAGNOSES = ("icd10cm", "icd9cm")
-SETTINGS = ("inpatient", "observation", "emergency", "outpatient", "professional", "other")
+Setting = Literal["inpatient", "observation", "emergency", "outpatient", "professional", "other"]
+SETTINGS = get_args(Setting)
 LONGEST_HORIZON = 3_660
 _CODE = re.compile(r"[A-Z0-9]{1,10}")
 
@@ -46,27 +47,25 @@ def _code(value: Any) -> str:  # noqa: ANN401  (whatever the config holds)
     return plain_code(value)
 
 
-def _text(value: Any) -> str:  # noqa: ANN401
-    if not isinstance(value, str) or not value.strip():
-        raise refusal(describe(value), "a text", "write a sentence")
+def _text(value: Any, allowed: str) -> str:  # noqa: ANN401
+    if not isinstance(value, str):
+        raise refusal(describe(value), allowed, "write a sentence")
     return " ".join(value.split())
 
 
-def _some(values: tuple[Any, ...]) -> list[Fault]:
-    return [] if values else [Fault((), "an empty list", "at least 1", "add to it, or remove the key")]
-
-
-Code = Annotated[str, BeforeValidator(_code)]
-Codes = Annotated[tuple[Code, ...], listed(_some)]
-Text = Annotated[str, BeforeValidator(_text)]
-Days = Annotated[int, BeforeValidator(whole("a whole number of days from 0 to 3,660", lambda n: 0 <= n <= 3660))]
+_written_code = Annotated[str, Field(pattern=r"^[A-Za-z0-9. ]+$", title="a code")]
+Code = Annotated[str, BeforeValidator(_code, json_schema_input_type=_written_code)]
+_some = Listed(next_step="add to it, or remove the key")
+Codes = Annotated[tuple[Code, ...], Field(min_length=1), _some]
+Text = Annotated[str, Field(pattern=NOT_BLANK), Checked(_text, "a text", "write a sentence")]
+Days = Annotated[int, Field(ge=0, le=LONGEST_HORIZON), whole]
 
 
 class CodeRangeSpec(Section):
     """All codes from one to another: those that begin with the last one are inside."""
 
-    first: Code = Field(alias="from")
-    last: Code = Field(alias="to")
+    first: Code = Field(alias="from", description="The first code.")
+    last: Code = Field(alias="to", description="The last code; those that begin with it are inside.")
 
     @model_validator(mode="after")
     def _in_order(self) -> CodeRangeSpec:
@@ -88,9 +87,11 @@ class CodeRangeSpec(Section):
 class CodeListSpec(Section):
     """Codes of one system: whole ones, beginnings, and ranges."""
 
-    exact: Codes = ()
-    prefix: Codes = ()
-    range: Annotated[tuple[CodeRangeSpec, ...], listed(_some)] = ()
+    exact: Codes = Field(default=(), description="Whole codes. Dots, spaces and case are ignored.")
+    prefix: Codes = Field(default=(), description="Beginnings of codes.")
+    range: Annotated[tuple[CodeRangeSpec, ...], Field(min_length=1), _some] = Field(
+        default=(), description="Ranges of codes, as in `{from: J09, to: J18}`."
+    )
 
     @model_validator(mode="after")
     def _not_empty(self) -> CodeListSpec:
@@ -106,10 +107,10 @@ class CodeListSpec(Section):
 class CodesSpec(Section):
     """Code lists by system; a code of any of them counts."""
 
-    icd10cm: CodeListSpec | None = None
-    icd9cm: CodeListSpec | None = None
-    hcpcs: CodeListSpec | None = None
-    drg: CodeListSpec | None = None
+    icd10cm: CodeListSpec | None = Field(default=None, description="Diagnoses of ICD-10-CM.")
+    icd9cm: CodeListSpec | None = Field(default=None, description="Diagnoses of ICD-9-CM.")
+    hcpcs: CodeListSpec | None = Field(default=None, description="Procedures of HCPCS and CPT.")
+    drg: CodeListSpec | None = Field(default=None, description="Diagnosis-related groups.")
 
     @model_validator(mode="after")
     def _not_empty(self) -> CodesSpec:
@@ -129,23 +130,26 @@ class CodesSpec(Section):
 
 
 class EventSpec(Section):
-    """A claim line that means something.
+    """An event of an outcome: a claim line of some setting, with some code."""
 
-    Attributes:
-        name: what the results call it.
-        settings: where the care was given.
-        codes: of which the line has one; None where the setting alone tells.
-        position: which diagnoses are asked: `any`, or the first alone (`primary`). It says nothing of other codes.
-        also: further codes of which it has one, in any position; the cause of an injury, for example.
-        exclude: codes of which it may have none, in any position; planned stays, for example.
-    """
-
-    name: PointName
-    settings: Annotated[tuple[Annotated[str, one_of(*SETTINGS)], ...], listed(at_least=1)]
-    codes: CodesSpec | None = None
-    position: Annotated[Literal["any", "primary"], one_of("any", "primary")] = "any"
-    also: CodesSpec | None = None
-    exclude: CodesSpec | None = None
+    name: PointName = Field(description="What the results call the event.")
+    settings: Annotated[tuple[Setting, ...], Field(min_length=1), Listed()] = Field(
+        description="Where the care was given: one of these."
+    )
+    codes: CodesSpec | None = Field(
+        default=None, description="The line has one of these codes. Left out, its setting is enough."
+    )
+    position: Literal["any", "primary"] = Field(
+        default="any", description="Whether `codes` asks for diagnoses in `any` position, or for the first one alone."
+    )
+    also: CodesSpec | None = Field(
+        default=None,
+        description="The line also has one of these codes, in any position: the cause of an injury, for example.",
+    )
+    exclude: CodesSpec | None = Field(
+        default=None,
+        description="The line has none of these codes, in any position: those of planned stays, for example.",
+    )
 
     @model_validator(mode="after")
     def _position_of_diagnoses(self) -> EventSpec:
@@ -156,17 +160,14 @@ class EventSpec(Section):
 
 
 class HorizonSpec(Section):
-    """The days after the score in which the outcome is looked for.
+    """The days after the score in which the outcome is looked for."""
 
-    Attributes:
-        days: how many; or
-        months: how many calendar months.
-        offset: days after the score that are left out first.
-    """
-
-    days: PositiveWholeNumber | None = None
-    months: PositiveWholeNumber | None = None
-    offset: Days = 0
+    days: PositiveWholeNumber | None = Field(default=None, description="The number of days.")
+    months: PositiveWholeNumber | None = Field(
+        default=None,
+        description="The number of calendar months, instead of `days`: from the end of a month to the end of a month.",
+    )
+    offset: Days = Field(default=0, description="Days after the score that are left out first.")
 
     @model_validator(mode="after")
     def _one_length(self) -> HorizonSpec:
@@ -196,8 +197,8 @@ def _months_after(day: date, months: int) -> date:
 class SequenceSpec(Section):
     """How many days the second event begins after the first has ended."""
 
-    at_least: Days = 0
-    at_most: Days
+    at_least: Days = Field(default=0, description="The smallest number of days.")
+    at_most: Days = Field(description="The largest number of days.")
 
     @model_validator(mode="after")
     def _in_order(self) -> SequenceSpec:
@@ -208,27 +209,27 @@ class SequenceSpec(Section):
 
 
 class OutcomeSpec(Section):
-    """An outcome.
+    """An outcome: which claims after a prediction mean that what was predicted has happened."""
 
-    Attributes:
-        name: what the results call it.
-        title: the same in words.
-        source: who defined it, and where.
-        limits: what it misses or takes for something else.
-        horizon: when it is looked for.
-        events: of which the combination is the outcome.
-        combination: `any` event, `all` of them, or `sequence`: the first, and then the second.
-        within: for a sequence, how far apart they are.
-    """
+    model_config = ConfigDict(title="Fairsweep outcome")
 
-    name: PointName
-    title: Text
-    source: Text
-    limits: Annotated[tuple[Text, ...], listed(at_least=1)]
-    horizon: HorizonSpec
-    events: Annotated[tuple[EventSpec, ...], listed(at_least=1)]
-    combination: Annotated[Literal["any", "all", "sequence"], one_of("any", "all", "sequence")] = "any"
-    within: SequenceSpec | None = None
+    name: PointName = Field(description="What the results call the outcome.")
+    title: Text = Field(description="The same in words.")
+    source: Text = Field(description="Who defined the outcome, and where.")
+    limits: Annotated[tuple[Text, ...], Field(min_length=1), Listed()] = Field(
+        description="What the outcome misses, or mistakes for something else."
+    )
+    horizon: HorizonSpec = Field(description="The days after the score in which the events are looked for.")
+    events: Annotated[tuple[EventSpec, ...], Field(min_length=1), Listed()] = Field(
+        description="The events that make the outcome."
+    )
+    combination: Literal["any", "all", "sequence"] = Field(
+        default="any", description="`any` of the events, `all` of them, or `sequence`: the first, then the second."
+    )
+    within: SequenceSpec | None = Field(
+        default=None,
+        description="Of a sequence: how many days the second event begins after the first has ended.",
+    )
 
     @model_validator(mode="after")
     def _parts_agree(self) -> OutcomeSpec:

@@ -7,7 +7,9 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from fairsweep.cohort.blends import BlendSpec, TestSpec
 from fairsweep.cohort.input_sections import (
@@ -23,7 +25,7 @@ from fairsweep.cohort.outcomes import SYSTEMS, Days, OutcomeSpec, load_outcome
 from fairsweep.config.faults import ConfigPath, Fault, WrongValueError, describe, printable, refusal
 from fairsweep.config.overrides import resolved
 from fairsweep.config.parsing import content_of, parsed
-from fairsweep.config.scalars import Share, listed, one_of
+from fairsweep.config.scalars import NOT_BLANK, Listed, Share
 from fairsweep.config.sections import FORMATS, ModelSpec, Section, StoredConfig, canonical
 from fairsweep.config.units_and_privacy import PrivacySpec
 from fairsweep.errors import did_you_mean, quoted
@@ -47,73 +49,85 @@ def _day(value: Any) -> date:  # noqa: ANN401  (whatever the config holds)
         raise refusal(describe(value), "a day", "write it as in 2019-01-31") from None
 
 
-Day = Annotated[date, BeforeValidator(_day)]
+Day = Annotated[date, Field(title="a day"), BeforeValidator(_day)]
+
+
+_Treatment = Literal["keep", "exclude"]
 
 
 class RulesSpec(Section):
-    """Who counts; each rule can be switched off.
+    """Who counts; each rule can be switched off."""
 
-    Attributes:
-        prior_enrollment_days: days before the score in which a member must have been enrolled; 0 asks for none.
-        gap_days: the longest gap in an enrolment that is passed over.
-        deaths: whether members who died within the horizon are kept.
-        disenrolled: whether members who left within the horizon, and did not die, are kept.
-        run_out_days: days after the horizon until the claims of the slowest group are complete.
-        immature: whether members are kept whose claims have not run out by `as_of`.
-        treatments: `chosen` treats members who died or left as told here; `all` adds each model under two further
-            versions, `:deaths-excluded` and `:all-kept`, so that an audit shows what hangs on the choice.
-    """
-
-    prior_enrollment_days: Days = 180
-    gap_days: Days = 31
-    deaths: Annotated[Literal["keep", "exclude"], one_of("keep", "exclude")] = "keep"
-    disenrolled: Annotated[Literal["keep", "exclude"], one_of("keep", "exclude")] = "exclude"
-    run_out_days: Days = 0
-    immature: Annotated[Literal["keep", "exclude"], one_of("keep", "exclude")] = "exclude"
-    treatments: Annotated[Literal["chosen", "all"], one_of("chosen", "all")] = "chosen"
+    prior_enrollment_days: Days = Field(
+        default=180, description="Days before the score in which a member must have been enrolled. 0 asks for none."
+    )
+    gap_days: Days = Field(default=31, description="The longest gap in an enrolment that is ignored, in days.")
+    deaths: _Treatment = Field(default="keep", description="Members who died within the horizon.")
+    disenrolled: _Treatment = Field(
+        default="exclude", description="Members who left within the horizon and did not die."
+    )
+    run_out_days: Days = Field(
+        default=0, description="Days after the horizon until the claims of the slowest group are complete."
+    )
+    immature: _Treatment = Field(
+        default="exclude",
+        description="Predictions whose horizon and run-out are not over by `as_of`; the column `mature` marks them.",
+    )
+    treatments: Literal["chosen", "all"] = Field(
+        default="chosen",
+        description="`all` adds each model under two further versions, `:deaths-excluded` and `:all-kept` (neither "
+        "deaths nor leaving exclude), so that one audit shows the verdict under all three treatments.",
+    )
 
 
 class CohortLimitsSpec(Section):
-    """When a cohort is refused.
+    """When a cohort is refused."""
 
-    Attributes:
-        maximum_refused_share: of the rows of an input that cannot be used at all: without a member, or with a day
-            that is none. What a rule leaves out is not among them.
-    """
+    maximum_refused_share: Share = Field(
+        default=0.05,
+        description="The run is refused when a larger share of an input's rows cannot be used at all: rows without "
+        "a member, or with an invalid date. Rows that a rule leaves out are not among them.",
+    )
 
-    maximum_refused_share: Share = 0.05
+
+class _OrItsFile:
+    """In a file, an outcome can be the path of its own file: `load_cohort` reads it before the config is checked."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The path, or the outcome."""
+        return {"anyOf": [{"type": "string", "pattern": NOT_BLANK, "title": "a path"}, handler(schema)]}
 
 
 class CohortSpec(StoredConfig):
-    """What a cohort is made of.
+    """What a cohort is made of."""
 
-    Attributes:
-        model: the one model of the predictions; None where columns tell several apart.
-        outcome: the outcome; in a config its file, or written out.
-        members: who they are.
-        enrollment: when they were enrolled; None asks for no enrolment.
-        claims: what was claimed.
-        predictions: who was scored when.
-        as_of: the day of which the claims are known; None for no limit.
-        histories: what members were from one day to another.
-        rules: who counts.
-        blends: models made of others.
-        limits: when the cohort is refused.
-        privacy: what of its flow may be shown.
-    """
+    model_config = ConfigDict(title="Fairsweep cohort")
 
-    model: ModelSpec | None = None
-    outcome: OutcomeSpec
-    members: MembersSpec
-    enrollment: EnrollmentSpec | None = None
-    claims: ClaimsSpec
-    predictions: PredictionsSpec
-    as_of: Day | None = None
-    histories: Annotated[tuple[HistorySpec, ...], listed()] = ()
-    rules: RulesSpec = Field(default_factory=RulesSpec)
-    blends: Annotated[tuple[BlendSpec, ...], listed()] = ()
-    limits: CohortLimitsSpec = Field(default_factory=CohortLimitsSpec)
-    privacy: PrivacySpec = Field(default_factory=PrivacySpec)
+    model: ModelSpec | None = Field(
+        default=None,
+        description="The model that gave the scores. Left out where `predictions.columns.model_id` names the model "
+        "of each prediction.",
+    )
+    outcome: Annotated[OutcomeSpec, _OrItsFile()] = Field(
+        description="What counts as an event: the path of an outcome's file, relative to this config, "
+        "or the outcome itself."
+    )
+    members: MembersSpec = Field(description="The members, one row each.")
+    enrollment: EnrollmentSpec | None = Field(
+        default=None, description="When members were enrolled. Left out, nobody is asked for enrolment."
+    )
+    claims: ClaimsSpec = Field(description="The lines of the medical claims.")
+    predictions: PredictionsSpec = Field(description="Who was scored when.")
+    as_of: Day | None = Field(
+        default=None, description="The day up to which everything is known, as in 2024-08-31. Left out, no limit."
+    )
+    histories: Annotated[tuple[HistorySpec, ...], Listed()] = Field(
+        default=(), description="Attributes that change: dual status or plan, as it was on the day of the score."
+    )
+    rules: RulesSpec = Field(default_factory=RulesSpec, description="Who counts.")
+    blends: Annotated[tuple[BlendSpec, ...], Listed()] = Field(default=(), description="Models made of two others.")
+    limits: CohortLimitsSpec = Field(default_factory=CohortLimitsSpec, description="When the cohort is refused.")
+    privacy: PrivacySpec = Field(default_factory=PrivacySpec, description="Which counts of `cohort_flow` may be shown.")
 
     @model_validator(mode="after")
     def _sections_agree(self) -> CohortSpec:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_serializer, model_validator
 
 from fairsweep.config.faults import Fault, WrongValueError, describe, printable, refusal
-from fairsweep.config.scalars import ColumnName, GroupValue, WholeNumber, listed
+from fairsweep.config.scalars import NOT_BLANK, Checked, ColumnName, GroupValue, Listed, WholeNumber
 from fairsweep.config.sections import Section
 from fairsweep.errors import did_you_mean, quoted
 
@@ -16,6 +16,7 @@ EVERYBODY = "overall"
 JOINER = " x "
 UNKNOWN = "unknown"
 LONGEST_NAME = 128
+_NAME_STEP = "write {name: a name, from: the column}"
 
 
 class Grouping(NamedTuple):
@@ -25,10 +26,9 @@ class Grouping(NamedTuple):
     attributes: tuple[str, ...]
 
 
-def _name(value: Any) -> str:  # noqa: ANN401  (whatever the config holds)
-    allowed = f"a text of 1 to {LONGEST_NAME} characters"
-    if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > LONGEST_NAME:
-        raise refusal(describe(value), allowed, "write {name: a name, from: the column}")
+def _name(value: Any, allowed: str) -> str:  # noqa: ANN401  (whatever the config holds)
+    if not isinstance(value, str) or not value.isprintable():
+        raise refusal(describe(value), allowed, _NAME_STEP)
     if value == EVERYBODY:
         raise refusal(quoted(value), "any other name: it stands for everybody", "write {name: another, from: overall}")
     if JOINER in value:
@@ -63,30 +63,41 @@ def _two_bounds(values: tuple[Any, ...]) -> list[Fault]:
     return [Fault((), found, "the lowest and the highest value", "write [0, 120]")]
 
 
-Name = Annotated[str, BeforeValidator(_name)]
-GroupValues = Annotated[tuple[GroupValue, ...], listed(_no_repeats)]
+Name = Annotated[
+    str,
+    Field(max_length=LONGEST_NAME, pattern=NOT_BLANK, title="a name"),
+    Checked(_name, f"a text of 1 to {LONGEST_NAME} characters", _NAME_STEP),
+]
 
 
 class AttributeSpec(Section):
-    """One attribute.
+    """One attribute: a column whose groups are compared."""
 
-    Attributes:
-        name: what the results call it.
-        column: the column it is read from; `from` in a config.
-        reference: the group that others are compared with.
-        values: the groups that must be listed, even when absent.
-        missing: values that mean `unknown`.
-        breaks: where bands of a numeric column begin; the first band is all below the first break.
-        range: lowest and highest value; a row outside it is refused.
-    """
-
-    name: Name
-    column: ColumnName = Field(alias="from", default_factory=lambda data: data.get("name", ""))
-    reference: GroupValue | None = None
-    values: Annotated[tuple[GroupValue, ...], listed(_no_repeats, at_least=1)] | None = None
-    missing: GroupValues = ()
-    breaks: Annotated[tuple[WholeNumber, ...], listed(_increasing, at_least=1)] | None = None
-    range: Annotated[tuple[WholeNumber, WholeNumber], listed(_two_bounds)] | None = None
+    name: Name = Field(description="What the results call the attribute.")
+    column: ColumnName = Field(
+        alias="from",
+        default_factory=lambda data: data.get("name", ""),
+        description="The column that holds the groups. Left out, it has the attribute's name.",
+    )
+    reference: GroupValue | None = Field(
+        default=None, description="The group that every other group is also compared with."
+    )
+    values: Annotated[tuple[GroupValue, ...], Field(min_length=1), Listed(_no_repeats)] | None = Field(
+        default=None,
+        description="Groups that are listed even when no row has them. Other groups are kept, with a warning.",
+    )
+    missing: Annotated[tuple[GroupValue, ...], Listed(_no_repeats)] = Field(
+        default=(), description="Values that mean `unknown`, as NULL and blank do."
+    )
+    breaks: Annotated[tuple[WholeNumber, ...], Field(min_length=1), Listed(_increasing)] | None = Field(
+        default=None,
+        description="Whole numbers that cut a numeric column into bands: `[18, 65]` gives `under 18`, `18-64`, `65+`.",
+    )
+    range: Annotated[tuple[WholeNumber, WholeNumber], Listed(_two_bounds)] | None = Field(
+        default=None,
+        description="The lowest and the highest value of a column with `breaks`. "
+        "A row outside it is refused as `group_out_of_range`.",
+    )
 
     @classmethod
     def plain(cls, name: str) -> AttributeSpec:
@@ -149,16 +160,17 @@ def _band(low: int, high: int) -> str:
     return f"{low}-{high}" if low >= 0 else f"{low} to {high}"
 
 
-def _members(values: tuple[Any, ...]) -> list[Fault]:
-    if len(values) < 2:
-        return [Fault((), f"a list of {len(values)}", "two attributes or more", "add one, or write the name alone")]
-    return _no_repeats(values)
+_Names = Annotated[
+    tuple[Name, ...],
+    Field(min_length=2),
+    Listed(_no_repeats, "two attributes or more", "add one, or write the name alone"),
+]
 
 
 class IntersectionSpec(Section):
     """Several attributes taken together, written as a list: `[race, sex]`."""
 
-    attributes: Annotated[tuple[Name, ...], listed(_members)]
+    attributes: _Names = Field(description="The attributes that are taken together.")
 
     @model_serializer
     def _as_written(self) -> list[str]:
@@ -188,8 +200,8 @@ def _kind(value: object) -> str:
 
 
 AttributeItem = Annotated[
-    Annotated[AttributeSpec, BeforeValidator(_single), Tag("single")]
-    | Annotated[IntersectionSpec, BeforeValidator(_several), Tag("intersection")],
+    Annotated[AttributeSpec, BeforeValidator(_single, json_schema_input_type=Name | AttributeSpec), Tag("single")]
+    | Annotated[IntersectionSpec, BeforeValidator(_several, json_schema_input_type=_Names), Tag("intersection")],
     Discriminator(_kind),
 ]
 

@@ -7,37 +7,31 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import BeforeValidator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from fairsweep.config.faults import Fault, WrongValueError, refusal
 from fairsweep.config.scalars import (
     ExactNumber,
     FiniteNumber,
+    Listed,
     PointName,
+    as_double,
     as_float,
     exact,
-    listed,
-    number,
-    one_of,
     whole,
 )
 from fairsweep.config.sections import Section
 from fairsweep.core.cutoffs import CutoffGrid
 
 MOST_CUTOFFS = 100_001
-CutoffCount = Annotated[
-    int,
-    BeforeValidator(whole(f"a whole number from 1 to {MOST_CUTOFFS:,}", lambda n: 1 <= n <= MOST_CUTOFFS)),
-]
+CutoffCount = Annotated[int, Field(ge=1, le=MOST_CUTOFFS), whole]
 RuleName = Literal["fixed", "population_gbe", "alert_rate"]
-Target = Annotated[Decimal, BeforeValidator(exact("a number above 0", lambda x: x > 0)), as_float]
-Rate = Annotated[Decimal, BeforeValidator(exact("a number above 0 and below 1", lambda x: 0 < x < 1)), as_float]
+Target = Annotated[Decimal, Field(gt=0), exact, as_float]
+Rate = Annotated[Decimal, Field(gt=0, lt=1), exact, as_float]
 
 
 def _cutoffs_in_order(values: tuple[Any, ...]) -> list[Fault]:
     """Look at neighbours as they were written; single wrong values are found elsewhere."""
-    if len(values) > MOST_CUTOFFS:
-        return [Fault((), f"a list of {len(values):,}", f"at most {MOST_CUTOFFS:,} cutoffs", "thin them out")]
     doubles = [_double(value) for value in values]
     faults = []
     for position, (before, after) in enumerate(pairwise(doubles), start=1):
@@ -51,7 +45,7 @@ def _cutoffs_in_order(values: tuple[Any, ...]) -> list[Fault]:
 
 def _double(value: object) -> float | None:
     try:
-        return number()(value)
+        return as_double(value)
     except WrongValueError:
         return None
 
@@ -63,10 +57,20 @@ def _has_no_single_fault(values: tuple[Any, ...]) -> list[Fault]:
 class CutoffsSpec(Section):
     """The cutoffs: `count` of them evenly from `start` to `stop`, or a list of `values`."""
 
-    start: ExactNumber | None = None
-    stop: ExactNumber | None = None
-    count: CutoffCount | None = None
-    values: Annotated[tuple[FiniteNumber, ...], listed(_has_no_single_fault, at_least=1)] | None = None
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["start", "stop", "count"]}, {"required": ["values"]}]}
+    )
+
+    start: ExactNumber | None = Field(default=None, description="The first cutoff.")
+    stop: ExactNumber | None = Field(default=None, description="The last cutoff.")
+    count: CutoffCount | None = Field(
+        default=None,
+        description="How many cutoffs. Cutoff k is the double nearest `start + k * (stop - start) / (count - 1)`.",
+    )
+    values: (
+        Annotated[tuple[FiniteNumber, ...], Field(min_length=1, max_length=MOST_CUTOFFS), Listed(_has_no_single_fault)]
+        | None
+    ) = Field(default=None, description="The cutoffs themselves, in increasing order, instead of the other three keys.")
 
     @model_validator(mode="after")
     def _one_way_of_saying_it(self) -> CutoffsSpec:
@@ -104,14 +108,44 @@ class CutoffsSpec(Section):
         return CutoffGrid.evenly(str(self.start), str(self.stop), self.count or 1)
 
 
+class _Rule(NamedTuple):
+    """The parameter that a rule takes, and an example."""
+
+    key: str
+    example: str
+
+
+RULES: dict[RuleName, _Rule] = {
+    "fixed": _Rule("at", "`at: 0.05`"),
+    "population_gbe": _Rule("target", "`target: 1.0`"),
+    "alert_rate": _Rule("rate", "`rate: 0.03`"),
+}
+
+
+def _with_its_parameter(schema: dict[str, Any]) -> None:
+    """Each rule needs its parameter."""
+    schema["allOf"] = [
+        {"if": {"properties": {"rule": {"const": name}}, "required": ["rule"]}, "then": {"required": [rule.key]}}
+        for name, rule in RULES.items()
+    ]
+
+
 class OperatingPointSpec(Section):
     """A rule that gives one cutoff, with its one parameter."""
 
-    name: PointName
-    rule: Annotated[RuleName, one_of("fixed", "population_gbe", "alert_rate")]
-    at: ExactNumber | None = None
-    target: Target | None = None
-    rate: Rate | None = None
+    model_config = ConfigDict(json_schema_extra=_with_its_parameter)
+
+    name: PointName = Field(description="What the results call the operating point.")
+    rule: RuleName = Field(description="How the cutoff is chosen; each rule takes one of the keys below.")
+    at: ExactNumber | None = Field(default=None, description="Of `fixed`: the cutoff itself. It joins the cutoffs.")
+    target: Target | None = Field(
+        default=None,
+        description="Of `population_gbe`: the cutoff whose population Group Benefit Equality is nearest to this. "
+        "Of two that are equally near, the one at or above it, then the lower one.",
+    )
+    rate: Rate | None = Field(
+        default=None, description="Of `alert_rate`: the lowest cutoff that flags at most this share of the population."
+    )
 
     @model_validator(mode="after")
     def _its_own_parameter_only(self) -> OperatingPointSpec:
@@ -132,17 +166,3 @@ class OperatingPointSpec(Section):
     def parameter(self) -> str:
         """The parameter of the rule as a decimal."""
         return str(getattr(self, RULES[self.rule].key))
-
-
-class _Rule(NamedTuple):
-    """The parameter that a rule takes, and an example."""
-
-    key: str
-    example: str
-
-
-RULES = {
-    "fixed": _Rule("at", "`at: 0.05`"),
-    "population_gbe": _Rule("target", "`target: 1.0`"),
-    "alert_rate": _Rule("rate", "`rate: 0.03`"),
-}

@@ -160,12 +160,23 @@ def _faults(
     if kind == "missing":
         named = ".".join(str(part) for part in path if isinstance(part, str))
         return [Fault(path, "missing", "", hints.get(named, f"write `{path[-1]}`"))]
+    if kind == "literal_error":
+        # Pydantic lists the words in a sentence: 'help' or 'sanction'.
+        return [_other_word(path, item["input"], re.findall(r"'([^']*)'", item["ctx"]["expected"]))]
     if kind in {"model_type", "model_attributes_type", "dict_type"}:
         found = describe(item["input"])
         return [Fault(path, found, "a mapping", "write `key: value` pairs, or `{key: value}`")]
     if kind == "default_factory_not_called":
         return []
+    if kind == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]:
+        # Pydantic counts the items that are right; the wrong ones are reported already.
+        return []
     return [Fault(path, describe(item["input"]), str(item["msg"]), "change it")]
+
+
+def _other_word(path: ConfigPath, value: object, words: Sequence[str]) -> Fault:
+    found = quoted(printable(value)) if isinstance(value, str) else describe(value)
+    return Fault(path, found, ", ".join(words), did_you_mean(str(value), words))
 
 
 def section_at(root: type[BaseModel], path: ConfigPath) -> type[BaseModel]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from fairsweep.config.faults import Fault, WrongValueError, describe, printable, refusal
-from fairsweep.config.scalars import ColumnName, Identifier, PositiveWholeNumber, Share, number, one_of, whole
+from fairsweep.config.scalars import Checked, ColumnName, Identifier, PositiveWholeNumber, Share, double, whole
 from fairsweep.errors import did_you_mean, quoted
 
 # Where an input may lie: Spark reads a scheme's name as code to load, so only these are passed on.
 SCHEMES = ("abfs", "abfss", "dbfs", "file", "gs", "hdfs", "s3", "s3a", "s3n", "wasbs")
-FORMATS = ("csv", "parquet", "delta", "table", "cohort")
+Format = Literal["csv", "parquet", "delta", "table", "cohort"]
+FORMATS = get_args(Format)
 
 
 class Section(BaseModel):
@@ -43,8 +44,8 @@ def canonical(mapping: dict[str, Any]) -> str:
 class ModelSpec(Section):
     """The one model whose scores the input holds; results are stored under these."""
 
-    id: Identifier
-    version: Identifier
+    id: Identifier = Field(description="The model's name.")
+    version: Identifier = Field(description="The model's version. Quote a version that looks like a number.")
 
 
 def _path(value: Any) -> str:  # noqa: ANN401  (whatever the config holds)
@@ -69,27 +70,41 @@ def _path(value: Any) -> str:  # noqa: ANN401  (whatever the config holds)
     return value
 
 
-def _table(value: Any) -> str:  # noqa: ANN401
-    part = r"(`([^`]|``)+`|[^\s`.;'\"/\\]+)"
-    named = isinstance(value, str) and value.isprintable() and re.fullmatch(rf"{part}(\.{part}){{0,2}}", value)
-    if not named:
-        allowed = "one to three names joined by dots, odd ones in backticks"
-        raise refusal(describe(value), allowed, "write catalog.schema.table")
-    return str(value)
+_NAME_IN_A_CATALOG = r"(`([^`]|``)+`|[^\s`.;'\"/\\]+)"
+_TABLE_STEP = "write catalog.schema.table"
 
 
-TableVersion = Annotated[int, BeforeValidator(whole("a whole number of at least 0", lambda n: n >= 0))]
-Floor = Annotated[float, BeforeValidator(number("a number above 0 and below 1", lambda x: 0 < x < 1))]
-Alpha = Annotated[float, BeforeValidator(number("a number above 0 and below 0.5", lambda x: 0 < x < 0.5))]
+def _table(value: Any, allowed: str) -> str:  # noqa: ANN401
+    if not isinstance(value, str) or not value.isprintable():
+        raise refusal(describe(value), allowed, _TABLE_STEP)
+    return value
+
+
+TableName = Annotated[
+    str,
+    Field(pattern=rf"^{_NAME_IN_A_CATALOG}(\.{_NAME_IN_A_CATALOG}){{0,2}}$", title="the name of a table"),
+    Checked(_table, "one to three names joined by dots, odd ones in backticks", _TABLE_STEP),
+]
+TableVersion = Annotated[int, Field(ge=0), whole]
+Floor = Annotated[float, Field(gt=0, lt=1), double]
+Alpha = Annotated[float, Field(gt=0, lt=0.5), double]
 
 
 class InputSpec(Section):
     """Where the rows are; of a cohort, the warehouse that `fairsweep cohort` published it in, or the table's name."""
 
-    format: Annotated[Literal["csv", "parquet", "delta", "table", "cohort"], one_of(*FORMATS)]
-    path: Annotated[str, BeforeValidator(_path)] | None = None
-    version: TableVersion | None = None
-    table: Annotated[str, BeforeValidator(_table)] | None = None
+    format: Format = Field(
+        description="What the rows are in: files or a Delta table at `path`, a `table` of a catalog, or a cohort that "
+        "`fairsweep cohort` has published."
+    )
+    path: Annotated[str, Field(title="a path"), BeforeValidator(_path)] | None = Field(
+        default=None,
+        description="The file or folder, relative to the config; of a cohort, the warehouse that holds it.",
+    )
+    version: TableVersion | None = Field(
+        default=None, description="The version of a Delta table that is read. Without it, the newest."
+    )
+    table: TableName | None = Field(default=None, description="The table, as in `catalog.schema.table`.")
 
     @model_validator(mode="after")
     def _keys_of_the_format(self) -> InputSpec:
@@ -114,13 +129,21 @@ class InputSpec(Section):
 class ColumnsSpec(Section):
     """Which column of the input is what."""
 
-    score: ColumnName
-    label: ColumnName
-    member: ColumnName | None = None
-    scored_on: ColumnName | None = None
-    model_id: ColumnName | None = None
-    model_version: ColumnName | None = None
-    weight: ColumnName | None = None
+    score: ColumnName = Field(description="The score. A row is flagged when its score is at least the cutoff.")
+    label: ColumnName = Field(description="What happened: whether the row is an event.")
+    member: ColumnName | None = Field(default=None, description="Who the row is about.")
+    scored_on: ColumnName | None = Field(
+        default=None, description="When the row was scored. `--window-start` and `--window-end` choose by it."
+    )
+    model_id: ColumnName | None = Field(
+        default=None, description="The model of the row, where one table holds several models. Replaces `model`."
+    )
+    model_version: ColumnName | None = Field(
+        default=None, description="The version of the row's model. Given together with `model_id`."
+    )
+    weight: ColumnName | None = Field(
+        default=None, description="The weight of the row, above 0 and at most 1,000,000. Needs `weight_kind`."
+    )
 
     @model_validator(mode="after")
     def _each_column_once(self) -> ColumnsSpec:
@@ -145,23 +168,50 @@ class ColumnsSpec(Section):
 class VerdictSpec(Section):
     """What a group's Group Benefit Equality is judged by."""
 
-    floor: Floor = 0.8
-    alpha: Alpha = 0.05
+    floor: Floor = Field(
+        default=0.8,
+        description="The Group Benefit Equality below which a group is in breach. "
+        "The ceiling of a sanction is its reciprocal.",
+    )
+    alpha: Alpha = Field(default=0.05, description="The level of the one-sided test.")
 
 
 class LimitsSpec(Section):
     """When a run is refused, and how much state it may hold."""
 
-    maximum_refused_share: Share = 0.05
-    maximum_refused_share_per_group: Share = 0.10
-    joint_state_rows: PositiveWholeNumber = 5_000_000
-    driver_state_rows: PositiveWholeNumber = 20_000_000
-    maximum_state_rows: PositiveWholeNumber = 2_000_000_000
-    full_sweep_groups: PositiveWholeNumber = 1_000
-    driver_result_rows: PositiveWholeNumber = 20_000_000
+    maximum_refused_share: Share = Field(
+        default=0.05, description="The run is refused when a larger share of the input's rows is refused."
+    )
+    maximum_refused_share_per_group: Share = Field(
+        default=0.10, description="The same for each group of at least 100 rows."
+    )
+    joint_state_rows: PositiveWholeNumber = Field(
+        default=5_000_000,
+        description="Above it, state is kept for each reported attribute instead of for each cell of all attributes.",
+    )
+    driver_state_rows: PositiveWholeNumber = Field(
+        default=20_000_000,
+        description="More state stays in Spark, beside the result tables until the run ends. "
+        "Without Spark or a warehouse it is refused.",
+    )
+    maximum_state_rows: PositiveWholeNumber = Field(
+        default=2_000_000_000,
+        description="More state is refused everywhere, by an estimate before the rows are counted "
+        "where their number is known.",
+    )
+    full_sweep_groups: PositiveWholeNumber = Field(
+        default=1_000,
+        description="Attributes with more groups have `threshold_sweep` at operating points only.",
+    )
+    driver_result_rows: PositiveWholeNumber = Field(
+        default=20_000_000,
+        description="More rows of the result tables than this process may hold are refused, at about 0.5 kB each.",
+    )
 
 
 class SparkSpec(Section):
     """How Spark counts; never what it finds."""
 
-    counting: Annotated[Literal["auto", "catalyst", "arrow"], one_of("auto", "catalyst", "arrow")] = "auto"
+    counting: Literal["auto", "catalyst", "arrow"] = Field(
+        default="auto", description="`catalyst`, `arrow` (plain Parquet and Delta files), or `auto`, which chooses."
+    )

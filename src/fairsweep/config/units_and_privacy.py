@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from fairsweep.config.attributes import Name
 from fairsweep.config.faults import describe, refusal
-from fairsweep.config.scalars import ColumnName, PositiveWholeNumber, Share, listed, number, one_of, whole
+from fairsweep.config.scalars import Checked, ColumnName, Listed, PositiveWholeNumber, Share, as_whole, whole
 from fairsweep.config.sections import Section
 
 Unit = Literal["member", "prediction"]
@@ -16,27 +16,24 @@ WeightKind = Literal["sampling", "frequency", "exposure"]
 ScoreKind = Literal["score", "probability"]
 MOST_WAYS = 3
 
-UnitWord = Annotated[Unit, one_of("member", "prediction")]
-"""`member`: each member counts once, and one that is there again is refused; `prediction`: members may have several."""
-WeightWord = Annotated[WeightKind, one_of("sampling", "frequency", "exposure")]
-"""What a weight is: the inverse of a chance to be sampled, a number of equal people, or a time under observation."""
-ScoreWord = Annotated[ScoreKind, one_of("score", "probability")]
-"""Whether scores are probabilities of the event, so that calibration can be told."""
-
 SUPPRESSING = "0, which shows small cells, or a whole number from 2 to 100"
-CellSize = Annotated[int, BeforeValidator(whole(SUPPRESSING, lambda n: n == 0 or 2 <= n <= 100))]
+CellSize = Annotated[Literal[0] | Annotated[int, Field(ge=2, le=100)], Checked(as_whole, SUPPRESSING)]
 
 
 class PrivacySpec(Section):
-    """What may be shown.
+    """What may be shown."""
 
-    Attributes:
-        minimum_cell_size: no count of fewer members than this, but 0, is shown or can be derived; 0 shows everything.
-        allowed_attributes: attributes that look as if they told people apart, and may be reported all the same.
-    """
+    minimum_cell_size: CellSize = Field(
+        default=11,
+        description="No count of fewer members than this, except 0, is shown or can be derived from what is shown. "
+        "0 shows everything.",
+    )
+    allowed_attributes: Annotated[tuple[ColumnName, ...], Listed()] = Field(
+        default=(), description="Attributes that are reported although their names suggest that they identify people."
+    )
 
-    minimum_cell_size: CellSize = 11
-    allowed_attributes: Annotated[tuple[ColumnName, ...], listed()] = ()
+
+_Searched = Annotated[tuple[Name, ...], Field(min_length=1), Listed()]
 
 
 def _searched(value: Any) -> Any:  # noqa: ANN401  (whatever the config holds)
@@ -44,32 +41,30 @@ def _searched(value: Any) -> Any:  # noqa: ANN401  (whatever the config holds)
 
 
 class DiscoverSpec(Section):
-    """Which attributes to search for subgroups that nobody listed.
+    """Which attributes to search for subgroups that nobody listed."""
 
-    Attributes:
-        attributes: names of attributes, or columns; their combinations are searched.
-        ways: how many of them are combined at most.
-        minimum_events: subgroups with fewer events are not searched.
-    """
-
-    attributes: Annotated[tuple[Name, ...], listed(at_least=1)]
-    ways: Annotated[int, BeforeValidator(whole("1, 2 or 3", lambda n: 1 <= n <= MOST_WAYS))] = MOST_WAYS
-    minimum_events: PositiveWholeNumber = 30
+    attributes: _Searched = Field(description="Attributes or columns; their combinations are searched.")
+    ways: Annotated[int, Field(ge=1, le=MOST_WAYS), whole] = Field(
+        default=MOST_WAYS, description="How many attributes are combined at most."
+    )
+    minimum_events: PositiveWholeNumber = Field(default=30, description="Subgroups with fewer events are not searched.")
 
 
-Discover = Annotated[DiscoverSpec, BeforeValidator(_searched)]
+Discover = Annotated[DiscoverSpec, BeforeValidator(_searched, json_schema_input_type=_Searched | DiscoverSpec)]
+
+_MIX = "the share of each group, from 0 to 1, of about 1 together"
 
 
-def _mix(value: Any) -> dict[str, float]:  # noqa: ANN401
-    allowed = "the share of each group, from 0 to 1, of about 1 together"
+def _by_group(value: Any) -> dict[str, Any]:  # noqa: ANN401
     if not isinstance(value, dict) or not value or not all(isinstance(group, str) for group in value):
-        raise refusal(describe(value), allowed, "write {White: 0.7, Black: 0.2, other: 0.1}")
-    share = number("a number from 0 to 1", lambda x: 0 <= x <= 1)
-    shares = {group: share(one) for group, one in value.items()}
+        raise refusal(describe(value), _MIX, "write {White: 0.7, Black: 0.2, other: 0.1}")
+    return value
+
+
+def _about_one(shares: dict[str, float]) -> dict[str, float]:
     if abs(sum(shares.values()) - 1) > 0.02:
-        raise refusal(f"shares of {sum(shares.values()):.3f} together", allowed, "give every group's share")
+        raise refusal(f"shares of {sum(shares.values()):.3f} together", _MIX, "give every group's share")
     return shares
 
 
-TrainingPopulation = dict[str, Annotated[dict[str, Share], BeforeValidator(_mix)]]
-"""By attribute, the share of each group among those that the model was trained on."""
+TrainingPopulation = dict[str, Annotated[dict[str, Share], BeforeValidator(_by_group), AfterValidator(_about_one)]]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fairsweep.config.attributes import AttributeSpec, Grouping
     from fairsweep.config.scalars import Label
     from fairsweep.config.sections import ColumnsSpec
-    from fairsweep.config.units_and_privacy import ScoreWord, UnitWord
+    from fairsweep.config.units_and_privacy import ScoreKind, Unit
     from fairsweep.input.result_size import ResultSize
 
 UNKNOWN = "unknown"
@@ -154,12 +154,12 @@ class IntakeConfig(Protocol):
         ...
 
     @property
-    def unit(self) -> UnitWord | None:
+    def unit(self) -> Unit | None:
         """What a row is."""
         ...
 
     @property
-    def score_kind(self) -> ScoreWord:
+    def score_kind(self) -> ScoreKind:
         """Whether scores are probabilities."""
         ...
 

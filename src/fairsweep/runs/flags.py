@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+import sys
+from argparse import Action, ArgumentParser
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import TYPE_CHECKING, NoReturn
 
 from fairsweep.errors import Problem, UsageError, did_you_mean, quoted
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 ENGINES = ("auto", "spark", "local")
 _COUNTING = (
@@ -21,6 +26,23 @@ def add_overrides(parser: ArgumentParser, example: str) -> None:
         "--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE",
         help=f"replace one value of the config, for example {example}; repeatable",
     )  # fmt: skip
+
+
+def add_json_schema(parser: ArgumentParser, spec: Callable[[], type[BaseModel]]) -> None:
+    """`--json-schema`, which needs no other flag; `spec` loads the model of the config."""
+
+    class Print(Action):
+        """Print the schema and leave."""
+
+        def __call__(self, parser: ArgumentParser, *_: object) -> NoReturn:
+            from fairsweep.config import json_schema
+
+            sys.stdout.write(json_schema.text(spec()))
+            parser.exit()
+
+    parser.add_argument(
+        "--json-schema", action=Print, nargs=0, help="print the JSON Schema of the config, for editors, and exit"
+    )
 
 
 def add_window(parser: ArgumentParser, column: str) -> None:

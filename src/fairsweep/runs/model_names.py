@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from fairsweep.config.scalars import IDENTIFIER_PATTERN
@@ -22,5 +23,5 @@ def model_problems(key: ModelKey) -> list[Problem]:
             "name the model of those rows",
         )
         for place, value in columns
-        if not IDENTIFIER_PATTERN.fullmatch(value)
+        if not re.fullmatch(IDENTIFIER_PATTERN, value)
     ]
