@@ -14,7 +14,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "fairsweep"
 # Each layer may import itself and those before it; packages of a layer may import each other where this is said.
 LAYERS = (
-    {"delta_folders", "errors", "file_kinds", "machine", "stopping"},
+    {"cores", "delta_folders", "errors", "file_kinds", "stopping"},
     {"core"},
     {"config", "input", "tables", "output"},
     {"engines", "stores"},

@@ -16,7 +16,7 @@ from fairsweep.core.inference import intervals, verdicts
 from fairsweep.core.inference.precision import INDEPENDENT, Precision
 from fairsweep.core.inference.weights import MILLION
 from fairsweep.core.metrics import DEFINED, EMPTY, GBE, GBE_INCLUDING_UNSCORED, SUPPRESSED, Metric, metric_values
-from fairsweep.machine import available_cores
+from fairsweep.cores import available_cores
 from fairsweep.tables.tabulating import Columns, Parts, nullable, repeated
 
 if TYPE_CHECKING:

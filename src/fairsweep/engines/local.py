@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pyarrow as pa
 
 from fairsweep.core.groups import LONGEST_GROUP
+from fairsweep.cores import available_cores
 from fairsweep.engines import row_sums as measuring
 from fairsweep.engines import states
 from fairsweep.engines.arrow.accumulating import Judge, finished
@@ -22,7 +23,6 @@ from fairsweep.engines.probing import refuse_above, refuse_results, too_large_fo
 from fairsweep.engines.protocol import MOST_LABELS_SEEN, Counted, Inspection
 from fairsweep.errors import DataRefusedError
 from fairsweep.input.expressions import AsText, fields_of
-from fairsweep.machine import available_cores
 
 if TYPE_CHECKING:
     from fairsweep.config.sections import LimitsSpec

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fairsweep.machine import available_cores
+from fairsweep.cores import available_cores
 from fairsweep.tables.catalogue import TABLES
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The machine that this process runs on."""
+"""How many cores this process may use."""
 
 from __future__ import annotations
 
