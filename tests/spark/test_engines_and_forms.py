@@ -19,8 +19,7 @@ from fairsweep.auditing.verb import AuditOutcome, audit
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.protocol import Engine
-from fairsweep.engines.spark import coding, counting
-from fairsweep.engines.spark import engine as spark_engine
+from fairsweep.engines.spark import choosing, coding, counting
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.opening import source_of
 from fairsweep.errors import UsageError
@@ -168,7 +167,7 @@ def test_a_group_value_that_is_too_long_is_refused_by_every_form(
 def test_what_the_kernel_cannot_read_exactly_is_left_to_catalyst(
     make: Make, reason: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spark_engine, "WORTHWHILE_ROWS", 0)
+    monkeypatch.setattr(choosing, "WORTHWHILE_ROWS", 0)
     rows = people()
     spec = load_mapping(config_of(input=make(spark, tmp_path, rows)))
     outcome = outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits, "auto"))
@@ -187,7 +186,7 @@ def test_automatic_counting_takes_the_kernel_for_many_rows_and_catalyst_for_few(
 ) -> None:
     spec = load_mapping(config_of(input=one_file(spark, tmp_path, people())))
     few = outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits))
-    monkeypatch.setattr(spark_engine, "WORTHWHILE_ROWS", 2_000)
+    monkeypatch.setattr(choosing, "WORTHWHILE_ROWS", 2_000)
     many = outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits))
     assert [one.tables[RUNS]["counting"].to_pylist() for one in (few, many)] == [["catalyst"], ["arrow"]]
 

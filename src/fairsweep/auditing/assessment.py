@@ -19,7 +19,7 @@ from fairsweep.auditing.sweep_rows import Swept, entry_rows
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.evidence.calibration import BILLION
 from fairsweep.core.groups import OVERALL, attribute_name
-from fairsweep.core.histogram import SCORE_MEASURES, ScoreHistogram
+from fairsweep.core.histogram import SCORE_MEASURES
 from fairsweep.core.inference import tuning, verdicts
 from fairsweep.core.inference.precision import INDEPENDENT, Precision
 from fairsweep.core.metrics import METRICS
@@ -62,9 +62,9 @@ class Assessment:
     @cached_property
     def units(self) -> Units:
         """What the rows are; members have several where their rows, squared, are more than their rows."""
-        everybody = attribute_of((), self.state.histograms, declared=(), reference=None).histogram
+        everybody = attribute_of((), self.state.histograms, declared=(), reference=None).histogram.here()
         repeated = False
-        if isinstance(everybody, ScoreHistogram) and "flags_squared" in everybody.measures:
+        if "flags_squared" in everybody.measures:
             repeated = int(everybody.dense("flags_squared").sum()) > self.state.rows_used
         return Units(self.spec.weight_kind, repeated)
 
@@ -106,18 +106,16 @@ class Assessment:
 
     def is_full(self, attribute: Attribute) -> bool:
         """Whether an attribute has the whole grid; what tasks make is shown whole or not at all."""
-        here = isinstance(attribute.histogram, ScoreHistogram) or not self.disclosure.minimum
-        return here and len(attribute.groups) <= self.spec.limits.full_sweep_groups
+        here = attribute.histogram.cutoffs_here or not self.disclosure.minimum
+        return bool(here) and len(attribute.groups) <= self.spec.limits.full_sweep_groups
 
     @property
     def result_rows(self) -> int:
         """How many rows the result tables that this process makes have, before any is left out."""
-        size, cutoffs = self.spec.result_size, len(self.grid)
-        held = sum(len(h.cell) for h in self.state.histograms if isinstance(h, ScoreHistogram))
-        swept = (cutoffs if isinstance(a.histogram, ScoreHistogram) else 0 for a in self.attributes)
-        return held + sum(
-            size.rows(a.histogram.attributes, len(a.groups), n) for a, n in zip(self.attributes, swept, strict=True)
-        )
+        size = self.spec.result_size
+        held = sum(len(histogram.here().cell) for histogram in self.state.histograms)
+        sizes = ((a.histogram, len(a.groups)) for a in self.attributes)
+        return held + sum(size.rows(h.attributes, groups, len(h.cutoffs_here)) for h, groups in sizes)
 
     def conditions(self) -> dict[str, int]:
         """How many groups meet each condition of `--fail-on` at any operating point, whatever of them is shown."""
@@ -207,7 +205,7 @@ class Assessment:
             ("threshold_sweep", partial(distributing.sweep, points=self._points, keys=keys), swept),
         ]
         return {
-            name: [one.rows(rows, TABLES[name].arrow_schema) for one in of if not isinstance(one, ScoreHistogram)]
+            name: [made for one in of for made in one.distributed_rows(rows, TABLES[name].arrow_schema)]
             for name, rows, of in made
         }
 
@@ -217,8 +215,8 @@ class Assessment:
         return [{name: [getattr(tally, name) for tally in tallies] for name in names}]
 
     def _score_histograms(self) -> Parts:
-        here = [histogram for histogram in self.state.histograms if isinstance(histogram, ScoreHistogram)]
-        return [entry_rows(histogram) for histogram in sorted(here, key=lambda h: attribute_name(h.attributes))]
+        histograms = sorted(self.state.histograms, key=lambda h: attribute_name(h.attributes))
+        return [entry_rows(histogram.here()) for histogram in histograms]
 
     def _cells(self) -> Parts:
         return [
@@ -235,7 +233,11 @@ class Assessment:
         everywhere, chosen = range(len(self.grid)), sorted(self._points)
         # As the table is sorted, so that nothing has to be sorted again.
         attributes = sorted(self.attributes, key=lambda attribute: attribute.name)
-        return [part for a in attributes for part in self._sweep(a, everywhere if self.is_full(a) else chosen)]
+        return [
+            part
+            for a in attributes
+            for part in (self._sweep(a.swept_here(), everywhere) if self.is_full(a) else self._sweep(a, chosen))
+        ]
 
     def _sweep_at(self, cutoff_index: int) -> Parts:
         """Rows of `threshold_sweep` for every group at one cutoff, also where the published sweep is thinner."""
@@ -270,16 +272,9 @@ class Assessment:
 
     def _sweep(self, attribute: Attribute, indices: Sequence[int], *, keep: bool = False) -> Parts:
         """Rows of some groups: what is shown, and of the operating points also that something is not."""
-        groups = attribute.groups
-        if len(indices) == len(self.grid) and not isinstance(attribute.histogram, ScoreHistogram):
-            # Those that rows have are distributed.
-            groups = attribute.absent
-            rows = counts = ConfusionCounts.of(*np.zeros((6, len(groups), len(indices)), dtype=np.int64))
-            precision = INDEPENDENT
-        else:
-            rows = attribute.rows_at(indices)
-            counts = rows if self.units.weight_kind is None else attribute.counts_at(indices)
-            precision = attribute.precision_at(indices)
+        groups, rows = attribute.groups, attribute.rows_at(indices)
+        counts = rows if self.units.weight_kind is None else attribute.counts_at(indices)
+        precision = attribute.precision_at(indices)
         weighted = counts if self.units.weight_kind is not None else None
         swept = Swept(attribute.name, groups, indices, self.grid.values, self._points)
         shown = self.disclosure.at(attribute.name, indices, len(groups)) if self.disclosure.minimum else None
@@ -406,7 +401,7 @@ class Assessment:
         ]
 
     def _ranked(self, attribute: Attribute) -> bool:
-        return self.is_full(attribute) and isinstance(attribute.histogram, ScoreHistogram)
+        return self.is_full(attribute) and bool(attribute.histogram.cutoffs_here)
 
     def _shown(self, attribute: Attribute) -> NDArray[np.bool_]:
         return self.disclosure.at(attribute.name, range(len(self.grid)), len(attribute.groups))

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from fairsweep.auditing.sweep_rows import Swept, entry_rows
 from fairsweep.core.groups import attribute_name, group_name
-from fairsweep.tables.checksums import Checksum, checksum
+from fairsweep.tables.checksums import checksum
 from fairsweep.tables.tabulating import table_of
 
 if TYPE_CHECKING:
@@ -35,17 +35,12 @@ def sweep(histogram: ScoreHistogram, _: int, points: Mapping[int, list[str]], ke
     return table_of("threshold_sweep", parts, keys)
 
 
-def content(histogram: ScoreHistogram) -> Checksum:
-    """The checksum of what a histogram holds, whatever its order or its blocks."""
+def content_of_block(histogram: ScoreHistogram, _: int) -> pa.Table:
+    """The block's part of the checksum of what a histogram holds, whatever its order or its blocks."""
     texts = {
         f"g{i}": pa.array([cell[i] for cell in histogram.cells], pa.string()).take(pa.array(histogram.cell))
         for i in range(len(histogram.attributes))
     }
     measures = {name: pa.array(getattr(histogram, name)) for name in ("bucket", "events", "non_events")}
     measures |= {name: pa.array(measure) for name, measure in histogram.measures.items()}
-    return checksum(pa.table(texts | measures))
-
-
-def content_of_block(histogram: ScoreHistogram, _: int) -> pa.Table:
-    """The block's part of `content`."""
-    return pa.Table.from_pylist([content(histogram)._asdict()], schema=CHECKSUM_SCHEMA)
+    return pa.Table.from_pylist([checksum(pa.table(texts | measures))._asdict()], schema=CHECKSUM_SCHEMA)

@@ -15,7 +15,6 @@ from fairsweep.core.disclosure.model import MEMBER_MEASURES, Previous, Reported
 from fairsweep.core.disclosure.nesting import hidden_columns
 from fairsweep.core.disclosure.rounding import rounded_gbe, steady_gbe
 from fairsweep.core.groups import ALL, OVERALL, SEPARATOR, TOO_SMALL
-from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.core.inference import clusters
 from fairsweep.input.intake import REFUSAL_REASONS
 from fairsweep.runs.run_before import NO_RUN
@@ -54,7 +53,7 @@ def disclosed(assessment: Assessment, before: RunBefore = NO_RUN) -> Disclosure:
     if not minimum:
         return EVERYTHING
     places = tuple(sorted(assessment.points))
-    full = [a for a in assessment.attributes if assessment.is_full(a) and _is_here(a)]
+    full = [a for a in assessment.attributes if assessment.is_full(a) and a.histogram.cutoffs_here]
     grid = _plan([_reported(a) for a in full], assessment.points, minimum, _previous(before, full, assessment.grid))
     points: dict[str, NDArray[np.bool_]] = {}
     if len(full) < len(assessment.attributes) and places:
@@ -78,15 +77,11 @@ def nothing(assessment: Assessment, before: RunBefore = NO_RUN) -> Disclosure:
     grid: dict[str, NDArray[np.bool_]] = {}
     points: dict[str, NDArray[np.bool_]] = {}
     for attribute in assessment.attributes:
-        full = assessment.is_full(attribute) and _is_here(attribute)
+        full = assessment.is_full(attribute) and bool(attribute.histogram.cutoffs_here)
         width = len(assessment.grid) if full else len(places)
         (grid if full else points)[attribute.name] = np.zeros((len(attribute.groups), width), dtype=bool)
     lines: dict[str, frozenset[tuple[str, str]]] = {name: frozenset() for name in (OVERALL, *grid, *points)}
     return Disclosure(minimum, grid, points, places, lines=lines, run_before=before.run_id, reason=RUN_BEFORE_UNKNOWN)
-
-
-def _is_here(attribute: Attribute) -> bool:
-    return isinstance(attribute.histogram, ScoreHistogram)
 
 
 def _plan(
@@ -239,7 +234,7 @@ def _is_told_of_by_an_intersection(found: Disclosure, attribute: Attribute, asse
 
 def _margins_are_safe(attribute: Attribute, points: Sequence[int], minimum: int) -> NDArray[np.bool_]:
     """Where enough members are flagged, not flagged, have the event, and have it not, `[groups, operating points]`."""
-    if not attribute.units.repeated or not _is_here(attribute):
+    if not attribute.units.repeated:
         rows = attribute.rows_at(points)
         margins = [rows.flagged, rows.events, rows.n - rows.flagged, rows.n - rows.events]
     else:

@@ -9,7 +9,6 @@ import numpy as np
 
 from fairsweep.core.disclosure.model import MEMBER_MEASURES
 from fairsweep.core.groups import OVERALL, too_small_to_name
-from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.core.metrics import SUPPRESSED
 from fairsweep.input.intake import REFUSAL_REASONS
 
@@ -62,7 +61,7 @@ def unnamed_groups(
 
 def _members(attribute: Attribute) -> IntArray:
     """How many members each group has at least; where each row is a member, how many it has."""
-    if attribute.units.repeated and isinstance(attribute.histogram, ScoreHistogram):
+    if attribute.units.repeated:
         with_event, without = (attribute.between(name, [0]).sum(axis=1) for name in MEMBER_MEASURES[:2])
         return np.asarray(np.maximum(with_event, without))
     counts = attribute.rows_at([0])[:, 0]

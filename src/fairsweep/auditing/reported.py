@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from fairsweep.core.counts import ConfusionCounts, IntArray
 from fairsweep.core.groups import ALL, attribute_name, group_name
-from fairsweep.core.histogram import Cell, ScoreHistogram
+from fairsweep.core.histogram import Cell
 from fairsweep.core.inference import clusters, weights
 from fairsweep.core.inference.clusters import ClusterSums
 from fairsweep.core.inference.precision import INDEPENDENT, Clustered, Precision, Weighted
@@ -57,10 +57,12 @@ class Attribute:
     single: bool
     units: Units = PEOPLE
 
-    @property
-    def absent(self) -> tuple[str, ...]:
-        """The groups that no row has."""
-        return tuple(np.delete(np.array(self.groups, dtype=object), self.present))
+    def swept_here(self) -> Attribute:
+        """The same without the groups that tasks sweep: at every cutoff, this process has the counts of the others."""
+        if self.histogram.cutoffs_here:
+            return self
+        absent = tuple(np.delete(np.array(self.groups, dtype=object), self.present))
+        return replace(self, groups=absent, histogram=self.histogram.here(), present=np.zeros(0, dtype=np.int64))
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -76,14 +78,12 @@ class Attribute:
 
     def counts_at(self, indices: Sequence[int]) -> ConfusionCounts:
         """What metrics are made of: rows, or their weights in millionths; `[groups, len(indices)]`."""
-        if self.units.weight_kind is None or not isinstance(self.histogram, ScoreHistogram):
+        if self.units.weight_kind is None:
             return self.rows_at(indices)
-        return self._counts(self.histogram.weighted(), indices)
+        return self._counts(self.histogram.whole().weighted(), indices)
 
     def precision_at(self, indices: Sequence[int]) -> Precision:
         """How much the counts at some cutoffs say, `[groups, len(indices)]`."""
-        if not isinstance(self.histogram, ScoreHistogram):
-            return INDEPENDENT
         rising = sorted(set(indices))
         chosen = np.searchsorted(rising, indices)
         if self.units.weight_kind is not None:
@@ -95,24 +95,19 @@ class Attribute:
 
     def dense(self, name: str) -> IntArray:
         """A measure of all groups by bucket, `[groups, buckets]`, without the unscored."""
-        if not isinstance(self.histogram, ScoreHistogram):
-            raise TypeError("only a histogram in this process is dense")
-        return self._spread(self.histogram.dense(name))
+        return self._spread(self.histogram.whole().dense(name))
 
     def between(self, name: str, indices: Sequence[int]) -> IntArray:
         """A measure of all groups between some rising cutoffs, `[groups, cutoffs + 1]`, without the unscored."""
-        if not isinstance(self.histogram, ScoreHistogram):
-            raise TypeError("only a histogram in this process has measures")
         if len(indices) == len(self.histogram.grid):
             return self.dense(name)
-        return self._spread(self.histogram.between(name, indices))
+        return self._spread(self.histogram.whole().between(name, indices))
 
     def _between(self, names: Sequence[str], indices: Sequence[int]) -> dict[str, IntArray]:
         return {name: self.between(name, indices) for name in names}
 
     def _counts(self, histogram: Histogram, indices: Sequence[int]) -> ConfusionCounts:
-        whole = len(indices) == len(histogram.grid) and isinstance(histogram, ScoreHistogram)
-        counts = histogram.counts() if whole else histogram.counts_at(indices)  # type: ignore[union-attr]
+        counts = histogram.counts_at(indices)
         return ConfusionCounts(*(self._spread(array) for array in counts.arrays))
 
     @cached_property
@@ -129,14 +124,6 @@ class Attribute:
         return whole
 
 
-@overload
-def summed(histograms: Sequence[ScoreHistogram], attributes: tuple[str, ...]) -> ScoreHistogram: ...
-
-
-@overload
-def summed(histograms: Sequence[Histogram], attributes: tuple[str, ...]) -> Histogram: ...
-
-
 def summed(histograms: Sequence[Histogram], attributes: tuple[str, ...]) -> Histogram:
     """The histogram of some attributes, from the nearest of several that has them all.
 
@@ -146,7 +133,7 @@ def summed(histograms: Sequence[Histogram], attributes: tuple[str, ...]) -> Hist
     finer = [histogram for histogram in histograms if set(attributes) <= set(histogram.attributes)]
     if not finer:
         raise ValueError(f"no histogram has {attributes}")
-    return min(finer, key=lambda one: (not isinstance(one, ScoreHistogram), len(one.attributes))).by(attributes)
+    return min(finer, key=lambda one: (one.jobs, len(one.attributes))).by(attributes)
 
 
 def attribute_of(

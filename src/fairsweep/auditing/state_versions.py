@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fairsweep.auditing.reported import summed
-from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.tables.checksums import Checksum, combined
 
 if TYPE_CHECKING:
@@ -24,10 +23,7 @@ def state_version(counted: Counted, groupings: Sequence[tuple[str, ...]]) -> str
         for attributes in groupings:
             # Summed to what is reported, the state is the same whichever grouping sets were kept, and where.
             histogram = summed(state.histograms, attributes)
-            if isinstance(histogram, ScoreHistogram):
-                content = distributing.content(histogram)
-            else:
-                parts = histogram.collected(distributing.content_of_block, distributing.CHECKSUM_SCHEMA)
-                content = combined(Checksum(**part) for part in parts.to_pylist())
+            parts = histogram.collected(distributing.content_of_block, distributing.CHECKSUM_SCHEMA)
+            content = combined(Checksum(**part) for part in parts.to_pylist())
             digest.update(repr((histogram.grid.id, attributes, *content)).encode())
     return f"state:{digest.hexdigest()[:32]}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ _DENSE_PER_KEY = 32
 Cell = tuple[str, ...]
 Measures = Mapping[str, IntArray]
 NO_MEASURES: Measures = MappingProxyType({})
+Made = TypeVar("Made")
 SCORE_MEASURES = ("event_score_sum", "non_event_score_sum", "score_square_sum")
 """Sums of scores of events and of non-events, and of the squares of both, in billionths."""
 
@@ -118,6 +119,32 @@ class ScoreHistogram:
             {name: np.concatenate([self.measures[name], other.measures[name]]) for name in self.measures},
         )
 
+    @property
+    def jobs(self) -> int:
+        """How many jobs of the engine it takes to read: none, because it is in this process."""
+        return 0
+
+    @property
+    def cutoffs_here(self) -> Sequence[int]:
+        """The indices of the cutoffs at which this process can hold the counts of every cell: those of the grid."""
+        return range(len(self.grid))
+
+    def here(self) -> ScoreHistogram:
+        """The cells that this process has: all of them."""
+        return self
+
+    def whole(self) -> ScoreHistogram:
+        """The histogram with all its measures, in this process."""
+        return self
+
+    def distributed_rows(self, of_block: object, schema: object) -> tuple[()]:
+        """Rows of a result table that tasks make of it: none."""
+        return ()
+
+    def collected(self, of_block: Callable[[ScoreHistogram, int], Made], schema: object) -> Made:
+        """What is made of its only block, which is itself."""
+        return of_block(self, 0)
+
     def by(self, attributes: tuple[str, ...]) -> ScoreHistogram:
         """The histogram of coarser cells: the sum over all attributes not named.
 
@@ -178,7 +205,9 @@ class ScoreHistogram:
         return self._split(flagged, events[:, :1], non_events[:, :1])
 
     def counts_at(self, cutoff_indices: Sequence[int]) -> ConfusionCounts:
-        """Confusion counts of every cell at a few cutoffs, `[cells, len(cutoff_indices)]`, without the full grid."""
+        """Confusion counts of every cell at some cutoffs, `[cells, len(cutoff_indices)]`; few need no full grid."""
+        if list(cutoff_indices) == list(range(len(self.grid))):
+            return self.counts()
         flagged = [
             np.stack([self._sum(measure, self.bucket > k) for k in cutoff_indices], axis=1)
             if cutoff_indices

@@ -26,8 +26,12 @@ OfBlock = Callable[[ScoreHistogram, int], "pa.Table"]
 """What is made of a block: the histogram of some neighbouring cells, and the place of the first among all."""
 
 
-class DistributedHistogram(Protocol):
-    """A score histogram that is too large for this process, and stays with the engine in blocks of whole cells."""
+class Histogram(Protocol):
+    """The counts of a grouping set by cell and bucket, wherever they are.
+
+    A `ScoreHistogram` is in this process. One that is too large for it stays with the engine, in blocks of whole cells
+    that tasks work on. Each answers for itself, so that no caller asks where the counts are.
+    """
 
     @property
     def grid(self) -> CutoffGrid:
@@ -44,25 +48,43 @@ class DistributedHistogram(Protocol):
         """The cells, sorted."""
         ...
 
+    @property
+    def jobs(self) -> int:
+        """How many jobs of the engine it takes to read."""
+        ...
+
+    @property
+    def cutoffs_here(self) -> Sequence[int]:
+        """The indices of the cutoffs at which this process can hold the counts of every cell: all, or none."""
+        ...
+
+    def here(self) -> ScoreHistogram:
+        """The cells that this process has: all of them, or none where tasks have them."""
+        ...
+
+    def whole(self) -> ScoreHistogram:
+        """The histogram with all its measures, in this process.
+
+        Raises:
+            TypeError: where tasks have it, which count rows and nothing else.
+        """
+        ...
+
     def by(self, attributes: tuple[str, ...]) -> Histogram:
         """The histogram of coarser cells: the sum over all attributes not named; everybody's is in this process."""
         ...
 
     def counts_at(self, cutoff_indices: Sequence[int]) -> ConfusionCounts:
-        """Confusion counts of every cell at a few cutoffs, `[cells, len(cutoff_indices)]`."""
+        """Confusion counts of every cell at some cutoffs, `[cells, len(cutoff_indices)]`."""
         ...
 
-    def rows(self, of_block: OfBlock, schema: pa.Schema) -> DistributedRows:
-        """Rows of a result table, made of every block."""
+    def distributed_rows(self, of_block: OfBlock, schema: pa.Schema) -> Sequence[DistributedRows]:
+        """Rows of a result table that tasks make of every block; none where this process has the cells."""
         ...
 
     def collected(self, of_block: OfBlock, schema: pa.Schema) -> pa.Table:
         """What is made of every block, in this process."""
         ...
-
-
-Histogram = ScoreHistogram | DistributedHistogram
-"""The counts of a grouping set by cell and bucket, wherever they are."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from fairsweep.core.groups import attribute_name, group_name
 from fairsweep.core.histogram import UNSCORED_BUCKET, Cell, ScoreHistogram
 from fairsweep.engines.mixed_radix import LARGEST_KEY
-from fairsweep.engines.protocol import DistributedHistogram, Histogram, LabelClass, ModelKey, ModelState, Tally
+from fairsweep.engines.protocol import Histogram, LabelClass, ModelKey, ModelState, Tally
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,7 +99,7 @@ class LaidAside(NamedTuple):
         used: the used rows.
     """
 
-    histograms: Mapping[tuple[int, ...], DistributedHistogram]
+    histograms: Mapping[tuple[int, ...], Histogram]
     used: int
 
 
@@ -137,8 +137,7 @@ def states(
 
 def rows(models: Mapping[ModelKey, ModelState]) -> int:
     """How many cells and buckets this process holds of some models."""
-    held = [one for state in models.values() for one in state.histograms if isinstance(one, ScoreHistogram)]
-    return sum(len(histogram.cell) for histogram in held)
+    return sum(len(histogram.here().cell) for state in models.values() for histogram in state.histograms)
 
 
 def one_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:

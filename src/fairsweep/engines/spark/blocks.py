@@ -65,6 +65,29 @@ class BlockedHistogram:
         found = self.entries.select(*self.texts).distinct().toArrow()
         return tuple(sorted(zip(*(found[name].to_pylist() for name in self.texts), strict=True)))
 
+    @property
+    def jobs(self) -> int:
+        """How many jobs it takes to read."""
+        return 1
+
+    @property
+    def cutoffs_here(self) -> Sequence[int]:
+        """The indices of the cutoffs at which the driver can hold the counts of every cell: none."""
+        return ()
+
+    def here(self) -> ScoreHistogram:
+        """The cells that the driver has: none."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return ScoreHistogram.merged(self.grid, self.attributes, (), nothing, nothing, nothing, nothing)
+
+    def whole(self) -> ScoreHistogram:
+        """Not to be had.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("only a histogram in this process has measures")
+
     def by(self, attributes: tuple[str, ...]) -> BlockedHistogram | ScoreHistogram:
         """The histogram of coarser cells; everybody's comes to the driver."""
         if attributes == self.attributes:
@@ -79,7 +102,7 @@ class BlockedHistogram:
         return ScoreHistogram.merged(self.grid, (), [()], np.zeros(len(bucket), np.int64), bucket, *measures)
 
     def counts_at(self, cutoff_indices: Sequence[int]) -> ConfusionCounts:
-        """Confusion counts of every cell at a few cutoffs, `[cells, len(cutoff_indices)]`."""
+        """Confusion counts of every cell at some cutoffs, `[cells, len(cutoff_indices)]`."""
         table = self.collected(partial(_counts_at, cutoff_indices=tuple(cutoff_indices)), _COUNTS_SCHEMA)
         arrays = {name: np.zeros((len(self.cells), len(cutoff_indices)), dtype=np.int64) for name in _COUNTS}
         place = (table["cell_id"].to_numpy(), table["place"].to_numpy())
@@ -91,9 +114,9 @@ class BlockedHistogram:
         """What tasks make of every block, on the driver."""
         return self._mapped(of_block, schema).toArrow()
 
-    def rows(self, of_block: OfBlock, schema: pa.Schema) -> BlockedRows:
+    def distributed_rows(self, of_block: OfBlock, schema: pa.Schema) -> tuple[BlockedRows]:
         """What tasks make of every block, as rows of a result table."""
-        return BlockedRows(self._mapped(of_block, schema))
+        return (BlockedRows(self._mapped(of_block, schema)),)
 
     def _mapped(self, of_block: OfBlock, schema: pa.Schema) -> DataFrame:
         cells = max(1, self.block_rows // (len(self.grid) + 2))
