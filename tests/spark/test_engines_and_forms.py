@@ -19,7 +19,7 @@ from fairsweep.auditing.verb import AuditOutcome, audit
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.protocol import Engine
-from fairsweep.engines.spark import choosing, coding, counting
+from fairsweep.engines.spark import choosing, coding, counting, counting_job
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.opening import source_of
 from fairsweep.errors import UsageError
@@ -212,6 +212,7 @@ def test_many_tasks_sum_their_counts_in_spark(
 def test_levels_that_were_not_met_or_are_too_many_count_like_any_other(
     probed: int, most: int, separate: bool, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(counting_job, "FEW_ROWS", 0)
     monkeypatch.setattr(counting, "PROBED_ROWS", probed)
     monkeypatch.setattr(coding, "MOST_LEVELS", most)
     rows = people()
@@ -219,6 +220,20 @@ def test_levels_that_were_not_met_or_are_too_many_count_like_any_other(
     spec = load_mapping(config_of(input=one_file(spark, tmp_path, rows), limits=limits))
     outcome = outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits, "catalyst"))
     assert confusion(outcome.tables) == recounted_people(rows)
+
+
+@pytest.mark.parametrize("few", [0, counting_job.FEW_ROWS], ids=["first rows", "no look at them"])
+def test_a_column_whose_first_values_are_null_keeps_the_later_ones(
+    few: int, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting_job, "FEW_ROWS", few)
+    rows = people()
+    rows["race"] = rows["race"].mask(rows.index < counting.PROBED_ROWS + 100)
+    spec = load_mapping(config_of(input=one_file(spark, tmp_path, rows)))
+    outcome = outcome_of(spec, SparkEngine(spark, source_of(spark, spec.source), spec.limits, "catalyst"))
+    expected = outcome_of(spec, LocalEngine(files.source_of(spec.source), spec.limits))
+    assert len({group for attribute, group, *_ in confusion(outcome.tables) if attribute == "race"}) > 2
+    assert confusion(outcome.tables) == confusion(expected.tables)
 
 
 @pytest.mark.quick_cases(1)

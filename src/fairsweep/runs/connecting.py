@@ -32,6 +32,8 @@ SESSION_CATALOG = "spark_catalog"
 _BY_SPARK = "use --engine spark"
 # Spark counts so many bytes of an input within seconds.
 SMALL_INPUT_BYTES = 16 << 20
+# Up to this size, to interpret a query takes less time than to compile it.
+FEW_ROWS_BYTES = 1 << 20
 
 
 class CountingConfig(Protocol):
@@ -149,19 +151,23 @@ def session_of(options: RunOptions, *sources: InputSpec) -> SparkSession:
         UsageError: where Spark cannot be started, or the tables would be gone with the session.
         StorageError: where a server does not answer.
     """
-    from fairsweep.engines.spark.session import is_running, start
+    from fairsweep.engines.spark.session import FEW_ROWS_SETTINGS, is_running, start
 
     options.progress("Starting Spark")
     ours = options.remote is None and "SPARK_REMOTE" not in os.environ and not is_running()
-    spark = start(options.master, options.remote, quick=ours and all(map(_is_small, sources)))
+    quick = ours and all(_is_small(source, SMALL_INPUT_BYTES) for source in sources)
+    spark = start(options.master, options.remote, quick=quick)
     stopping.again()
+    if quick and sources and all(_is_small(source, FEW_ROWS_BYTES) for source in sources):
+        for key, value in FEW_ROWS_SETTINGS.items():
+            spark.conf.set(key, value)
     if ours:
         _refuse_a_catalog_that_forgets(spark, options)
     return spark
 
 
-def _is_small(source: InputSpec) -> bool:
-    """Whether it can be seen from here that an input is small."""
+def _is_small(source: InputSpec, limit: int) -> bool:
+    """Whether it can be seen from here that an input has no more bytes."""
     folder = inputs.local_path(source.path) if source.path is not None else None
     if folder is None:
         return False
@@ -169,7 +175,7 @@ def _is_small(source: InputSpec) -> bool:
         files = inputs.local_files(folder)
     except UsageError:  # nothing to read: whoever reads it says so
         return True
-    return sum(file.stat().st_size for file in files) <= SMALL_INPUT_BYTES
+    return sum(file.stat().st_size for file in files) <= limit
 
 
 def _refuse_a_catalog_that_forgets(spark: SparkSession, options: RunOptions) -> None:

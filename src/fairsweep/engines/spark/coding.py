@@ -138,7 +138,7 @@ class Layout:
         parts = [
             column.code(compiler, stride).cast("long")
             for column, stride in zip(self.coded, strides(self.radices, self.places), strict=True)
-            if len(column.levels) > 1 or column.raw
+            if column.expression is not None
         ]
         result = F.lit(0).cast("long")
         for part in parts:

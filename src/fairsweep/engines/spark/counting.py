@@ -58,11 +58,13 @@ class FirstRows:
 
     def sample(self, intake: Intake, grid: CutoffGrid, rows_input: int | None) -> Sample:
         """The rows as codes and buckets."""
-        texts = [pa.array([text for _, text in self.pairs[name]]) for name in group_columns(intake)]
+        texts = [
+            pa.array([text for _, text in self.pairs.get(name, ())], pa.string()) for name in group_columns(intake)
+        ]
         codes = [column.dictionary_encode().indices.to_numpy().astype(np.int64) for column in texts]
         buckets = np.searchsorted(grid.values, np.nan_to_num(self.scores), side="right").astype(np.int64)
         # Fewer than were asked for are all that there are.
-        every = len(buckets) if len(buckets) < PROBED_ROWS else rows_input
+        every = len(buckets) if rows_input is None and len(buckets) < PROBED_ROWS else rows_input
         return Sample(codes, buckets, every)
 
 

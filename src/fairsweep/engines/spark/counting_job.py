@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 from pyspark.sql import functions as F
 
 from fairsweep.engines import row_sums, states
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from fairsweep.engines.spark.columns import Compiler
     from fairsweep.engines.spark.sources import Source
     from fairsweep.input.intake import Intake
+
+
+# A look at the first rows is a query of its own, which takes a second where Spark has just started.
+FEW_ROWS = 4_000
 
 
 class TooManyForDriverError(Exception):
@@ -227,7 +232,9 @@ class CatalystReader:
 
     @cached_property
     def met(self) -> FirstRows:
-        """What the first rows hold."""
+        """What the first rows hold; nothing where there are so few that counting them takes no longer."""
+        if self.rows_input is not None and self.rows_input <= FEW_ROWS:
+            return FirstRows({}, np.zeros(0))
         return FirstRows.of(self.rows, self.job.intake, self.job.compiler)
 
     @cached_property

@@ -52,6 +52,13 @@ QUICK_SETTINGS: Mapping[str, str] = {
         "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC -XX:MetaspaceSize=256m"
     ),
 }
+# A query of a few rows takes longer to plan and to compile than to run: it is interpreted, and planned once.
+FEW_ROWS_SETTINGS: Mapping[str, str] = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
 # A task that finds no memory would end alone, and the job that waits for it never.
 _END_WITHOUT_MEMORY = "-XX:+ExitOnOutOfMemoryError"
 

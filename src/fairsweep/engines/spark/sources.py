@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -165,13 +166,15 @@ class ParquetSource:
     def inspect(self) -> Inspection:
         """The schema of the files, and their version."""
         try:
-            schema = self._frame().schema
+            schema = self._frame.schema
         except Exception as error:
             # A column of a type that Spark does not know is enough, even where nobody asks for it.
             raise _unreadable(self.path, error) from error
         return Inspection(columns_of(schema), self.path, _version(self.spark, self.path))
 
+    @cached_property
     def _frame(self) -> DataFrame:
+        """The files; to look at their schema is a job of its own, so it is done once."""
         return self.spark.read.parquet(located(self.path))
 
     def pieces(self) -> list[Piece] | str:
@@ -180,7 +183,7 @@ class ParquetSource:
 
     def rows(self, read: Sequence[int]) -> DataFrame:
         """The rows, their columns renamed by position."""
-        return renamed(self._frame())
+        return renamed(self._frame)
 
 
 class DeltaSource:
