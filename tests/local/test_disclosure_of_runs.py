@@ -204,7 +204,7 @@ def test_results_in_memory_are_told_like_published_ones(folder: Path, monkeypatc
     assert small(result.sweep, "n", "tp", "fp", "fn", "tn").empty
     assert small(result.at(0.17), "n", "tp", "fp", "fn", "tn").empty
     assert result.at(0.17).query("group_value == '1 group too small to name'")["status"].item() == "suppressed"
-    assert "1 group too small to name: hidden, because too few people" in result.summary()
+    assert "1 group too small to name: suppressed because there are too few people" in result.summary()
     outcome = result.write(folder / "memory")
     assert outcome.state == "published"
     assert "score_histograms" not in outcome.tables
