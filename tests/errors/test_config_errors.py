@@ -92,7 +92,7 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("attributes:", "event_labels: ['']\nattributes:", "event_labels[0] (line 5)", "blank text"),
     ("attributes:", "non_event_labels: [0, '1']\nattributes:", "non_event_labels[1] (line 5)",
      "also in event_labels"),
-    ("- race\n", "- overall\n", "attributes[0].name (line 6)", "stands for everybody"),
+    ("- race\n", "- overall\n", "attributes[0].name (line 6)", "means everybody"),
     ("- race\n", "- race x age\n", "attributes[0].name (line 6)", "a name without ` x `"),
     ("- race\n", "- 5\n", "attributes[0] (line 6)", "the number 5"),
     ("- race\n", "-\n", "attributes[0] (line 6)", "empty"),

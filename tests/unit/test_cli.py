@@ -128,7 +128,7 @@ def test_help_names_every_command_and_exit_code(run: Run) -> None:
             "--window-start is `31.1.2026`; allowed: a day as YYYY-MM-DD",
         ),
         ([*CONFIG, "--window-start=2026-02-01", "--window-end=2026-02-01"], "--window-end is `2026-02-01`"),
-        ([*CONFIG, "--warehouse", "w", "--schema", "s"], "--warehouse is given beside --catalog or --schema"),
+        ([*CONFIG, "--warehouse", "w", "--schema", "s"], "--warehouse is given together with --catalog or --schema"),
         ([*CONFIG, "--catalog", "c"], "--schema is missing"),
         (["audit"], "the following arguments are required: --config; see `fairsweep audit --help`"),
         (["audit", "audit.yaml", "--config", "x"], "write `--config audit.yaml`"),

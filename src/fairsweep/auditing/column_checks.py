@@ -133,9 +133,9 @@ def window_of(spec: AuditSpec, start: str | None, end: str | None, names: tuple[
     window = Window(days[0] or FIRST_DAY, days[1] or NO_END)
     if not problems and window.start >= window.end:
         found = f"{window.end}, with start {window.start}"
-        problems.append(Problem(names[1], found, "a day after the start", "the end itself is outside"))
+        problems.append(Problem(names[1], found, "a day after the start", "the end is exclusive: give a later day"))
     if (start is not None or end is not None) and spec.columns.scored_on is None:
-        step = "name the column that tells when a row was scored, or drop the window"
+        step = "name the column with the day of the score, or remove the window"
         problems.append(Problem("columns.scored_on", "missing", "a column, with a window", step))
     if problems:
         raise UsageError(problems)

@@ -77,7 +77,8 @@ def _show_gate(met: Sequence[gate.Met], errors: Terminal) -> None:
         errors.say(printable(f"--fail-on {condition}: {model_id} {version}, {found}"), "bad")
     met = [one for one in met if one.attribute is not None]
     for one in met[:_SHOWN_GROUPS_MET]:
-        group = "overall population" if one.attribute == OVERALL else f"{one.attribute}: {group_label(one.group_value or '')}"
+        named = f"{one.attribute}: {group_label(one.group_value or '')}"
+        group = "overall population" if one.attribute == OVERALL else named
         model = f"{one.model_id} {one.model_version}, {one.operating_point}"
         errors.say(printable(f"--fail-on {one.condition}: {model}, {group}"), "bad")
     if len(met) > _SHOWN_GROUPS_MET:
@@ -116,6 +117,6 @@ def _check(arguments: Namespace) -> ExitCode:
 
 COMMANDS = (
     Command("audit", "count the rows once, judge every group, publish the result tables", _add_flags, _audit),
-    # With the flags of `audit`, so that the command line of an audit can be checked unchanged.
+    # With the flags of `audit`, so that the line of an audit can be checked as it stands.
     Command("check", "validate a config and the input's schema; reads no row", _add_flags, _check),
 )

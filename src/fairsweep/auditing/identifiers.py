@@ -31,7 +31,7 @@ def by_name(spec: AuditSpec) -> list[Problem]:
     found = []
     for attribute in guarded(spec):
         if _PERSON.search(f"{attribute.name} {attribute.column}"):
-            found.append(_problem(attribute, "the name of something that each person has alone"))
+            found.append(_problem(attribute, "the name of a personal identifier"))
         elif _BIRTH.search(f"{attribute.name} {attribute.column}".replace("_", " ")):
             found.append(_problem(attribute, "a date of birth"))
     return found

@@ -30,7 +30,7 @@ def problems(key: ModelKey, assessment: Assessment) -> list[Problem]:
         found.append(
             Problem(
                 "input", _refused(assessment), f"at most {limits.maximum_refused_share:.1%}",
-                "mend those rows, or raise limits.maximum_refused_share if they may be left out",
+                "correct those rows, or raise limits.maximum_refused_share if they may be excluded",
             )
         )  # fmt: skip
     return [*found, *_group_problems(assessment), *_identifying(assessment)]
@@ -109,7 +109,7 @@ def _group_problems(assessment: Assessment) -> list[Problem]:
                 Problem(
                     f"{attribute}: {quoted(group)}", told,
                     f"at most {limit:.1%} of a group",
-                    "mend those rows, or raise limits.maximum_refused_share_per_group if they may be left out",
+                    "correct those rows, or raise limits.maximum_refused_share_per_group if they may be excluded",
                 )
             )  # fmt: skip
     return found

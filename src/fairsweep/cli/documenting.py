@@ -1,4 +1,4 @@
-"""Pages of the docs that are rendered from declarations in the code."""
+"""Pages of the docs that are rendered from the declarations they describe."""
 
 from __future__ import annotations
 

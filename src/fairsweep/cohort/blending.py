@@ -82,7 +82,8 @@ def factors(judged: DataFrame, blends: Sequence[BlendSpec], attributes: Sequence
             if use <= 0 or otherwise <= 0 or not math.isfinite(use / otherwise):
                 place = f"blends[{i}].scale.seam"
                 step = "widen the seam, or write `scale: {factor: ...}`"
-                problems.append(Problem(place, "nobody who counts and has both scores, or scores of 0", "some", step))
+                empty = "no included prediction with both scores, or only scores of 0"
+                problems.append(Problem(place, empty, "some", step))
             else:
                 found[i] = use / otherwise
     if problems:

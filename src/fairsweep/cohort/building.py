@@ -146,19 +146,19 @@ class CohortBuilder:
             DataRefusedError: where the scale of a blend cannot be found.
         """
         spec = self._spec
-        progress("Judging who counts")
+        progress("Selecting the predictions")
         judged = self._keep(self._judged())
         scales = factors(judged.where(F.col("treatment") == ""), spec.blends, spec.attributes)
         judged = blended(judged, spec.blends, scales, spec.attributes)
         judged = judged.withColumn("model_version", F.concat("model_version", "treatment")).drop("treatment")
         counting = usable(judged)
-        progress("Looking for the outcome in the claims")
+        progress("Finding outcomes in the claims")
         claims = usable(self._inputs.claims())
         met = self._keep(met_lines(counting, claims, spec.outcome))
         # Used twice below; to find it reads the claims once more.
         lines = self._keep(judged_lines(met, claims, spec.claims, spec.as_of))
         rows = self._keep(with_labels(counting, usable(lines), spec.outcome))
-        progress("Counting what was left out")
+        progress("Counting excluded rows")
         outcome = F.when(F.col("label") == 1, _EVENT).otherwise(_NON_EVENT)
         of_each = self._by_place(rows.withColumns({"reason": outcome, "n": F.lit(1)}))
         left_out = _flow(self._by_place(judged.withColumn("n", F.lit(1))), "predictions", REASONS, IN_COHORT)

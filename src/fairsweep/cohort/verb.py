@@ -251,8 +251,8 @@ def _problems(spec: CohortSpec, key: ModelKey, cohort: Cohort, everybody: Sequen
         most = sorted(((found.rows, reason) for reason, found in by_reason.items() if found.rows), reverse=True)
         small = any(found.is_few(minimum) for found in by_reason.values())
         named = ", ".join(reason if small else f"{reason} {n:,}" for n, reason in most[:5])
-        found = f"none counts ({named})" if small else f"none of {total:,} counts ({named})"
-        problems.append(Problem("predictions", found, "at least one", "mend the inputs or the rules"))
+        found = f"none is included ({named})" if small else f"none of {total:,} is included ({named})"
+        problems.append(Problem("predictions", found, "at least one", "correct the inputs or the rules"))
     unusable: dict[str, tuple[tuple[str, ...], Mapping[str, RowsOf]]]
     unusable = {"predictions": (_UNUSABLE, {**by_reason, USED: counting})}
     unusable |= {source: (tuple(reasons.keys() - {USED}), reasons) for source, reasons in cohort.refused.items()}
@@ -265,7 +265,7 @@ def _problems(spec: CohortSpec, key: ModelKey, cohort: Cohort, everybody: Sequen
             found = "too many rows cannot be used"
             if not refused.is_few(minimum) and not usable.is_few(minimum):
                 found = f"{refused.rows:,} of {rows:,} rows cannot be used ({refused.rows / rows:.1%})"
-            step = "mend those rows or name other columns; limits.maximum_refused_share allows for more"
+            step = "correct those rows or name other columns; a higher limits.maximum_refused_share allows more"
             problems.append(Problem(source, found, f"at most {limit:.1%}", step))
     return problems
 
@@ -288,6 +288,6 @@ def _warnings(flow: pa.Table) -> list[str]:
     for row in flow.to_pylist():
         if _is_of_all(row, "predictions") and row["events"] == 0:
             model = f"{row['model_id']} {row['model_version']}"
-            told = "the outcome was met by nobody"
+            told = "no prediction has the outcome"
             found.append(f"{model}: {told}; are its codes and settings those of the claims?")
     return found

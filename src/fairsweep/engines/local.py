@@ -159,7 +159,7 @@ class LocalEngine:
         return min(self._limits.driver_state_rows, self._limits.maximum_state_rows)
 
     def _too_large(self) -> DataRefusedError:
-        step = "raise the limit where there is the memory, or use --engine spark"
+        step = "raise the limit if there is enough memory, or use --engine spark"
         return DataRefusedError(too_large_for_one_process(self._limits, step))
 
     def labels_seen(self, intake: Intake) -> Sequence[str]:

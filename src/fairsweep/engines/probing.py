@@ -182,7 +182,7 @@ def refuse_above(limit: int, state_rows: int, sample: Sample | None = None) -> N
     found = f"{state_rows:,} cells and buckets"
     if sample is not None:
         found = f"about {found}, by {sample.description}"
-    step = f"{_STEP}, or raise the limit where there is room"
+    step = f"{_STEP}, or raise the limit if there is enough memory"
     raise DataRefusedError(Problem("limits.maximum_state_rows", f"exceeded: {found}", f"at most {limit:,}", step))
 
 

@@ -54,14 +54,14 @@ def local_files(path: Path) -> list[Path]:
         if kind == REGULAR:
             return [path]
         if kind != FOLDER:
-            step = "check the path; a relative one starts at the config's folder, one from --set at yours"
+            step = "check the path; relative to the config's folder, or with --set to the current folder"
             found = kind or "not there"
             raise UsageError(Problem(f"input.path {quoted(path)}", found, "a file or a folder", step))
         files = sorted(file for file in path.rglob("*") if _is_data(file.relative_to(path)) and file.is_file())
     except OSError as error:
         raise _unreadable(path, error) from None
     if not files:
-        step = "put files in it; names that begin with _ or . are passed over"
+        step = "put files in it; names that begin with _ or . are ignored"
         raise UsageError(Problem(f"input.path {quoted(path)}", "a folder without data files", "files", step))
     return files
 
@@ -130,7 +130,7 @@ def _header(path: Path) -> tuple[str, ...] | None:
     try:
         names = next(csv.reader([line], strict=True))
     except csv.Error:
-        raise _wrong_header(path, "broken quotes", "doubled quotes", "mend the first line") from None
+        raise _wrong_header(path, "broken quotes", "doubled quotes", "correct the first line") from None
     return distinct_names([name.strip(" ") for name in names])
 
 
@@ -263,7 +263,7 @@ def line_at(path: Path, place: int) -> int:
 def long_line(path: Path, number: int) -> DataRefusedError:
     """The refusal of a file for a line of it; what the line says is not quoted."""
     found = f"more than {LONGEST_LINE:,} bytes long"
-    step = "check what wrote the file: line ends may be missing"
+    step = "check the program that wrote the file: line ends may be missing"
     return DataRefusedError(Problem(f"input {quoted(path)}: line {number:,}", found, "a row in each line", step))
 
 
@@ -350,7 +350,7 @@ def column_type(kind: pa.DataType) -> ColumnType:
 
 def _without_header(path: Path) -> DataRefusedError:
     place = f"input.path {quoted(path)}"
-    return DataRefusedError(Problem(place, "empty: no header and no rows", "", "check what wrote it"))
+    return DataRefusedError(Problem(place, "empty: no header and no rows", "", "check the program that wrote it"))
 
 
 def _wrong_header(path: Path, found: str, allowed: str, step: str) -> UsageError:
@@ -359,5 +359,5 @@ def _wrong_header(path: Path, found: str, allowed: str, step: str) -> UsageError
 
 def _unreadable(path: Path, error: Exception) -> UsageError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else "a broken file"
-    step = "check its permissions and that it is whole"
+    step = "check its permissions and that it is complete"
     return UsageError(Problem(f"input.path {quoted(path)}", f"not readable ({reason})", "a readable file", step))

@@ -15,7 +15,7 @@ from fairsweep.errors import DataRefusedError, Problem
 BYTES_PER_ROW = 500
 _STEP = (
     "use fewer cutoffs (`cutoffs: {count: ...}`), a lower limits.full_sweep_groups, fewer operating points or coarser "
-    "groups, or raise the limit where there is the memory"
+    "groups, or raise the limit if there is enough memory"
 )
 
 

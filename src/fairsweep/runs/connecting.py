@@ -116,7 +116,7 @@ def spark_is_around() -> bool:
 def _against_flags(options: RunOptions) -> list[Problem]:
     """What keeps the local engine from these options."""
     problems = [
-        Problem(f"--{name}", "given beside --engine local", "one or the other", "leave one of them out")
+        Problem(f"--{name}", "given together with --engine local", "one or the other", "leave one of them out")
         for name, value in (("master", options.master), ("remote", options.remote))
         if value is not None
     ]
@@ -182,9 +182,9 @@ def _refuse_a_catalog_that_forgets(spark: SparkSession, options: RunOptions) -> 
         return
     if spark.conf.get("spark.sql.catalogImplementation", "in-memory") == "in-memory":
         place = "--schema" if options.catalog is None else "--catalog"
-        found = f"{quoted(place_of(options).text)}, in a catalog that is forgotten when this process ends"
+        found = f"{quoted(place_of(options).text)}, in a catalog that is lost when this process ends"
         step = "use --warehouse DIR, or set spark.sql.catalogImplementation=hive in Spark's configuration"
-        raise UsageError(Problem(place, found, "a catalog that lasts, such as a Hive metastore", step))
+        raise UsageError(Problem(place, found, "a persistent catalog, such as a Hive metastore", step))
 
 
 def store_of(options: RunOptions) -> Warehouse:

@@ -146,7 +146,7 @@ def _written(store: Store, record: RunRecord, table: str) -> pa.Table:
 def _unknown(keys: Mapping[str, object]) -> Problem:
     return Problem(
         what(keys),
-        "not published, because what was shown before must be known where small cells are suppressed",
+        "not published: small cells are suppressed, so it must be known what the previous run has shown",
         "",
-        "mend that first, or publish with --force: then no counts are shown (docs/privacy.md)",
+        "repair that run first, or publish with --force: then no counts are shown (docs/privacy.md)",
     )

@@ -116,12 +116,12 @@ def unreadable(place: Place, table: str, code: str, reason: str = "") -> Problem
         return Problem(f"table {table}", f"damaged: {reason}", "", _mend(table))
     found = f"damaged: {', '.join(faults)}" if faults else f"not readable ({code})"
     step = _mend_log(place, table)
-    return Problem(f"table {table}", found, "", step if faults else f"run again; if it stays so, {step}")
+    return Problem(f"table {table}", found, "", step if faults else f"run again; if the error stays, {step}")
 
 
 def _mend(table: str) -> str:
     if table == RUNS:
-        return f"mend it as {REPAIR_PAGE} says"
+        return f"repair it as {REPAIR_PAGE} describes"
     return f"run again with --force: {_forced(table)}"
 
 

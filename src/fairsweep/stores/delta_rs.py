@@ -40,7 +40,7 @@ _BATCH_ROWS = 1 << 16
 # delta-rs takes paths for URLs: it decodes what looks encoded, and ends the process at characters that URLs lack.
 _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\^|]")
 _CHECKED = "failed validation check"
-_ALWAYS = "run again; if it stays so, use another --warehouse"
+_ALWAYS = "run again; if the error stays, use another --warehouse"
 _BY_SPARK = "use --engine spark"
 
 

@@ -45,7 +45,7 @@ _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CAPITALS = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
 _OF_TABLES = frozenset({"this", "alias", "joins", "pivots", "laterals"})
 _FUNCTIONS_HELP = "docs/sql.md lists the functions; a function of the other engine may have another name here"
-_READ_DIRECTLY = "whoever may enter its folder, or is granted the table, reads it there with any Delta reader"
+_READ_DIRECTLY = "users with access to its folder or a grant on the table read it there with any Delta reader"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _written(text: str, dialect: Dialect) -> Query:
         tree, copy=False, identify=True, comments=False, normalize_functions=False, unsupported_level=ErrorLevel.RAISE
     )
     if "${" in written and dialect == "spark":  # which Spark would expand
-        raise _refused("`${` in a name", "name it otherwise")
+        raise _refused("`${` in a name", "use another name")
     return Query(written, relations)
 
 
@@ -242,7 +242,7 @@ class _Check:
         name = str(node.this)
         # As Java compares: some letters outside of ASCII are others' small or capital ones.
         if name.upper().casefold() in SESSION_NAMES or _UNREADABLE.search(name):
-            raise _refused(f"name {quoted(name)}, which means the session here", "name it otherwise")
+            raise _refused(f"name {quoted(name)}, which means the session here", "use another name")
         node.set("quoted", True)
 
     def _lateral(self, node: exp.Expr) -> None:

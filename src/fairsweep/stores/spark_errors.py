@@ -35,7 +35,7 @@ def problem(place: str, error: Exception) -> Problem:
     """A table or place that Spark cannot read or write, by Spark's name for why."""
     if has_spark_ended(error):
         return SPARK_ENDED
-    return unusable(place, condition_of(error), error, "run again; if it stays so, check the storage")
+    return unusable(place, condition_of(error), error, "run again; if the error stays, check the storage")
 
 
 def condition_of(error: Exception) -> str:

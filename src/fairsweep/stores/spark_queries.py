@@ -59,10 +59,10 @@ def _told(error: Exception, place: str) -> FairsweepError:
         said = text.split(" SQLSTATE", 1)[0].rstrip(".")
         return UsageError(Problem("query", f"refused: {' '.join(said.split())}", ONE_QUERY, QUERY_HELP))
     if kind.startswith(_OF_STORAGE):
-        return StorageError(unusable(place, kind, error, "run again; if it stays so, the audits with --force"))
+        return StorageError(unusable(place, kind, error, "run again; if the error stays, the audits with --force"))
     # While a query runs, errors of these classes quote values.
     if group in _RESOLVING and isinstance(error, AnalysisException):
         return UsageError(refused_query(text.split(" SQLSTATE", 1)[0]))
     if group in (*_RESOLVING, *_COMPUTING):
         return failed_query(kind)
-    return StorageError(unusable(place, kind, error, "run again; if it stays so, check the storage"))
+    return StorageError(unusable(place, kind, error, "run again; if the error stays, check the storage"))

@@ -266,7 +266,7 @@ def main(argv: Sequence[str]) -> None:
     from fairsweep.engines.spark.session import start
 
     parser = argparse.ArgumentParser(prog="scripts/make-claims", description=__doc__, allow_abbrev=False)
-    parser.add_argument("folder", type=Path, help="where the four tables and two configs go")
+    parser.add_argument("folder", type=Path, help="folder for the four tables and two configs")
     parser.add_argument("--members", type=int, default=100_000)
     parser.add_argument("--lines", type=int, default=20, help="of claims for each member")
     parser.add_argument("--seed", type=int, default=0)

@@ -74,7 +74,7 @@ def check_records(records: pa.Table) -> None:
     check_digests(records)
     rows = records.to_pylist()
     times = Counter(row["run_id"] for row in rows)
-    step = f"mend it as {REPAIR_PAGE} says"
+    step = f"repair it as {REPAIR_PAGE} describes"
     problems = [
         Problem(f"{RUNS}: run {run}", f"damaged: {n} records", "one", step) for run, n in times.items() if n > 1
     ]
@@ -136,7 +136,7 @@ def again(record: Record) -> str:
     """The command that replaces what is stored of a run."""
     verb = record["verb"]
     if verb not in TABLES_OF:
-        return f"mend it as {REPAIR_PAGE} says"
+        return f"repair it as {REPAIR_PAGE} describes"
     window = (record["window_start"], record["window_end"])
     days = "" if window == (FIRST_DAY, NO_END) else f" --window-start {window[0]} --window-end {window[1]}"
     return f"run again with --force: `fairsweep {verb} --config FILE{days} --force`"

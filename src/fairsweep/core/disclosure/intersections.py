@@ -54,7 +54,7 @@ def plan(
     tables = {table.name: Table(table, before.get(table.name), _gone(table, reported, before)) for table in reported}
     everybody = next((table for table in tables.values() if not table.attributes), None)
     if everybody is None:
-        raise ValueError("disclosure control needs everybody: an attribute without constituents")
+        raise ValueError("disclosure control needs the overall population: an attribute without constituents")
     if minimum <= 1:
         return {name: np.ones(table.shown.shape, dtype=bool) for name, table in tables.items()}
     for table in tables.values():

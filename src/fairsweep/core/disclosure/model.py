@@ -124,7 +124,7 @@ class Table:
         if self._previous is None:
             return
         if everybody._previous is None:
-            raise ValueError(f"the previous run showed {self.name}, so that what it showed of everybody is needed too")
+            raise ValueError(f"the previous run showed {self.name}; its rows of the overall population are needed too")
         self.was_shown = np.repeat(everybody._previous.shown, len(self.groups), axis=0)
         places = [self.index[group] for group in self._previous.groups]
         self.was_shown[places] = self._previous.shown

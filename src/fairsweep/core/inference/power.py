@@ -40,7 +40,7 @@ def events_needed(recall: ArrayLike, bound: float = 0.8, alpha: float = 0.05, po
     from scipy.special import ndtri
 
     if not 0 < bound < np.inf or bound == 1:
-        raise ValueError(f"bound is {bound}; it must be above 0, finite and not 1, where a fair group stands")
+        raise ValueError(f"bound is {bound}; it must be above 0, finite and not 1, which is the value of a fair group")
     floor = min(bound, 1 / bound)
     recall = np.asarray(recall, dtype=np.float64)
     missed = 1 - recall

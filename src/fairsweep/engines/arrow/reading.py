@@ -126,7 +126,7 @@ def _names(path: str, metadata: pq.FileMetaData, wanted: Sequence[tuple[int, Sou
                     f"{quoted(Path(path).name)}, column {quoted(name)}",
                     f"of type {kinds[name]}, and {expected} in another file",
                     "one type in all files",
-                    "write the files anew with one schema, or audit them one by one",
+                    "write the files again with one schema, or audit them one by one",
                 )
             )
     return names
@@ -175,6 +175,6 @@ def unreadable(path: str, error: Exception) -> UsageError:
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "a broken file"
     # Arrow's own words can quote a row.
     reason = "broken text" if re.search("CSV|UTF", str(error)) else reason
-    step = "check its permissions and that it is whole"
+    step = "check its permissions and that it is complete"
     place = f"input.path: file {quoted(Path(path).name)}"
     return UsageError(Problem(place, f"not readable ({reason})", "a readable file", step))

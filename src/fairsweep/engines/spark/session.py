@@ -161,7 +161,7 @@ def _addresses(master: str) -> Sequence[tuple[str, int]]:
 
 
 def _unreached(flag: str, shown: str, step: str) -> Problem:
-    found = f"{shown}, where nobody answered within {REACHED_WITHIN:.0f} seconds"
+    found = f"{shown}, which did not answer within {REACHED_WITHIN:.0f} seconds"
     return Problem(flag, found, "", f"check host and port, or {step}")
 
 

@@ -361,7 +361,7 @@ def readable(name: str) -> Iterator[None]:
             raise StorageError(SPARK_ENDED) from error
         if _TOO_LONG.search(str(error)) and not isinstance(error, FairsweepError):
             found = f"with a field of more than {inputs.LONGEST_LINE:,} characters"
-            step = "check what wrote it: a quote or a line end may be missing"
+            step = "check the program that wrote it: a quote or a line end may be missing"
             # Not from the error, which quotes the field.
             raise DataRefusedError(Problem(f"input {quoted(name)}", found, "shorter fields", step)) from None
         unread = _UNREAD.search(str(error))
@@ -369,12 +369,12 @@ def readable(name: str) -> Iterator[None]:
             raise
         place = f"input {quoted(name)}"
         if unread[1] == _TYPES_DIFFER:
-            found, step = "a column of other types in some files", "write the files anew with one schema"
+            found, step = "a column of other types in some files", "write the files again with one schema"
             raise DataRefusedError(
                 Problem(place, found, "one type in all files", f"{step}, or use --engine local")
             ) from error
         found = f"not readable by Spark ({unread[0]})"
-        step = "check that all files are there and whole; those of an old version may have been vacuumed"
+        step = "check that all files exist and are complete; those of an old version may have been vacuumed"
         raise UsageError(Problem(place, found, "readable files", step)) from error
 
 
