@@ -1,4 +1,4 @@
-"""What the sections of a config must agree on, as far as each is right in itself."""
+"""Consistency checks between the sections of a config, once each section is valid."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def disagreements(parts: Parts) -> list[Fault]:
 
 
 def _evidence(parts: Parts) -> list[Fault]:
-    """A unit needs members, and a weight its meaning."""
+    """A unit needs a member column, and a weight its kind."""
     if parts.columns is None:
         return []
     faults = []
@@ -73,7 +73,7 @@ def _evidence(parts: Parts) -> list[Fault]:
 
 
 def _names_of_attributes(parts: Parts) -> list[Fault]:
-    """What else names attributes names some that there are."""
+    """Other sections that name attributes name existing ones."""
     named = [item for item in parts.attributes or () if item is not None]
     if not named:
         return []

@@ -1,4 +1,4 @@
-"""The version of an input that only its counts can tell: frames, views and tables without a version."""
+"""The version of an input without a version of its own (frames, views, some tables), derived from its counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def state_version(counted: Counted, groupings: Sequence[tuple[str, ...]]) -> str:
-    """The version of an input that only its counted rows can tell: a hash of the whole state."""
+    """The version of an input, derived from its counted rows: a hash of the whole state."""
     from fairsweep.auditing import block_rows as distributing
 
     digest = hashlib.sha256()
