@@ -99,7 +99,7 @@ def test_a_hidden_group_that_meets_a_condition_is_counted_and_not_named(
     capsys.readouterr()
     assert run(folder, "--fail-on", "below_floor") == 4
     told = capsys.readouterr().err
-    assert "1 group not shown, because of small cells" in told
+    assert "1 group suppressed because of small cells" in told
     assert "race: D" not in told
 
 

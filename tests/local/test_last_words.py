@@ -172,8 +172,8 @@ def test_a_panic_of_a_library_is_a_known_error_of_the_storage(
 
     monkeypatch.setattr(cli, "_parsed_and_run", stopped)
     assert cli.run([]) == 5
-    assert capfd.readouterr().err.startswith("error: a library of the storage is stopped at a fault of its own; run")
-    with pytest.raises(StorageError, match="PanicException"), delta_rs._told("table runs"):
+    assert capfd.readouterr().err.startswith("error: a library of the storage is stopped by an internal error; run")
+    with pytest.raises(StorageError, match="PanicException"), delta_rs._translated_errors("table runs"):
         raise PanicException("member 123-45-6789")
 
 

@@ -299,7 +299,7 @@ def test_init_then_check_lead_to_an_audit(run: Run, tmp_path: Path, monkeypatch:
     assert written.out.splitlines()[-1] == "Next: fairsweep check --config audit.yaml"
     checked = run("check", "--config", "audit.yaml", "--warehouse", "w")
     assert checked.code == 0, checked.err
-    assert "audit.yaml is right." in checked.out
+    assert "audit.yaml is valid." in checked.out
     assert checked.out.splitlines()[-1] == "Next: fairsweep audit --config audit.yaml --warehouse w"
     told = json.loads(run("check", "--config", "audit.yaml", "--json").out)
     assert told["check"][0]["config"]["flag_is"] == "help"

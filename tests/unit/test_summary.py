@@ -66,7 +66,7 @@ def test_cutoff_says_how_it_was_chosen() -> None:
     tuned, given = told(MadeUpRun(COMPAS)), told(MadeUpRun(COMPAS, rule="fixed"))
     assert "tuned on the same rows that it judges: population_gbe, target 1, reached 1.02" in tuned
     assert "neighbours on the grid: 4 and 6" in tuned
-    assert "given beforehand (prespecified)" in given
+    assert "given in the config (prespecified)" in given
 
 
 def test_relative_basis_shows_the_value_that_is_judged() -> None:

@@ -52,7 +52,7 @@ class Ranker:
         return [self._ranked(attribute, shown, slice(first, first + step)) for first in range(0, size, step)]
 
     def reliability(self, attribute: Attribute, shown: NDArray[np.bool_]) -> Parts:
-        """Rows of `reliability`: about ten ranges of scores with equal shares of the population, between shown cutoffs."""
+        """Rows of `reliability`: about ten score ranges with equal shares of the population, at shown cutoffs."""
         if not self.probabilities:
             return []
         population = self.everybody.dense("events") + self.everybody.dense("non_events")

@@ -44,7 +44,7 @@ _KEPT = {
     "attribute", "group_value", "cutoff_index", "cutoff", "operating_points", "operating_point", "metric", "comparator",
     "compared_group",
 }  # fmt: skip
-"""The key columns of a row."""
+"""The columns that identify a row; suppressed rows keep them."""
 
 
 def hidden(columns: Columns, hide: NDArray[np.bool_]) -> Columns:

@@ -102,7 +102,7 @@ class DeltaRsStore(Publishing):
     def bind(self) -> None:
         """Look for the tables in the folder; nothing is created."""
         damage.check_runs_are_there(self._place)
-        with _told(self.place):
+        with _translated_errors(self.place):
             refuse_other_folders(self._folder)
 
     def create_tables(self) -> None:
@@ -124,7 +124,7 @@ class DeltaRsStore(Publishing):
         if not all(publishing.RUN_ID.fullmatch(run_id) for run_id in run_ids):
             raise ValueError("a run id is 16 to 64 hexadecimal digits")
         listed = ", ".join(f"'{run_id}'" for run_id in run_ids)
-        with _told(f"table {table}"):
+        with _translated_errors(f"table {table}"):
             stored = self._open(table)
             whole = written_files.with_later_columns(rows, pa.schema(stored.schema().to_arrow()))
             write_deltalake(
@@ -233,7 +233,7 @@ class DeltaRsStore(Publishing):
         fault = next((fault for file in files if (fault := self._fault(table, file))), "")
         if fault:
             return fault
-        with _told(f"table {table}"):
+        with _translated_errors(f"table {table}"):
             paths = [self._folder / table / unquote(file["path"]) for file in files]
             return written_files.difference(map(pq.read_metadata, paths), rows)
 
@@ -243,7 +243,7 @@ class DeltaRsStore(Publishing):
 
         damage.check_runs(self._place)
         values = {name: f"change.{name}" for name in TABLES[RUNS].column_names}
-        with _told(f"table {RUNS}"):
+        with _translated_errors(f"table {RUNS}"):
             merge = self._open(RUNS).merge(
                 changes,
                 publishing.MATCHES,
@@ -300,7 +300,7 @@ class DeltaRsStore(Publishing):
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaProtocolError
 
-        with _told(f"table {table}"):
+        with _translated_errors(f"table {table}"):
             try:
                 return DeltaTable(str(self._folder / table))
             except DeltaProtocolError:
@@ -313,7 +313,7 @@ class DeltaRsStore(Publishing):
         """Name the damaged file where reading a table, or these runs in it, fails."""
         from deltalake.exceptions import DeltaProtocolError
 
-        with _told(f"table {table}"):
+        with _translated_errors(f"table {table}"):
             try:
                 yield
             except (FairsweepError, DeltaProtocolError):
@@ -354,7 +354,7 @@ class DeltaRsStore(Publishing):
             field.with_metadata({"comment": column.comment})
             for field, column in zip(ours.arrow_schema, ours.columns, strict=True)
         ]
-        with _told(f"table {table}"):
+        with _translated_errors(f"table {table}"):
             # Listed first: a table that is created and written meanwhile has its log by then.
             others = _other_entries(folder)
             if not DeltaTable.is_deltatable(str(folder)):
@@ -385,7 +385,7 @@ def _other_entries(folder: Path) -> list[str]:
 
 
 @contextmanager
-def _told(place: str) -> Iterator[None]:
+def _translated_errors(place: str) -> Iterator[None]:
     """Turn what delta-rs raises into our own errors; its texts quote rows, so that only codes are told."""
     from deltalake.exceptions import CommitFailedError, DeltaProtocolError
 

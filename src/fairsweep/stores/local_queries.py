@@ -38,7 +38,7 @@ def answer(query: Query, tables: Mapping[str, ds.Dataset | pa.Table]) -> pa.Tabl
         UsageError: when the query cannot be resolved, or fails on the values that it meets.
     """
     views = [name for name in query.relations if name in VIEWS]
-    with closing(_connection(tables, views)) as connection, _told():
+    with closing(_connection(tables, views)) as connection, _translated_errors():
         # DuckDB's own word on what the gate has let through.
         kinds = [statement.type.name for statement in connection.extract_statements(query.text)]
         if len(kinds) != 1 or kinds[0] not in _READS:
@@ -60,7 +60,7 @@ def _connection(tables: Mapping[str, ds.Dataset | pa.Table], views: Sequence[str
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     """What DuckDB says of names is told; what it says of values is not."""
     import duckdb
 

@@ -43,10 +43,10 @@ def answer(spark: SparkSession, query: Query, place: str) -> pa.Table:
         _ = spark.sql(_AS_A_PART.format(query.text)).schema
         return spark.sql(query.text).toArrow()
     except Exception as error:
-        raise _told(error, place) from error
+        raise _translated(error, place) from error
 
 
-def _told(error: Exception, place: str) -> FairsweepError:
+def _translated(error: Exception, place: str) -> FairsweepError:
     """What Spark says of names is told; of values that a query met only the kind of error."""
     from pyspark.errors import AnalysisException
 

@@ -22,7 +22,7 @@ def events_needed(recall: ArrayLike, bound: float = 0.8, alpha: float = 0.05, po
     points higher at low recalls.
 
     Args:
-        recall: true positive rate, of everybody: a group's own is what is in doubt. 0 to 1.
+        recall: true positive rate of the population, 0 to 1; a group's own rate is uncertain.
         bound: the floor, below 1, or a sanction's ceiling `1 / floor`, which needs as many events.
         alpha: one-sided level of the test.
         power: chance of being cleared.
