@@ -58,14 +58,14 @@ def init(
 
     Args:
         data: a CSV or Parquet file, a folder of them, or a Delta table.
-        flag_is: `help` or `sanction`; nobody but a person can tell.
+        flag_is: `help` or `sanction`; only the user can know this.
         out: the config to write.
-        wishes: columns that were named.
+        wishes: columns that the user named.
         force: whether an existing config is replaced.
 
     Raises:
-        UsageError: where something cannot be read or told, or a config is there already.
-        DataRefusedError: where the input has no rows.
+        UsageError: if the input cannot be read or its columns are not clear, or if the config already exists.
+        DataRefusedError: if the input has no rows.
     """
     data, out = Path(data), Path(out)
     brings = _flag_is(flag_is)

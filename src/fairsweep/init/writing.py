@@ -21,7 +21,7 @@ def written(proposal: Proposal, flag_is: Literal["help", "sanction"], model_id: 
 
     Args:
         proposal: the columns.
-        flag_is: what a flag brings.
+        flag_is: `help` or `sanction`.
         model_id: the name under which results are stored.
         source: the `input` section.
     """

@@ -1,4 +1,4 @@
-"""The standard error for our own words alone: libraries write to it what nobody should read, or may."""
+"""Standard error only for Fairsweep's own messages: output of libraries can contain values of rows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PANIC = re.compile(
 
 @contextmanager
 def kept_to_ourselves() -> Iterator[None]:
-    """Keep what libraries and child processes write to the standard error off it.
+    """Discard the output of libraries and child processes to standard error.
 
-    Panics of Rust, aborts of C++ and Spark's log go to the file behind the stream and not through Python; they show
-    backtraces, and can quote rows. What Python writes goes on to where it went before.
+    Panics of Rust, aborts of C++ and Spark's log are written to the file behind the stream and not through Python; they
+    show backtraces, and can quote rows. Output of Python is written as before.
     """
     stream = sys.stderr
     if not _is_the_process_own():
@@ -55,7 +55,7 @@ def _is_the_process_own() -> bool:
 
 
 class _Held:
-    """What was written while several threads at once keep panics off the standard error; the last one gives it back."""
+    """The state while several threads keep panics off standard error; the last thread restores the stream."""
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0

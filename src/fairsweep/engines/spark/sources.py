@@ -1,4 +1,4 @@
-"""Where rows come from: each source tells its columns and what pins its content, and then gives one DataFrame."""
+"""Sources of rows: each source has columns and a version of its content, and returns one DataFrame."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from fairsweep.engines.arrow.reading import Piece
 
-# One text field per column and no inference: what a field means is the intake's to say.
+# One text field per column and no inference: only the intake interprets fields.
 CSV_OPTIONS = {
     "header": "true", "sep": ",", "quote": '"', "escape": '"', "encoding": "UTF-8", "multiLine": "false",
     "mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED_COLUMN, "columnPruning": "false",
@@ -44,9 +44,9 @@ CSV_OPTIONS = {
 }  # fmt: skip
 
 
-# What Spark says of a field that is longer than `maxCharsPerColumn`.
+# Spark's message for a field that is longer than `maxCharsPerColumn`.
 _TOO_LONG = re.compile(r"exceeds the maximum number of characters")
-# What Spark calls a file that turned out unreadable, and why; Delta has names of its own for one that is gone.
+# Spark's error conditions for an unreadable file; Delta has separate conditions for a missing one.
 _UNREAD = re.compile(
     r"\b(?:FAILED_READ_FILE|DELTA_FILE_NOT_FOUND_DETAILED|DELTA_LOG_FILE_NOT_FOUND|DELTA_TRUNCATED_TRANSACTION_LOG)\b"
     r"(?:\.([A-Z_]+))?"
@@ -84,7 +84,7 @@ class Source(Protocol):
 
 @dataclass
 class FrameSource:
-    """A DataFrame passed in Python; only its counted rows can tell its version."""
+    """A DataFrame passed in Python; its version is derived from its counted rows."""
 
     frame: DataFrame
     name: str = "dataframe"
@@ -167,7 +167,7 @@ class ParquetSource:
         try:
             schema = self._frame().schema
         except Exception as error:
-            # A column of a type that Spark does not know is enough, even where nobody asks for it.
+            # One column of a type that Spark does not know is enough, even if it is not used.
             raise _unreadable(self.path, error) from error
         return Inspection(columns_of(schema), self.path, _version(self.spark, self.path))
 
@@ -175,7 +175,7 @@ class ParquetSource:
         return self.spark.read.parquet(located(self.path))
 
     def pieces(self) -> list[Piece] | str:
-        """The row groups of the files, where they lie within reach."""
+        """The row groups of the files, if this process can read them."""
         return _pieces(InputSpec(format="parquet", path=self.path), self.inspect())
 
     def rows(self, read: Sequence[int]) -> DataFrame:
@@ -246,7 +246,7 @@ class DeltaSource:
         return renamed(self._frame())
 
     def pieces(self) -> list[Piece] | str:
-        """The row groups of the pinned version's files, where they lie within reach."""
+        """The row groups of the pinned version's files, if this process can read them."""
         if self._path is None:
             return "a table of a catalog"
         seen = self.inspect()
@@ -254,7 +254,7 @@ class DeltaSource:
 
 
 def _pieces(spec: InputSpec, seen: Inspection) -> list[Piece] | str:
-    """What the kernel reads of an input that it sees as Spark does, or why it does not."""
+    """The pieces that the kernel reads if it sees the input as Spark does, or why it does not."""
     from fairsweep.engines.arrow.sources import opened, why_not
 
     reason = why_not(spec)
@@ -313,9 +313,9 @@ def _kind(data_type: T.DataType) -> ColumnType:  # noqa: PLR0911  (a table)
 
 
 def located(path: str) -> str:
-    """A path as Spark must be told it: a local one names its file system, which a cluster's default is not.
+    """A path in Spark's form: a local path names its file system, because a cluster's default may be another.
 
-    It is no URI: Spark takes every character of it as it is.
+    It is not a URI: Spark reads every character literally.
     """
     local = inputs.local_path(path)
     return path if local is None else f"file://{local.resolve()}"
@@ -331,7 +331,7 @@ def _names(files: DataFrame) -> list[str]:
 
 
 def _version(spark: SparkSession, path: str) -> str:
-    """What pins files: a hash of sorted relative paths, sizes and modification times in milliseconds."""
+    """The version of files: a hash of sorted relative paths, sizes and modification times in milliseconds."""
     local = inputs.local_path(path)
     if local is not None:
         return inputs.files_version(local)
