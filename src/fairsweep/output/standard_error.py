@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
 
 _STANDARD_ERROR = 2
-# Where, a line or more of what, and the trace with the note that ends it, where there is one.
+# The location, one or more lines of text, and the trace with its final note, if there is one.
 _PANIC = re.compile(
     rb"\n?thread '[^\n]*' (?:\(\d+\) )?panicked at [^\n]*\n[^\n]*\n?"
     rb"(?:stack backtrace:\n(?:\s+[^\n]*\n)*)?(?:note: [^\n]*\n?)*"
@@ -47,7 +47,7 @@ def kept_to_ourselves() -> Iterator[None]:
 
 
 def _is_the_process_own() -> bool:
-    """Whether Python writes to the file that libraries write to; notebooks and tests have another."""
+    """Whether Python and libraries write to the same file; notebooks and tests use another one."""
     try:
         return sys.stderr.fileno() == _STANDARD_ERROR
     except (AttributeError, OSError, ValueError):
@@ -79,7 +79,7 @@ _one = _Held()
 
 @contextmanager
 def without_panics() -> Iterator[None]:
-    """Keep panics of Rust off the standard error of a program that is not ours; all else is shown, a little later."""
+    """Remove panics of Rust from the standard error of the calling program; other output is shown a little later."""
     _one.begin()
     try:
         yield

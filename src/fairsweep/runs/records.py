@@ -154,7 +154,7 @@ class Outcome:
 
 
 def counted_columns(state: ModelState, counted: Counted) -> RunRecord:
-    """What the scan adds to a run record."""
+    """The fields of a run record that the scan provides."""
     return {
         "counting": counted.counting,
         "counting_reason": counted.counting_reason,

@@ -39,7 +39,7 @@ def answer(query: Query, tables: Mapping[str, ds.Dataset | pa.Table]) -> pa.Tabl
     """
     views = [name for name in query.relations if name in VIEWS]
     with closing(_connection(tables, views)) as connection, _translated_errors():
-        # DuckDB's own word on what the gate has let through.
+        # DuckDB's own check of queries that the gate has accepted.
         kinds = [statement.type.name for statement in connection.extract_statements(query.text)]
         if len(kinds) != 1 or kinds[0] not in _READS:
             raise UsageError(Problem("query", quoted(", ".join(kinds)), ONE_QUERY, QUERY_HELP))
@@ -61,7 +61,7 @@ def _connection(tables: Mapping[str, ds.Dataset | pa.Table], views: Sequence[str
 
 @contextmanager
 def _translated_errors() -> Iterator[None]:
-    """What DuckDB says of names is told; what it says of values is not."""
+    """Report DuckDB's messages about names, but not those about values."""
     import duckdb
 
     named = (

@@ -30,16 +30,16 @@ def answer(spark: SparkSession, query: Query, place: str) -> pa.Table:
 
     Args:
         spark: a session in which the query's tables and views are bound.
-        query: what `query_gate` has checked.
-        place: what people call the tables.
+        query: a query that `query_gate` has checked.
+        place: the location of the tables, as text for people.
 
     Raises:
-        UsageError: when the query cannot be resolved, or fails on the values that it meets.
-        StorageError: when a table cannot be read.
+        UsageError: if the query cannot be resolved, or fails on values of rows.
+        StorageError: if a table cannot be read.
     """
     try:
-        # Spark's own word on what the gate has let through, before it sees it alone: analysed and never run. A Connect
-        # client asks its server for that only when it needs the columns.
+        # Spark's own check of a query that the gate has accepted, inside another query: analysed and never run. A
+        # Connect client requests the analysis only when it needs the columns.
         _ = spark.sql(_AS_A_PART.format(query.text)).schema
         return spark.sql(query.text).toArrow()
     except Exception as error:
@@ -47,7 +47,7 @@ def answer(spark: SparkSession, query: Query, place: str) -> pa.Table:
 
 
 def _translated(error: Exception, place: str) -> FairsweepError:
-    """What Spark says of names is told; of values that a query met only the kind of error."""
+    """Report Spark's messages about names; of errors on values report only the kind."""
     from pyspark.errors import AnalysisException
 
     text = str(error).strip()

@@ -88,7 +88,7 @@ _RUNS = Table(
             "OR rows_input = rows_used + rows_unscored + rows_refused",
         ),
     ),
-    # Not partitioned: any two commits then conflict, so that the later sees what the earlier made current.
+    # Not partitioned: any two commits then conflict, so that the later commit sees the result of the earlier one.
     partitioned=False,
     properties=(("delta.isolationLevel", "Serializable"),),
 )

@@ -20,7 +20,7 @@ def listed(column: str, values: Sequence[str], *, nullable: bool = False) -> Che
 
 
 def ranges(name: str, columns: Sequence[str], low: str, high: str | None = None) -> Check:
-    """One check for many columns: every check is analysed and compiled anew for every write."""
+    """One check for many columns, because each check is analysed and compiled again for every write."""
     upper = f" AND {{0}} <= {high}" if high is not None else ""
     each = f"({{0}} IS NULL OR ({{0}} >= {low}{upper}))"
     return Check(name, " AND ".join(each.format(column) for column in columns))

@@ -69,7 +69,7 @@ def _columns(alias: str, table: str, leave_out: Sequence[str] = ()) -> str:
 
 
 def _judged(condition: str) -> str:
-    """Group benefit equality at the operating points, with its counts and the two rates beside it."""
+    """Group benefit equality at the operating points, with its counts and the two rates shown with it."""
     beside = (
         "run_id",
         "model_id",
