@@ -1,4 +1,4 @@
-"""Every figure, each one declaration: what is compared with what, on how much, and what is to be reached."""
+"""Every figure as one declaration: the two sides, the sizes, and the target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Measure = Literal["seconds", "seconds a group", "peak memory", "shuffle bytes"]
 SINGLES: tuple[tuple[str, ...], ...] = tuple((name,) for name in ATTRIBUTES)
 JOINT: tuple[tuple[str, ...], ...] = (tuple(ATTRIBUTES),)
 
-# What peers are compared with that have no line of their own: the local engine wherever it exists.
+# The default opponent of peers: the local engine.
 OURS = "local" if find_spec("fairsweep.engines.local") else "catalyst"
 
 
@@ -74,17 +74,17 @@ class Figure:
     """One ratio of medians.
 
     Attributes:
-        says: what it shows, in words.
-        numerator: whose figure is divided.
-        denominator: by whose.
-        target: what is to be reached; None where it is told for comparison only.
+        says: a description in words.
+        numerator: the contestant in the numerator.
+        denominator: the contestant in the denominator.
+        target: the target; None if the figure is reported for comparison only.
         at_least: the target is a lower bound; otherwise an upper one.
-        measure: what the ratio is of.
-        limit: what the numerator itself may be at most.
+        measure: the quantity whose ratio is taken.
+        limit: the upper limit of the numerator itself.
         compared: whether both sides answer the same question; only that is checked.
         together: both sides in one process.
         exclusive: never both sides' processes at once.
-        full_only: left out with `--quick`, unless it is asked for by its name.
+        full_only: skipped with `--quick`, unless it is requested by name.
     """
 
     says: str
