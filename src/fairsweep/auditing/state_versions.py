@@ -22,7 +22,7 @@ def state_version(counted: Counted, groupings: Sequence[tuple[str, ...]]) -> str
     for key, state in counted.models.items():
         digest.update(repr((key, state.rows_input, state.tallies)).encode())
         for attributes in groupings:
-            # Summed to what is reported, the state is the same whichever grouping sets were kept, and where.
+            # Summed to the reported groupings, the state does not depend on which grouping sets were kept, and where.
             histogram = summed(state.histograms, attributes)
             if isinstance(histogram, ScoreHistogram):
                 content = distributing.content(histogram)

@@ -219,7 +219,7 @@ def build(spec: IntakeConfig, names: Sequence[str], window: Window) -> Intake:
     if spec.score_kind == "probability":
         rules.append(Rule("score_not_a_probability", _beyond(AsNumber(score), 0.0, 1.0)))
     if spec.unit == "member":
-        # Only the rows of a member together tell: whoever counts sees to it.
+        # This needs all rows of a member together: the engines apply it.
         rules.append(Rule(REPEATED, AnyOf(())))
     rules += _score_rules(score)
     return Intake(

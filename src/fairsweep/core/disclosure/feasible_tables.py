@@ -68,7 +68,7 @@ def moves(table: IntArray, listed: BoolArray, hidden: BoolArray, interval: IntAr
         table: people, `[rows, columns, F]`.
         listed: `[rows, columns]`, the cells that are listed; the others are known to be empty.
         hidden: `[rows, columns]`, the suppressed cells.
-        interval: `[F]`, the number of the interval between shown cutoffs that each entry lies in, rising.
+        interval: `[F]`, for each entry the number of its interval between shown cutoffs, rising.
         wanted: `[rows, columns]`, the cells that moves are searched for.
     """
     found = Moves.none(table.shape)
@@ -94,7 +94,7 @@ def moves_of_cells(
         people: `[cells, F]`; cells that are missing here are known to be empty.
         place: the row and the column of each cell, numbered from 0.
         hidden: `[cells]`, the suppressed cells.
-        interval: `[F]`, the number of the interval between shown cutoffs that each entry lies in, rising.
+        interval: `[F]`, for each entry the number of its interval between shown cutoffs, rising.
         wanted: `[cells]`; moves are searched for in the rows of these.
     """
     row, column = place

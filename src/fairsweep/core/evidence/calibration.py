@@ -205,7 +205,7 @@ def even_edges(population_n: ArrayLike, bins: int = 10) -> list[int]:
         The first bucket of each bin and at last the number of buckets, as `reliability` takes them.
     """
     rows = np.asarray(population_n)
-    # Below boundary i lie i buckets; Python's numbers do not overflow.
+    # There are i buckets below boundary i; Python's numbers do not overflow.
     below = [0, *np.cumsum(rows).tolist()]
     total = below[-1]
     inner = [i for i in range(1, len(rows)) if 0 < below[i] < total]

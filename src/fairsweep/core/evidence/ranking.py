@@ -58,7 +58,7 @@ def rank(
     In simulations (normal scores of equal and unequal spread, five-step ratings, up to 1,000 non-events per event) it
     covers 93 to 97 % from 20 events on for AUC up to .8, from 50 up to .9 and from 100 up to .97. With fewer events
     and a higher AUC it is too short: 20 events cover 92 % at .9 and 86 % at .97. Without t, or on the plain scale, it
-    would be shorter still; Newcombe's (2006) covers 86 % with unequal spreads, whatever the number of events.
+    would be shorter still; Newcombe's (2006) covers 86 % with unequal spreads, for any number of events.
 
     There is no standard error and no interval if a class has only one member, or if nothing varies: at an AUC of 0
     or 1, or with all rows in one bucket. An estimated variance of 0 means missing information there, not precision.
