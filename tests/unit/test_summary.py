@@ -47,7 +47,7 @@ def test_sanction_puts_the_most_flagged_first_and_false_positives_before_all() -
     assert names_in_order(text, list(COMPAS["race"]))[0] == "Native American"
     assert "Native American (n 18): 38 of 100 without the event were flagged; 120 flagged per 100" in told(run)
     assert "African-American: 45 of 100 without the event were flagged; 114 flagged per 100 who" in told(run)
-    assert "125 flagged per 100 events is the ceiling" in told(run)
+    assert "the ceiling is 125 flagged per 100 events" in told(run)
     assert "who needed it" not in text
 
 

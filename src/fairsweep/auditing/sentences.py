@@ -132,13 +132,13 @@ def basis(point: PointFinding, bound: float) -> str:
         return "No verdict: no one had the event."
     if point.basis == "absolute":
         return (
-            f"Basis absolute (population GBE {unit:.4g}): {per_100(bound, bound)} flagged per 100 events "
-            f"is the {limit}, {beyond} are flagged."
+            f"Basis absolute (population GBE {unit:.4g}): the {limit} is {per_100(bound, bound)} flagged per 100 "
+            f"events; {beyond} are flagged."
         )
     return (
         f"Basis relative: the population has {per_100(unit, 1.0)} flagged per 100 events (population GBE "
-        f"{unit:.4g}), so each group is judged and drawn as a multiple of it; {number(round(bound, 4))} is "
-        f"the {limit}, {beyond} are flagged."
+        f"{unit:.4g}), so each group is judged and drawn as a multiple of it; the {limit} is "
+        f"{number(round(bound, 4))}; {beyond} are flagged."
     )
 
 
