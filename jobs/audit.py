@@ -2,8 +2,8 @@
 
     spark-submit --py-files fairsweep.zip jobs/audit.py --config audit.yaml --catalog main --schema fairness
 
-Returns when the audit is done or was done before, and raises SystemExit with the exit code otherwise:
-schedulers ignore return values. Codes 2 to 4 are not worth retrying.
+Returns if the audit is done or was done before, and raises SystemExit with the exit code otherwise, because
+schedulers ignore return values. Retrying after codes 2 to 4 gives the same result.
 """
 
 from __future__ import annotations

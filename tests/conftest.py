@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,3 +84,13 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real inputs are absent: no folder {folder}; set FAIRSWEEP_DATA to run this test")
     return folder
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that every user can enter, unlike pytest's own; only root can then become another user."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

@@ -34,7 +34,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--data", action="store_true", help="only make the file of --rows rows, and print its path")
     parser.add_argument("--wide", action="store_true", help="with --data: twenty attributes, one of 100,000 providers")
     given = parser.parse_args(argv)
-    # The first word of several figures' names stands for them all.
+    # The first word of several figures' names selects all of them.
     named = {
         name: [name]
         if name in FIGURES
@@ -104,6 +104,6 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    # Asked to end, it ends its children and its cluster too.
+    # On a signal, it ends its children and its cluster too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What every contestant has to give: the confusion counts of each group at its cutoffs, compared to the last row."""
+"""The answers of every contestant: the confusion counts of each group at its cutoffs, compared row by row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Answer:
     """Confusion counts of cells at cutoffs.
 
     Attributes:
-        attributes: what a cell has values for; empty for everybody.
+        attributes: the attributes of a cell; empty for the overall population.
         cells: the cells, in any order, each once.
         cutoffs: flagged means `score >= cutoff`.
         counts: tp, fp, fn, tn, `[cells, cutoffs, 4]`.
@@ -93,8 +93,8 @@ def _first(ours: Answer, theirs: Answer) -> str | None:
         return None
     cell_place, cutoff_place, _ = different[0]
     where = dict(zip(ours.attributes, ours.cells[cell_place], strict=True))
-    told = [
+    shown = [
         ", ".join(f"{name} {n:,}" for name, n in zip(COUNTS, side.counts[cell_place, cutoff_place], strict=True))
         for side in (ours, theirs)
     ]
-    return f"{where} at cutoff {ours.cutoffs[cutoff_place]!r}: ours {told[0]}; theirs {told[1]}"
+    return f"{where} at cutoff {ours.cutoffs[cutoff_place]!r}: ours {shown[0]}; theirs {shown[1]}"

@@ -9,7 +9,7 @@ from statistics import median
 from scripts.benchmarks.comparing import Outcome
 from scripts.benchmarks.contestants import CONTESTANTS
 
-# Colours that people who see no red or green tell apart.
+# Colours that people with red-green colour blindness can distinguish.
 _OURS, _THEIRS = "#0072b2", "#e69f00"
 
 

@@ -1,4 +1,4 @@
-"""A child process that holds warm contestants and does what it is asked."""
+"""A child process that holds warm contestants and answers requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scripts.benchmarks.contestants import CONTESTANTS, Contestant, Job, NotBuil
 from scripts.benchmarks.memory import PeakMemory
 
 _NOT_BUILT, _FAILED, _DONE = "not built", "failed", "done"
-# How much of what a contestant says when it breaks is shown.
+# How many characters of a contestant's error are shown.
 SHOWN_ERROR = 2_000
 
 
@@ -102,7 +102,7 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
 
 
 def _serve(connection: Connection[Any, Any], wanted: Mapping[str, tuple[Contestant, Work]]) -> None:
-    """The child's side: prepare, then do what is asked until nothing is."""
+    """The child's side: prepare, then answer requests until there are none."""
     try:
         jobs: dict[str, Job] = {}
         for name, (contestant, work) in wanted.items():
@@ -115,7 +115,7 @@ def _serve(connection: Connection[Any, Any], wanted: Mapping[str, tuple[Contesta
             connection.send((_DONE, _answers(jobs[name]) if question == "answers" else _round(jobs[name])))
     except NotBuiltError as error:
         connection.send((_NOT_BUILT, str(error)))
-    except Exception:  # noqa: BLE001  (whatever a peer raises is told, and the next figure goes on)
+    except Exception:  # noqa: BLE001  (any error of a peer is reported, and the next figure is measured)
         connection.send((_FAILED, traceback.format_exc()[-SHOWN_ERROR:]))
 
 

@@ -22,14 +22,14 @@ BANDS = ("18-64", "65-74", "75-84", "85+")
 
 
 def ensure(folder: Path, lines: int, seed: int, members: int | None, say: Callable[[str], None] = print) -> Path:
-    """The folder of so many lines of claims, and their members, made if it is not there.
+    """The folder of a number of lines of claims, and their members, made if it does not exist.
 
     Args:
-        folder: where the data are kept.
-        lines: of claims.
+        folder: the folder of the data.
+        lines: the number of lines of claims.
         seed: another seed gives other members.
         members: how many; by default one for every `LINES_PER_MEMBER` lines.
-        say: told when data are made, which takes a while.
+        say: reports that data are being made, which takes a while.
     """
     people = members or max(1, lines // LINES_PER_MEMBER)
     path = folder / f"claims-{lines}-{people}-seed{seed}-v{GENERATION}"

@@ -30,13 +30,13 @@ WARM_UP_ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class Request:
-    """How the benchmark was asked for.
+    """The options of the benchmark.
 
     Attributes:
-        folder: where data are kept.
-        quick: the smaller sizes.
+        folder: the folder of the data.
+        quick: whether the smaller sizes are used.
         rows: replaces the sizes that scale.
-        seed: of the data.
+        seed: the seed of the data.
         rounds: how often each side is timed at most.
         patience: seconds after which a figure gets no further round.
     """
@@ -65,14 +65,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a figure.
+    """The result of a figure.
 
     Attributes:
-        name: the figure's.
+        name: the name of the figure.
         figure: its declaration.
-        samples: both sides, where both were measured.
-        not_built: what does not exist yet.
-        wrong: the first difference between the answers, or what broke.
+        samples: both sides, if both were measured.
+        not_built: the component that does not exist yet.
+        wrong: the first difference between the answers, or the error.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Outcome:
     wrong: str | None = None
 
     def values(self, sample: Sample) -> list[float]:
-        """What the ratio is of, round by round."""
+        """The measure of the ratio, by round."""
         match self.figure.measure:
             case "seconds" | "microseconds a row more":
                 return sample.measured.seconds
@@ -115,7 +115,7 @@ class Outcome:
 
 
 def compare(name: str, figure: Figure, request: Request, say: Callable[[str], None]) -> Outcome:
-    """Measure one figure; whatever goes wrong is part of the outcome."""
+    """Measure one figure; errors are part of the outcome."""
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fairsweep-bench-")))
         try:
@@ -176,12 +176,12 @@ def _start_cluster(stack: ExitStack) -> None:
     """Start `scripts/cluster`, to be stopped with the stack."""
     command = str(REPOSITORY / "scripts" / "cluster")
 
-    def told(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def called(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
 
-    if told("status").returncode == 0:
+    if called("status").returncode == 0:
         raise ContestantFailedError("a cluster runs already, perhaps for others: scripts/cluster stop")
-    stack.callback(told, "stop")
-    started = told("start", WORKER_MEMORY)
+    stack.callback(called, "stop")
+    started = called("start", WORKER_MEMORY)
     if started.returncode:
         raise ContestantFailedError(f"scripts/cluster start: {started.stderr[-SHOWN_ERROR:]}")

@@ -1,4 +1,4 @@
-"""What may be timed: each of our forms and each peer, by one name, with what it needs."""
+"""The contestants that can be timed: each form of Fairsweep and each peer, by name, with its requirements."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class NotBuiltError(Exception):
 
 @dataclass(frozen=True)
 class Work:
-    """What is asked of a contestant.
+    """The task of a contestant.
 
     Attributes:
         path: the Parquet file; of a cohort, the folder.
-        small_path: a small file of the same columns, to warm up with.
-        scratch: a folder of the contestant's own.
+        small_path: a small file of the same columns, for warming up.
+        scratch: a folder for this contestant only.
         cutoffs: how many, evenly from 0 to 1; or the cutoffs themselves.
-        groupings: what is counted by: each a tuple of attributes.
+        groupings: the groupings to count by: each a tuple of attributes.
         workers: how many workers of one core a cluster gives; 0 for no cluster.
     """
 
@@ -62,9 +62,9 @@ class Job(NamedTuple):
     """A warm contestant, ready to be timed.
 
     Attributes:
-        run: what is timed.
+        run: the function that is timed.
         answers: its result as answers; not timed.
-        shuffled: bytes shuffled since asked last, where that is what counts.
+        shuffled: bytes shuffled since the last call, if they are measured.
     """
 
     run: Callable[[], object]
@@ -77,9 +77,9 @@ class Command(NamedTuple):
 
     Attributes:
         arguments: the command line.
-        answers: what it left behind, as answers.
-        output: what is removed before each start.
-        exit_code: what it ends with.
+        answers: its output, as answers.
+        output: the path that is removed before each start.
+        exit_code: the expected exit code.
     """
 
     arguments: Sequence[str]
@@ -90,15 +90,15 @@ class Command(NamedTuple):
 
 @dataclass(frozen=True)
 class Contestant:
-    """One form of ours, or one peer.
+    """One form of Fairsweep, or one peer.
 
     Attributes:
         title: its name for people.
-        place: the module (a leading dot stands for this package), and the function in it that prepares it.
+        place: the module (a leading dot means this package), and the function in it that prepares it.
         cold: timed as a whole process.
         packages: the distributions whose versions matter.
         environment: variables that have to be set before it is imported.
-        notes: what the table says about it.
+        notes: the remark in the table.
     """
 
     title: str

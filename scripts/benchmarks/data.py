@@ -27,7 +27,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, float]] = {
     "dual_status": {"none": 0.80, "partial": 0.08, "full": 0.12},
     "plan": {"fee for service": 0.52, "advantage HMO": 0.27, "advantage PPO": 0.17, "special needs": 0.04},
 }
-# What the risk of an event is multiplied by, so that groups differ.
+# Factors of the risk of an event, so that groups differ.
 _FACTORS = {"sex": (1.05, 0.94), "age_band": (0.8, 0.9, 1.1, 1.3), "dual_status": (0.97, 1.05, 1.2)}
 # Together with the five above and the provider, twenty attributes.
 FURTHER: Mapping[str, int] = {f"attribute_{i:02d}": 2 + i % 9 for i in range(7, 21)}
@@ -35,14 +35,14 @@ _SHAPE = (1.2, 22.8)  # of the Beta of scores: mean 0.05
 
 
 def ensure(folder: Path, rows: int, seed: int, *, wide: bool = False, say: Callable[[str], None] = print) -> Path:
-    """The file of so many rows, made if it is not there.
+    """The file of a number of rows, made if it does not exist.
 
     Args:
-        folder: where the files are kept.
+        folder: the folder of the files.
         rows: how many rows.
         seed: another seed gives other rows.
         wide: with a provider and fourteen further attributes.
-        say: told when a file is made, which takes a while.
+        say: reports that a file is being made, which takes a while.
     """
     path = folder / f"scores-{rows}-seed{seed}{'-wide' if wide else ''}-v{GENERATION}.parquet"
     if path.is_file():
@@ -77,7 +77,7 @@ def rows_between(seed: int, start: int, stop: int, *, wide: bool = False) -> pa.
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
-    """Dictionaries as the text they stand for: the file's encoding is no matter of its schema."""
+    """Dictionary columns as plain text: the encoding of the file is not part of its schema."""
     return pa.schema([f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema])
 
 

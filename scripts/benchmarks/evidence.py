@@ -1,4 +1,4 @@
-"""What evidence and privacy cost: intervals, members' rows, disclosure control, and the intervals of a bootstrap."""
+"""The cost of evidence and privacy: intervals, members' rows, disclosure control, and intervals of a bootstrap."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def members(work: Work) -> Job:
 
 
 def rows(work: Work) -> Job:
-    """Count the same file with Spark, each row by itself."""
+    """Count the same file with Spark, without members."""
     return job(work, load_mapping(config_of(work, _with_members(work))), spark_engine)
 
 

@@ -1,4 +1,4 @@
-"""Every figure, each one declaration: what is compared with what, on how much, and what is to be reached."""
+"""Every figure as one declaration: the two sides, the sizes, and the target."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JOINT: tuple[tuple[str, ...], ...] = (tuple(ATTRIBUTES),)
 # What an audit asks for: each attribute, and all of them together.
 ALL: tuple[tuple[str, ...], ...] = SINGLES + JOINT
 
-# What peers are compared with that have no line of their own: the local engine wherever it exists.
+# The default opponent of peers: the local engine.
 OURS = "local" if find_spec("fairsweep.engines.local") else "catalyst"
 
 
@@ -82,18 +82,18 @@ class Figure:
     """One ratio of medians.
 
     Attributes:
-        says: what it shows, in words.
-        numerator: whose figure is divided.
-        denominator: by whose.
-        target: what is to be reached; None where it is told for comparison only.
+        says: a description in words.
+        numerator: the contestant in the numerator.
+        denominator: the contestant in the denominator.
+        target: the target; None if the figure is reported for comparison only.
         at_least: the target is a lower bound; otherwise an upper one.
-        measure: what the ratio is of; "microseconds a row more" is no ratio, but the difference in time for each row of
+        measure: the quantity whose ratio is taken; "microseconds a row more" is the difference in time for each row of
             the sweep that the numerator has more.
-        limit: what the numerator itself may be at most.
+        limit: the upper limit of the numerator itself.
         compared: whether both sides answer the same question; only that is checked.
         together: both sides in one process.
         exclusive: never both sides' processes at once.
-        full_only: left out with `--quick`, unless it is asked for by its name.
+        full_only: skipped with `--quick`, unless it is requested by name.
     """
 
     says: str

@@ -117,7 +117,7 @@ def local(work: Work) -> Job:
 
 
 def cluster(work: Work) -> Job:
-    """Whatever Spark counts with, on some of the workers of `scripts/cluster`; warmed up on the small file."""
+    """Spark with its automatic form of counting, on some workers of `scripts/cluster`; warmed up on the small file."""
     master = (REPOSITORY / ".cluster" / "master").read_text().strip()
     package = shutil.make_archive(str(work.scratch / "fairsweep"), "zip", REPOSITORY / "src", "fairsweep")
     settings = {"spark.cores.max": work.workers, "spark.executor.cores": 1, "spark.executor.memory": EXECUTOR_MEMORY}
@@ -129,7 +129,7 @@ def cluster(work: Work) -> Job:
 
 
 def shuffle(work: Work) -> Job:
-    """Whatever Spark counts with, and how many bytes it shuffles."""
+    """Spark with its automatic form of counting, and the bytes that it shuffles."""
     events = work.scratch / "events"
     os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*shuffling.settings(events), "pyspark-shell"])
     return job(work, _spec(work), spark_engine)._replace(shuffled=shuffling.Shuffled(events))

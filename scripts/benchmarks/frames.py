@@ -33,7 +33,7 @@ def answers_of(
     """Answers by single attributes from a loop's result.
 
     Args:
-        counts: for each attribute, tp, fp, fn, tn by group and cutoff; what is absent is zero.
+        counts: for each attribute, tp, fp, fn, tn by group and cutoff; missing entries are zero.
         cutoffs: all the cutoffs.
     """
     found = []

@@ -16,8 +16,8 @@ _PROCESSES = Path("/proc")
 class PeakMemory(threading.Thread):
     """Watches a process and its descendants until stopped.
 
-    The peak is the highest sum, over the processes alive at one time, of the most that each has had resident
-    (`VmHWM`): exact for one process, at most too high for several.
+    The peak is the highest sum, over the processes alive at one time, of the peak resident memory of each
+    (`VmHWM`): exact for one process, an upper bound for several.
     """
 
     def __init__(self, pid: int) -> None:
@@ -36,7 +36,7 @@ class PeakMemory(threading.Thread):
             took = time.thread_time() - start
 
     def stop(self) -> int:
-        """The peak in bytes; 0 where the system does not tell."""
+        """The peak in bytes; 0 if the system does not report it."""
         self._ended.set()
         self.join()
         return self.peak

@@ -24,13 +24,13 @@ _SHAPE = (1.2, 6.0)  # of the Beta of scores, which are the risks
 
 
 def ensure(folder: Path, rows: int, seed: int, say: Callable[[str], None] = print) -> Path:
-    """The file of so many rows, made if it is not there.
+    """The file of a number of rows, made if it does not exist.
 
     Args:
-        folder: where the files are kept.
+        folder: the folder of the files.
         rows: how many rows; there is a provider for every twenty.
         seed: another seed gives other scores and labels.
-        say: told when a file is made.
+        say: reports that a file is being made.
     """
     path = folder / f"providers-{rows}-seed{seed}-v{GENERATION}.parquet"
     if path.is_file():

@@ -19,12 +19,12 @@ from scripts.benchmarks.memory import PeakMemory
 
 @dataclass
 class Measured:
-    """What was measured of one contestant.
+    """The measurements of one contestant.
 
     Attributes:
-        seconds: of each round.
-        peak: bytes resident at most, from the start of its process.
-        shuffled: bytes shuffled in each round, where they are counted.
+        seconds: the time of each round.
+        peak: peak resident bytes, from the start of its process.
+        shuffled: bytes shuffled in each round, if they are counted.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Measured:
 
 
 class Runner:
-    """One contestant of a figure: asked for its answers once, then for rounds."""
+    """One contestant of a figure: gives its answers once, then runs rounds."""
 
     def answers(self) -> Sequence[Answer]:
         """Its answers; the first call of all, which warms it up."""
@@ -45,7 +45,7 @@ class Runner:
 
     @property
     def measured(self) -> Measured:
-        """What the rounds gave."""
+        """The measurements of the rounds."""
         raise NotImplementedError
 
 
@@ -68,13 +68,13 @@ class Warm(Runner):
 
     @property
     def measured(self) -> Measured:
-        """What the rounds gave."""
+        """The measurements of the rounds."""
         self._measured.peak = self._child.peak
         return self._measured
 
 
 class Exclusive(Runner):
-    """A contestant that cannot wait beside the other, as it holds what both need: a new child for each call."""
+    """A contestant that cannot stay alive with the other, because both need the same resource: a new child per call."""
 
     def __init__(self, name: str, work: Work) -> None:
         """Take its work."""
@@ -87,7 +87,7 @@ class Exclusive(Runner):
         return found
 
     def round(self) -> None:
-        """One timed call in a new child, which has warmed up by itself."""
+        """One timed call in a new child, which has warmed up."""
         _record(self.measured_so_far, self._asked("round"))
 
     def _asked(self, question: str) -> Any:  # noqa: ANN401
@@ -100,7 +100,7 @@ class Exclusive(Runner):
 
     @property
     def measured(self) -> Measured:
-        """What the rounds gave."""
+        """The measurements of the rounds."""
         return self.measured_so_far
 
 
@@ -120,7 +120,7 @@ class Cold(Runner):
         self._measured = Measured()
 
     def answers(self) -> Sequence[Answer]:
-        """What its first run leaves behind."""
+        """The output of its first run."""
         self._run()
         return self._command.answers()
 
@@ -132,7 +132,7 @@ class Cold(Runner):
 
     @property
     def measured(self) -> Measured:
-        """What the rounds gave."""
+        """The measurements of the rounds."""
         return self._measured
 
     def _run(self) -> tuple[float, int]:
@@ -145,8 +145,8 @@ class Cold(Runner):
         seconds = time.perf_counter() - start
         peak = memory.stop()
         if process.returncode != self._command.exit_code:
-            told = output.decode(errors="replace")[-SHOWN_ERROR:]
-            raise ContestantFailedError(f"{self._name}: exit {process.returncode}: {told}")
+            shown = output.decode(errors="replace")[-SHOWN_ERROR:]
+            raise ContestantFailedError(f"{self._name}: exit {process.returncode}: {shown}")
         return seconds, peak
 
 

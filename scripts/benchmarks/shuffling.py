@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 def settings(folder: Path) -> list[str]:
-    """What makes a session write its event log into a folder, as words of spark-submit."""
+    """The arguments of spark-submit that make a session write its event log into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {"enabled": "true", "dir": folder.as_uri(), "compress": "false", "rolling.enabled": "false"}
     return [f"--conf spark.eventLog.{key}={value}" for key, value in wanted.items()]
 
 
 class Shuffled:
-    """Counts the bytes that tasks wrote to shuffles since it was asked last."""
+    """Counts the bytes that tasks wrote to shuffles since the last call."""
 
     def __init__(self, folder: Path) -> None:
         """Take the folder of the log."""

@@ -1,4 +1,4 @@
-"""Fairsweep tells whether a risk model gives every group of people the help it needs.
+"""Fairsweep measures whether a risk model gives every group of people the help it needs.
 
 >>> import fairsweep as fs
 >>> sorted(fs.__all__)[0]

@@ -67,33 +67,35 @@ def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
             counted in this process, without Spark.
         score: the column of scores; a row is flagged where `score >= cutoff`.
         label: the column of outcomes.
-        attributes: whom to compare: column names, mappings as in a config, or lists of names for intersections.
+        attributes: whose groups are compared: column names, mappings as in a config, or lists of names for
+            intersections.
         flag_is: whether being flagged brings `help` or is a `sanction`.
         cutoffs: `{"start": 0, "stop": 1, "count": 1001}`, or the cutoffs themselves.
         operating_points: the cutoffs that groups are judged at, as in a config.
         event_labels: labels of events.
-        non_event_labels: labels of non-events; without them every other label is one.
-        model: `{"id": ..., "version": ...}`; without it the model is called `model` `1`.
+        non_event_labels: labels of non-events; by default all other labels.
+        model: `{"id": ..., "version": ...}`; by default `model` and `1`.
         columns: further columns as in a config: `member`, `weight`, `scored_on`, `model_id` and `model_version`.
-        unit: what a row is: a `member`, who may be there once, or a `prediction`.
-        weight_kind: what the weights are: inverse chances of `sampling`, `frequency`, or `exposure`.
-        score_kind: `probability` where scores are probabilities, so that calibration can be told.
-        discover: attributes whose combinations are searched for subgroups that nobody listed.
-        training_population: by attribute, the share of each group among those the model was trained on.
+        unit: the meaning of a row: `member` (one row per member) or `prediction` (several rows per member).
+        weight_kind: the kind of weights: inverse probabilities of `sampling`, `frequency`, or `exposure`.
+        score_kind: `probability` if scores are probabilities, so that calibration can be computed.
+        discover: attributes whose combinations are searched for subgroups in breach.
+        training_population: by attribute, the share of each group in the training data of the model.
         verdict: `floor` and `alpha`.
-        privacy: `minimum_cell_size`, 11 unless said otherwise: no smaller count of members can be had from what is
-            shown; 0 shows everything. `allowed_attributes` names attributes that look as if they told people apart.
+        privacy: `minimum_cell_size`, by default 11: smaller counts of members are suppressed, and so is everything
+            from which they could be derived; 0 shows everything. `allowed_attributes` names attributes that are
+            reported although they look like identifiers of people.
         limits: as in a config.
-        window_start: first day of `scored_on` that counts, UTC; a date or a text as in 2026-01-31.
-        window_end: the day after the last.
-        spark: a session that data which is not Spark's is handed to, for counting and writing there.
+        window_start: first day of `scored_on` in the window, UTC; a date or a text as in 2026-01-31.
+        window_end: the day after the last day of the window.
+        spark: a session; pandas and pyarrow data are then counted and written by it.
 
     Returns:
-        The result; every model of the data that was not refused.
+        The result, with every model of the data that was not refused.
 
     Raises:
-        UsageError: naming everything that is wrong with the arguments or columns.
-        DataRefusedError: where no model's rows can be audited.
+        UsageError: with all problems of the arguments or columns.
+        DataRefusedError: if no model's rows can be audited.
     """
     config: dict[str, Any] = {
         "flag_is": flag_is,
@@ -120,7 +122,7 @@ def audit(  # noqa: PLR0913  (a config as arguments: one for each section)
     return _audited(spec, window, *engine_over(data, spec, spark))
 
 
-# What is none of the types that `audit` asks for is passed on as it is: the config's checks say what is wrong with it.
+# Values of other types than `audit` expects are passed on unchanged: the config's checks report them.
 
 
 def _plain(value: object) -> object:
@@ -186,7 +188,7 @@ class AuditResult:
         return [model for model in self._models if not model.problems]
 
     def _table(self, name: str) -> pa.Table:
-        """One result table, made when it is first asked for: intervals of all disparities take the longest."""
+        """One result table, built on first access: intervals of all disparities take the longest."""
         import pyarrow as pa
 
         from fairsweep.tables.catalogue import TABLES
@@ -208,7 +210,7 @@ class AuditResult:
 
     @property
     def disparities(self) -> pd.DataFrame:
-        """How groups differ from a reference, the rest and everybody: the table `disparities`."""
+        """How groups differ from a reference, the rest and the overall population: the table `disparities`."""
         return self._shown("disparities")
 
     @property
@@ -233,12 +235,12 @@ class AuditResult:
 
     @property
     def subgroups(self) -> pd.DataFrame:
-        """What the search of `discover` found: the table `subgroups`."""
+        """The subgroups that the search of `discover` found: the table `subgroups`."""
         return self._shown("subgroups")
 
     @property
     def warnings(self) -> list[str]:
-        """What a person should know beside the figures; among it, models that were refused."""
+        """Warnings that are needed to interpret the figures, and the models that were refused."""
         refused = [f"{' '.join(m.key)} is refused: {problem}" for m in self._models for problem in m.problems]
         return refused + [warning for m in self._accepted for warning in m.warnings]
 
@@ -253,13 +255,13 @@ class AuditResult:
 
         Args:
             cutoff: a cutoff of the grid.
-            intervals: whether every metric stands in a row of its own, with its interval.
+            intervals: whether every metric has a separate row, with its interval.
 
         Returns:
-            Columns as in `sweep`, or with intervals as in `metrics`; of groups that may not be shown no figures.
+            Columns as in `sweep`, or with intervals as in `metrics`; suppressed groups have no figures.
 
         Raises:
-            UsageError: where the cutoff is not on the grid; it names both neighbours.
+            UsageError: if the cutoff is not on the grid; it names both neighbours.
         """
         import pyarrow as pa
 
@@ -288,7 +290,7 @@ class AuditResult:
         return frame
 
     def summary(self, width: int = 100) -> str:
-        """What matters, in words, as the command line shows it."""
+        """The text summary that the command line shows."""
         from fairsweep.auditing.text import text
 
         return text(self.tables, width)
@@ -312,8 +314,8 @@ class AuditResult:
         Spark writes to catalogs and object stores; a local folder needs no Spark, unless the extra `local` is absent.
 
         Raises:
-            UsageError: where the place is not a usable name.
-            StorageError: where it cannot be written or read back.
+            UsageError: if the location is not a usable name.
+            StorageError: if it cannot be written or read back.
         """
         from fairsweep.output.standard_error import without_panics
         from fairsweep.runs.connecting import place_of, store_for_results

@@ -1,4 +1,4 @@
-"""One tree of errors: each has an exit code, and each problem says where, what, what is allowed and what to do next."""
+"""The errors and their exit codes. Every problem has a place, a value, what is allowed, and the next step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_SHOWN = 50
 
 
 class ExitCode(IntEnum):
-    """What a command or job ends with. 2 to 4 are not worth retrying."""
+    """The exit code of a command or job. Retrying after 2 to 4 gives the same result."""
 
     DONE = 0
     UNEXPECTED = 1
@@ -48,13 +48,13 @@ class FairsweepError(Exception):
     exit_code: ExitCode = ExitCode.UNEXPECTED
 
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
-        """Take every problem found, so that they can be mended at once."""
+        """Take all problems, so that they can be fixed at once."""
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(self.lines))
 
     @property
     def lines(self) -> list[str]:
-        """The problems as people read them: each on a line, of very many the first."""
+        """The problems as text, one per line; at most `MOST_SHOWN`."""
         shown = [str(problem) for problem in self.problems[:MOST_SHOWN]]
         more = len(self.problems) - len(shown)
         return shown if not more else [*shown, f"and {more:,} more"]
@@ -79,12 +79,12 @@ class StorageError(FairsweepError):
 
 
 def is_panic(error: BaseException) -> bool:
-    """Whether a library written in Rust has stopped at a fault of its own, which Python does not take for an error."""
+    """Whether a library written in Rust has panicked; Python's `Exception` does not include panics."""
     return type(error).__name__ == "PanicException"
 
 
 def quoted(value: object) -> str:
-    """Show a value from a config as a person would quote it, shortened; of a path its end is kept.
+    """A value from a config in backticks, shortened; of a long path, the end is kept.
 
     >>> quoted("gendre")
     '`gendre`'
@@ -94,7 +94,7 @@ def quoted(value: object) -> str:
 
 
 def shortened(text: str) -> str:
-    """The beginning of a text that is too long for a sentence."""
+    """The beginning of a text that is too long to show."""
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
@@ -103,7 +103,7 @@ def _is_long_path(value: object, text: str) -> bool:
 
 
 def install_step(extra: str) -> str:
-    """What to do where a package that an extra of this one brings is missing; true of a clone and of an index.
+    """The next step if a package of an extra is missing; valid in a clone and for an installed package.
 
     >>> install_step("plot")
     'install the extra `plot` of fairsweep: in a clone of it, `pip install ".[plot]"`'
@@ -112,13 +112,13 @@ def install_step(extra: str) -> str:
 
 
 def did_you_mean(value: str, allowed: Sequence[str]) -> str:
-    """Suggest the closest allowed word, or list what there is.
+    """Suggest the closest allowed word, or list the allowed words.
 
     >>> did_you_mean("gendre", ["gender", "race"])
     'did you mean `gender`?'
     """
     lowered = {name.lower(): name for name in allowed}
-    # Two letters exchanged in a word of three leave a likeness of two thirds; in longer words that is another word.
+    # Two exchanged letters in a word of three letters give a likeness of two thirds; longer words must be closer.
     likeness = 0.65 if len(value) <= 4 else 0.7
     close = get_close_matches(value.lower(), list(lowered), n=1, cutoff=likeness)
     if close:
@@ -128,11 +128,11 @@ def did_you_mean(value: str, allowed: Sequence[str]) -> str:
 
 
 SPARK_ENDED = Problem(
-    "Spark", "gone, perhaps for lack of memory", "",
-    "run again; if it stays so, give it more memory (spark.driver.memory, 2g where nobody says otherwise)",
+    "Spark", "gone, perhaps because it ran out of memory", "",
+    "run again; if the error stays, give it more memory (spark.driver.memory, by default 2g)",
 )  # fmt: skip
 
 
 def has_spark_ended(error: BaseException) -> bool:
-    """Whether an error tells that Spark's process is gone."""
+    """Whether an error shows that Spark's process has ended."""
     return isinstance(error, ConnectionError) or type(error).__name__ == "Py4JNetworkError"

@@ -1,4 +1,4 @@
-"""What lies at a path, by its kind: only files and folders can be read without waiting for somebody."""
+"""The kind of file at a path: only files and folders can be read without waiting for another process."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _KINDS = (
 
 
 def kind_of(path: Path) -> str | None:
-    """What people call the kind of file at a path, links followed; None where there is nothing.
+    """The name of the kind of file at a path, links followed; None if there is nothing.
 
     Raises:
-        OSError: where nobody may look.
+        OSError: if access is denied.
     """
     try:
         mode = path.stat().st_mode

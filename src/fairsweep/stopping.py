@@ -1,4 +1,4 @@
-"""What SIGINT and SIGTERM do to a command: it ends in order, never inside a commit, and says what was published."""
+"""SIGINT and SIGTERM end a command in order, never inside a commit; the command reports what was published."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class _Watch:
-    """What is known of the command that runs; there is one in a process."""
+    """The state of the running command; there is one per process."""
 
     def __init__(self) -> None:
         self.active = False
@@ -58,7 +58,7 @@ def publishing(*runs: str) -> None:
 
 @contextmanager
 def whole() -> Iterator[None]:
-    """A commit, and remembering that it was made: a signal that arrives meanwhile is obeyed afterwards."""
+    """Protect a commit and its record: a signal that arrives meanwhile takes effect afterwards."""
     _watch.commits += 1
     try:
         yield
@@ -70,14 +70,14 @@ def whole() -> Iterator[None]:
 
 
 def asked() -> int | None:
-    """The signal that has asked the command to end, whatever error it has become in a library since."""
+    """The signal that requested the end, even if a library has turned it into another error since."""
     return _watch.asked if _watch.active else None
 
 
 def words() -> str:
-    """What a person has to know of a command that was stopped."""
+    """The message of an interrupted command."""
     if _watch.commits:
-        return "interrupted while publishing; run it again, which finds out whether the run is published"
+        return "interrupted while publishing; run it again to find out whether the run is published"
     published = list(_watch.published)
     if not published:
         return "interrupted; nothing was published"
@@ -87,7 +87,7 @@ def words() -> str:
 
 
 def again() -> None:
-    """Take the signals back from a library that has put a handler of its own in their place."""
+    """Restore the signal handlers if a library has replaced them."""
     if _watch.active and threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
             signal.signal(number, _watch.stop)
@@ -95,10 +95,10 @@ def again() -> None:
 
 @contextmanager
 def watched(say: Callable[[str], None]) -> Iterator[None]:
-    """Obey signals while a command runs: the first raises `Stopped`, the second ends the process at once.
+    """Handle signals while a command runs: the first raises `Stopped`, the second ends the process at once.
 
     Args:
-        say: shows a last word, from another thread.
+        say: shows a last message, from another thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals
@@ -108,7 +108,7 @@ def watched(say: Callable[[str], None]) -> Iterator[None]:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    # The main thread may be inside a library, where Python does not get to run its handlers.
+    # While the main thread is inside a library, Python does not run its handlers.
     threading.Thread(target=_end_at_the_second, args=(reading, say), name="fairsweep-signals", daemon=True).start()
     try:
         yield

@@ -92,7 +92,7 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("attributes:", "event_labels: ['']\nattributes:", "event_labels[0] (line 5)", "blank text"),
     ("attributes:", "non_event_labels: [0, '1']\nattributes:", "non_event_labels[1] (line 5)",
      "also in event_labels"),
-    ("- race\n", "- overall\n", "attributes[0].name (line 6)", "stands for everybody"),
+    ("- race\n", "- overall\n", "attributes[0].name (line 6)", "means everybody"),
     ("- race\n", "- race x age\n", "attributes[0].name (line 6)", "a name without ` x `"),
     ("- race\n", "- 5\n", "attributes[0] (line 6)", "the number 5"),
     ("- race\n", "-\n", "attributes[0] (line 6)", "empty"),
@@ -118,7 +118,7 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("[18, 65, 75, 85]", "[18], range: [20, 120]", "attributes[2].breaks[0] (line 8)", "outside range"),
     ("[18, 65, 75, 85]", "[18], range: [120, 0]", "attributes[2].range (line 8)", "[120, 0]"),
     ("breaks: [18, 65, 75, 85]", "range: [0, 120]", "attributes[2].range (line 8)", "without breaks"),
-    ("[18, 65, 75, 85]", "[18], values: [a]", "attributes[2].values (line 8)", "beside breaks"),
+    ("[18, 65, 75, 85]", "[18], values: [a]", "attributes[2].values (line 8)", "together with breaks"),
     ("- [race, sex]", "- [race]", "attributes[3] (line 9)", "two attributes or more"),
     ("- [race, sex]", "- [race, race]", "attributes[3][1] (line 9)", "again"),
     ("- [race, sex]", "- [race, fell]", "attributes[3][1] (line 9)", "which columns.label reads already"),
@@ -138,7 +138,7 @@ WRONG: tuple[tuple[str, str, str, str], ...] = (
     ("stop: 1,", "stop: 1e999,", "cutoffs.stop (line 10)", "a finite number"),
     ("stop: 1,", "stop: 0.1234567890123456789,", "cutoffs.stop (line 10)", "15 significant digits"),
     ("start: 0, stop: 1,", "start: 1, stop: 1.000000000000001,", "cutoffs.count (line 10)",
-     "doubles tell apart"),
+     "differ as doubles"),
     ("name: paper", "name: deployed", "operating_points[1].name (line 13)", "again"),
     ("name: paper", "name: a b", "operating_points[0].name (line 12)", "1 to 64"),
     ("population_gbe, target: 1.0", "population_gbe", "operating_points[0].target (line 12)",
@@ -468,5 +468,5 @@ def test_windows_are_checked_beside_the_columns(tmp_path: Path) -> None:
             check(config, window_start=start, window_end=end)
         assert words in str(caught.value)
         assert "`date`, which is not a column of scores.csv" in str(caught.value)
-    with pytest.raises(UsageError, match="name the column that tells when a row was scored"):
+    with pytest.raises(UsageError, match="name the column with the day of the score"):
         check(config, ["columns={score: risk, label: fell}"], window_end="2026-01-01")

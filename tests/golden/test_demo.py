@@ -45,15 +45,15 @@ def outcome(spark: SparkSession, files: tuple[Path, Path]) -> AuditOutcome:
 
 
 def test_the_readme_shows_what_is_printed(outcome: AuditOutcome) -> None:
-    """Its sample is of whole passages; `...` stands for what is left out between them."""
+    """Its sample consists of whole passages; `...` marks omitted lines between them."""
     printed = lines(outcome.tables, Page(100, unicode=False))
-    told = "\n".join("".join(span.text for span in line).rstrip() for line in printed)
+    summary = "\n".join("".join(span.text for span in line).rstrip() for line in printed)
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    sample = readme.split("## What one sees")[1].split("```")[1].strip("\n")
+    sample = readme.split("## Example output")[1].split("```")[1].strip("\n")
     passages = [passage.strip("\n") for passage in sample.split("\n...")]
     assert len(passages[0].splitlines()) > 5
     for passage in passages:
-        assert passage in told
+        assert passage in summary
 
 
 def test_the_cutoff_is_found(outcome: AuditOutcome) -> None:

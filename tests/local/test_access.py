@@ -84,18 +84,18 @@ def test_where_rights_cannot_be_set_the_outcome_warns(tmp_path: Path, capsys: py
     (tmp_path / "audit.yaml").write_text(CONFIG, encoding="utf-8")
     write_input(tmp_path)
     assert audit(tmp_path) == 0
-    warning = "score_histograms can be read by others than its owner (its folder has mode 0777)"
-    assert "can be read by others" not in capsys.readouterr().out
+    warning = "score_histograms, which holds small cells or members, can be read by users other than its owner (its"
+    assert "can be read by users other" not in capsys.readouterr().out
     (tmp_path / "wh" / "score_histograms").chmod(0o777)
     for flags in ((), ("--force",)):
         assert audit(tmp_path, *flags) == 0
         told = " ".join(capsys.readouterr().out.split())
         assert warning in told
-        assert "cells can be read" not in told
+        assert "cells, which" not in told
     assert audit(tmp_path, "--json") == 0
     assert warning in capsys.readouterr().err
     assert audit(tmp_path, "--set", "privacy.minimum_cell_size=0") == 0
-    assert "can be read by others" not in capsys.readouterr().out
+    assert "can be read by users other" not in capsys.readouterr().out
 
 
 def test_scratch_is_its_owners_and_is_removed(tmp_path: Path) -> None:

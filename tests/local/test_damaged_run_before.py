@@ -162,7 +162,7 @@ def test_another_run_neither_ignores_a_damaged_one_nor_is_blocked_for_ever(
     assert audit(folder) == 5
     told = capsys.readouterr().err
     assert damaged in told or SWEEP in told
-    assert "mend that first, or publish with --force: then no counts are shown" in told
+    assert "repair that run first, or publish with --force: then no counts are shown" in told
     assert audit(folder, "--force") == 0
     assert "no count is shown, because what the run before has shown cannot be read" in capsys.readouterr().out
     assert_shows_no_count(folder)

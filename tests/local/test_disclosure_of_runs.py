@@ -99,7 +99,7 @@ def test_a_hidden_group_that_meets_a_condition_is_counted_and_not_named(
     capsys.readouterr()
     assert run(folder, "--fail-on", "below_floor") == 4
     told = capsys.readouterr().err
-    assert "1 group not shown, because of small cells" in told
+    assert "1 group suppressed because of small cells" in told
     assert "race: D" not in told
 
 
@@ -204,7 +204,7 @@ def test_results_in_memory_are_told_like_published_ones(folder: Path, monkeypatc
     assert small(result.sweep, "n", "tp", "fp", "fn", "tn").empty
     assert small(result.at(0.17), "n", "tp", "fp", "fn", "tn").empty
     assert result.at(0.17).query("group_value == '1 group too small to name'")["status"].item() == "suppressed"
-    assert "1 group too small to name: hidden, because too few people" in result.summary()
+    assert "1 group too small to name: suppressed because there are too few people" in result.summary()
     outcome = result.write(folder / "memory")
     assert outcome.state == "published"
     assert "score_histograms" not in outcome.tables

@@ -112,8 +112,8 @@ def test_local_tells_everything_that_it_cannot_do_at_once(
     with pytest.raises(UsageError) as caught:
         connecting.engine_of(options, inputs["table"])
     assert [str(problem) for problem in caught.value.problems] == [
-        "--master is given beside --engine local; allowed: one or the other; leave one of them out",
-        "--remote is given beside --engine local; allowed: one or the other; leave one of them out",
+        "--master is given together with --engine local; allowed: one or the other; leave one of them out",
+        "--remote is given together with --engine local; allowed: one or the other; leave one of them out",
         (
             "--engine local is not installed (deltalake_that_is_absent missing); "
             'install the extra `local` of fairsweep: in a clone of it, `pip install ".[local]"`'
@@ -176,7 +176,7 @@ def test_ends_of_a_local_audit_are_those_of_the_job(tmp_path: Path) -> None:
     for flags, code, said in (
         ((), 0, "Counting"),
         (("--fail-on", "breach"), 4, "--fail-on breach"),
-        (("--engine", "local", "--master", "local[2]"), 2, "--master is given beside --engine local"),
+        (("--engine", "local", "--master", "local[2]"), 2, "--master is given together with --engine local"),
         (("--warehouse", "s3://bucket/w", "--engine", "local"), 2, "use --engine spark"),
         (("--warehouse", "file/wh"), 5, "is not writable"),
     ):

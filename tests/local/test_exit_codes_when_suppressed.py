@@ -77,5 +77,5 @@ def test_a_breach_of_a_suppressed_group_ends_with_the_code_of_the_gate(
     flags = ["--engine", "local", "--config", str(tmp_path / "audit.yaml"), "--warehouse", str(tmp_path / "wh")]
     assert called("audit", *flags, "--set", "privacy.minimum_cell_size=100", "--fail-on", "breach") == 4
     told = capsys.readouterr()
-    assert "1 group not shown, because of small cells" in told.err
-    assert "what it reached is hidden" in " ".join(told.out.split())
+    assert "1 group suppressed because of small cells" in told.err
+    assert "the value reached is suppressed" in " ".join(told.out.split())

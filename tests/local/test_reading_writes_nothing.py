@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import stat
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +19,7 @@ from fairsweep.runs.options import RunOptions
 from fairsweep.stores.delta_rs import DeltaRsStore
 from fairsweep.stores.places import Place
 from fairsweep.tables.catalogue import COHORT_TABLES, RESTRICTED_TABLES, RUNS, TABLES
+from tests.another_user import query_as_another_user
 from tests.query_corpus import files
 from tests.spark.made_up_runs import made_up_run
 from tests.spark.small_audits import config_of, people, stored, written
@@ -182,47 +180,20 @@ def test_without_duckdb_spark_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connecting.reading_engine_of(RunOptions()) == "spark"
 
 
-@pytest.fixture
-def shared() -> Iterator[Path]:
-    """A folder that every user can enter, which pytest's own is not."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can take the place of another user")
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
-# Python itself may lie where only root can read: everything is loaded before the user changes.
-AS_ANOTHER = """
-import contextlib, io, os, sys
-from fairsweep.cli import main as cli
-with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-    cli.run(["sql", "SELECT count(*) FROM v_criteria", "--json", *sys.argv[3:]])
-    cli.run(["sql", "SELECT 1 +", *sys.argv[3:]])
-os.setgroups([]); os.setgid(65534); os.setuid(65534)
-sys.exit(cli.run(sys.argv[1:]))
-"""
-
-
-def asked_by_another(query: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", AS_ANOTHER, "sql", query, *flags]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.slow
-def test_another_user_reads_what_is_published_without_entering_what_is_not(shared: Path) -> None:
+def test_another_user_reads_published_tables_without_access_to_restricted_ones(shared: Path) -> None:
     DeltaRsStore(Place.warehouse(shared / "wh")).publish([RUN])
     modes = {table: stat.S_IMODE((shared / "wh" / table).stat().st_mode) for table in RESTRICTED_TABLES}
     assert set(modes.values()) == {0o700}
     before = files(shared)
     for query, n in (("SELECT count(*) AS n FROM runs", 1), ("SELECT count(*) AS n FROM v_criteria", 0)):
-        done = asked_by_another(query, "--warehouse", str(shared / "wh"), "--json")
+        done = query_as_another_user("local", query, "--warehouse", str(shared / "wh"), "--json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["result"][0]["n"] >= n
-    refused = asked_by_another("SELECT count(*) AS n FROM cohort", "--warehouse", str(shared / "wh"))
+    refused = query_as_another_user("local", "SELECT count(*) AS n FROM cohort", "--warehouse", str(shared / "wh"))
     assert (refused.returncode, "which is restricted" in refused.stderr) == (2, True)
     (shared / "wh" / RUNS).chmod(0o700)
-    closed = asked_by_another("SELECT 1", "--warehouse", str(shared / "wh"))
+    closed = query_as_another_user("local", "SELECT 1", "--warehouse", str(shared / "wh"))
     assert (closed.returncode, "Traceback" in closed.stderr) == (5, False), closed.stderr
     (shared / "wh" / RUNS).chmod(0o755)
     assert files(shared) == before

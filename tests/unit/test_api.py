@@ -67,7 +67,7 @@ def audited(**changes: object) -> fs.AuditResult:
         ({"window_start": "2020-01-01"}, "columns.scored_on is missing; allowed: a column, with a window; name"),
         (
             {"window_start": "2020-01-03", "window_end": date(2020, 1, 2), **DATED},
-            "window_end is 2020-01-02, with start 2020-01-03; allowed: a day after the start; the end itself is",
+            "window_end is 2020-01-02, with start 2020-01-03; allowed: a day after the start; the end is exclusive",
         ),
     ],
 )

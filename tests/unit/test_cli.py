@@ -136,7 +136,7 @@ def test_help_names_every_command_and_exit_code(run: Run) -> None:
             "--window-start is `31.1.2026`; allowed: a day as YYYY-MM-DD",
         ),
         ([*CONFIG, "--window-start=2026-02-01", "--window-end=2026-02-01"], "--window-end is `2026-02-01`"),
-        ([*CONFIG, "--warehouse", "w", "--schema", "s"], "--warehouse is given beside --catalog or --schema"),
+        ([*CONFIG, "--warehouse", "w", "--schema", "s"], "--warehouse is given together with --catalog or --schema"),
         ([*CONFIG, "--catalog", "c"], "--schema is missing"),
         (["audit"], "the following arguments are required: --config; see `fairsweep audit --help`"),
         (["audit", "audit.yaml", "--config", "x"], "write `--config audit.yaml`"),
@@ -307,7 +307,7 @@ def test_init_then_check_lead_to_an_audit(run: Run, tmp_path: Path, monkeypatch:
     assert written.out.splitlines()[-1] == "Next: fairsweep check --config audit.yaml"
     checked = run("check", "--config", "audit.yaml", "--warehouse", "w")
     assert checked.code == 0, checked.err
-    assert "audit.yaml is right." in checked.out
+    assert "audit.yaml is valid." in checked.out
     assert checked.out.splitlines()[-1] == "Next: fairsweep audit --config audit.yaml --warehouse w"
     told = json.loads(run("check", "--config", "audit.yaml", "--json").out)
     assert told["check"][0]["config"]["flag_is"] == "help"

@@ -288,7 +288,7 @@ def test_a_previous_attribute_needs_the_previous_everybody() -> None:
 
 def test_everybody_and_the_groups_of_the_parts_are_needed() -> None:
     race = single("race", [[100, 200], [80, 90]])
-    with pytest.raises(ValueError, match="needs everybody"):
+    with pytest.raises(ValueError, match="needs the overall population"):
         plan([race], [0], MINIMUM)
     pair = Reported("race x sex", ("race", "sex"), (("7", "f"),), race.events[:1], race.non_events[:1])
     with pytest.raises(ValueError, match="race has no group"):

@@ -73,7 +73,7 @@ def test_every_surface_of_every_rule_says_that_people_are_too_few(population: st
 @pytest.mark.parametrize("rule", ["population_gbe", "alert_rate"])
 def test_what_a_rule_reached_is_not_printed_of_too_few_people(rule: str) -> None:
     text = " ".join(audited(POPULATIONS["eight people"], rule, "help").summary().split())
-    assert "what it reached is hidden" in text
+    assert "the value reached is suppressed" in text
     assert "reached 0" not in text
     assert "reached 1" not in text
 

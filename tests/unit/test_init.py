@@ -141,7 +141,7 @@ REFUSED: tuple[tuple[str, bytes, str, type[FairsweepError], str], ...] = (
     ("x.csv", b"score,label,race\n", "help", DataRefusedError, "no rows"),
     ("x.csv", b"", "help", DataRefusedError, "no header"),
     ("x.csv", b"a,b\n", "hlep", UsageError, "help, sanction"),
-    ("x.xlsx", b"PK", "help", UsageError, "of a kind that its name does not tell"),
+    ("x.xlsx", b"PK", "help", UsageError, "of a kind that its name does not show"),
     ("x.parquet", b"PAR1", "help", UsageError, "not a Parquet file"),
     ("x.csv.gz", b"plain", "help", UsageError, "not readable"),
     ("x.csv", b"score,label,race\n1,2,\xff\n", "help", UsageError, "UTF-8"),

@@ -79,7 +79,7 @@ def test_a_horizon_begins_the_day_after_the_score(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"title": None}, "title is missing; write what it is called in words"),
+        ({"title": None}, "title is missing; write its name in words"),
         ({"horizon": {}}, "is no length"),
         ({"horizon": {"days": 30, "months": 1}}, "days and months"),
         ({"horizon": {"days": 5_000}}, "5000 days"),

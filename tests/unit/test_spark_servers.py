@@ -42,7 +42,7 @@ def test_where_nobody_answers_the_error_says_so_and_keeps_tokens(
     with pytest.raises(StorageError) as caught:
         start(port)
     assert time.monotonic() - began < 10
-    assert str(caught.value).startswith(f"{flag} is `{shown.format(port)}`, where nobody answered within 1 seconds; ch")
+    assert str(caught.value).startswith(f"{flag} is `{shown.format(port)}`, which did not answer within 1 seconds; ch")
     assert "secret" not in str(caught.value)
 
 

@@ -15,7 +15,7 @@ Result = dict[str, dict[tuple[str, float], list[int]]]
 
 
 def prepare(work: Work) -> Job:
-    """On a frame in memory, its groups as numbers, which AIF360 asks for."""
+    """On a frame in memory, with groups as numbers, as AIF360 requires."""
     # It warns of optional parts that are not installed.
     logging.disable(logging.WARNING)
     import pandas as pd

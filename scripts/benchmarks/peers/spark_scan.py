@@ -39,7 +39,7 @@ def _job(work: Work, reading: Callable[[str], Column]) -> Job:
     n = pq.read_metadata(work.path).num_rows
 
     def answers(result: object) -> list[Answer]:
-        # Everybody is flagged at a cutoff of 0.
+        # All rows are flagged at a cutoff of 0.
         events = int(cast("Any", result)[0]["events"])
         return [Answer((), ((),), np.array([0.0]), np.array([[[events, n - events, 0, 0]]]))]
 

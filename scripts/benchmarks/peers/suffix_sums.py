@@ -22,7 +22,7 @@ def answer(
     """Counts of every cell at every cutoff.
 
     Args:
-        attributes: what a cell has values for.
+        attributes: the attributes of a cell.
         cells: the cell of each row.
         bucket: the bucket of each row: how many cutoffs its scores reach.
         events: events in this and higher buckets of the cell.

@@ -1,4 +1,4 @@
-"""The audit of one or several models; other capabilities use what is listed here."""
+"""The audit of one or several models; other capabilities use only the names listed here."""
 
 from __future__ import annotations
 

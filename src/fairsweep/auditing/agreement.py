@@ -1,4 +1,4 @@
-"""What the sections of a config must agree on, as far as each is right in itself."""
+"""Consistency checks between the sections of a config, once each section is valid."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ def disagreements(parts: Parts) -> list[Fault]:
 
 
 def _evidence(parts: Parts) -> list[Fault]:
-    """A unit needs members, and a weight its meaning."""
+    """A unit needs a member column, and a weight its kind."""
     if parts.columns is None:
         return []
     faults = []
     if parts.unit is not None and parts.columns.member is None:
-        step = "name the column that tells members apart, or remove `unit`"
+        step = "name the column that identifies members, or remove `unit`"
         faults.append(Fault(("columns", "member"), "missing", "a column, with a unit", step))
     if parts.columns.weight is not None and parts.weight_kind is None:
         step = "write `weight_kind: sampling`, `frequency` or `exposure`"
-        faults.append(Fault(("weight_kind",), "missing", "what columns.weight means", step))
+        faults.append(Fault(("weight_kind",), "missing", "the kind of weight in columns.weight", step))
     if parts.weight_kind is not None and parts.columns.weight is None:
         step = "name the column of the weights, or remove `weight_kind`"
         faults.append(Fault(("columns", "weight"), "missing", "a column, with a weight_kind", step))
@@ -73,7 +73,7 @@ def _evidence(parts: Parts) -> list[Fault]:
 
 
 def _names_of_attributes(parts: Parts) -> list[Fault]:
-    """What else names attributes names some that there are."""
+    """Other sections that name attributes name existing ones."""
     named = [item for item in parts.attributes or () if item is not None]
     if not named:
         return []
@@ -105,7 +105,7 @@ def _models(parts: Parts) -> list[Fault]:
     by_column = parts.columns.model_id is not None or parts.columns.model_version is not None
     if given and by_column:
         step = "remove `model`, or columns.model_id and columns.model_version"
-        return [Fault(("model",), "given beside columns.model_id", "one of the two", step)]
+        return [Fault(("model",), "given together with columns.model_id", "one of the two", step)]
     if not given and not by_column:
         step = 'write `model: {id: falls, version: "1"}`, or columns.model_id for several models in one table'
         return [Fault(("model",), "missing", "model, or columns.model_id with columns.model_version", step)]
@@ -123,7 +123,7 @@ def _labels(parts: Parts) -> list[Fault]:
         if any(_same_label(label, event) for event in events):
             step = "remove it from one of the two lists"
             found = f"{describe(label)}, also in event_labels"
-            faults.append(Fault(("non_event_labels", position), found, "a label of its own", step))
+            faults.append(Fault(("non_event_labels", position), found, "a label in one of the two lists", step))
     return faults
 
 
@@ -198,7 +198,7 @@ def _attribute_columns(
                 if before.name != attribute.name and _definition(before) == _definition(attribute):
                     found = f"{_shown(attribute.column)}, as in attribute {_shown(before.name)}"
                     step = f"use {_shown(before.name)} instead, or give other breaks, values or missing"
-                    faults.append(Fault(path, found, "a column or a definition of its own", step))
+                    faults.append(Fault(path, found, "another column, or another definition", step))
             read.setdefault(attribute.column, []).append(attribute)
     return faults
 

@@ -1,6 +1,6 @@
-"""What tasks make of a block of a histogram that is too large for one process.
+"""Rows that tasks make of a block of a histogram that is too large for one process.
 
-Workers have no more than Spark's own packages: only the standard library, numpy and pyarrow may be imported here.
+Workers have only Spark's own packages: only the standard library, numpy and pyarrow may be imported here.
 """
 
 from __future__ import annotations

@@ -19,14 +19,14 @@ from fairsweep.input.source_columns import SourceColumn
 
 @dataclass(frozen=True)
 class CheckSummary:
-    """A config that is right.
+    """The summary of a valid config.
 
     Attributes:
         spec: the config.
-        window: the days that are asked for.
+        window: the requested days.
         input_name: the path or table of the input.
-        columns: the columns of the input; None where only Spark can look.
-        notes: what could not be checked, in words.
+        columns: the columns of the input; None if only Spark can read them.
+        notes: texts that say what could not be checked.
         next_command: the command to try next.
     """
 
@@ -44,7 +44,7 @@ def check(
     window_start: str | None = None,
     window_end: str | None = None,
 ) -> CheckSummary:
-    """Check a config, the window, and the columns of an input that can be seen from here.
+    """Check a config, the window, and the columns of an input that this process can read.
 
     Args:
         config: the config file.
@@ -54,7 +54,7 @@ def check(
 
     Raises:
         UsageError: with every problem.
-        DataRefusedError: where the input is empty.
+        DataRefusedError: if the input is empty.
     """
     spec = load(config, overrides)
     source = spec.source

@@ -37,7 +37,7 @@ def check_columns(spec: AuditSpec, inspection: Inspected, config: str = "") -> N
     Args:
         spec: the config.
         inspection: the columns of the input.
-        config: what people call the config, for the places of problems.
+        config: the name of the config, for the `place` of problems.
 
     Raises:
         UsageError: with every problem.
@@ -117,25 +117,25 @@ WINDOW_FLAGS = ("--window-start", "--window-end")
 
 
 def window_of(spec: AuditSpec, start: str | None, end: str | None, names: tuple[str, str] = WINDOW_FLAGS) -> Window:
-    """The window that `--window-start` and `--window-end` ask for; without them, all time.
+    """The window of `--window-start` and `--window-end`; without them, all time.
 
     Args:
         spec: the config.
         start: the first day.
         end: the day after the last.
-        names: what people call the two, for the places of problems.
+        names: the names of the two flags, for the `place` of problems.
 
     Raises:
-        UsageError: where a day is not one, the end does not follow the start, or no column tells the day.
+        UsageError: if a day is not a valid date, the end does not follow the start, or no column has the day.
     """
     problems: list[Problem] = []
     days = [_day(flag, text, problems) for flag, text in zip(names, (start, end), strict=True)]
     window = Window(days[0] or FIRST_DAY, days[1] or NO_END)
     if not problems and window.start >= window.end:
         found = f"{window.end}, with start {window.start}"
-        problems.append(Problem(names[1], found, "a day after the start", "the end itself is outside"))
+        problems.append(Problem(names[1], found, "a day after the start", "the end is exclusive: give a later day"))
     if (start is not None or end is not None) and spec.columns.scored_on is None:
-        step = "name the column that tells when a row was scored, or drop the window"
+        step = "name the column with the day of the score, or remove the window"
         problems.append(Problem("columns.scored_on", "missing", "a column, with a window", step))
     if problems:
         raise UsageError(problems)

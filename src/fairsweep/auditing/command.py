@@ -56,7 +56,7 @@ def add_run_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on", action="append", default=[], type=flags.one_of("--fail-on", gate.CONDITIONS),
         metavar="{" + ",".join(gate.CONDITIONS) + "}",
-        help="exit 4 when a group meets this at any operating point; repeatable",
+        help="end with exit code 4 if a group meets this condition at any operating point; repeatable",
     )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def _audit(arguments: Namespace) -> ExitCode:
 
 
 def show_audit(outcome: AuditOutcome, arguments: Namespace, locations: Sequence[tuple[str, str]] = ()) -> ExitCode:
-    """The results on the standard output, what is wrong on the standard error, and the exit code."""
+    """Show the results on standard output and problems on standard error; return the exit code."""
     from fairsweep.auditing import text
 
     show_outcome(
@@ -87,11 +87,12 @@ def _show_gate(met: Sequence[gate.Met], errors: Terminal) -> None:
     """Which groups met the conditions of `--fail-on`."""
     suppressed = Counter((one.condition, one.model_id, one.model_version) for one in met if one.attribute is None)
     for (condition, model_id, version), n in suppressed.items():
-        found = f"{counted(n, 'group')} not shown, because of small cells"
+        found = f"{counted(n, 'group')} suppressed because of small cells"
         errors.say(printable(f"--fail-on {condition}: {model_id} {version}, {found}"), "bad")
     met = [one for one in met if one.attribute is not None]
     for one in met[:_SHOWN_GROUPS_MET]:
-        group = "everybody" if one.attribute == OVERALL else f"{one.attribute}: {group_label(one.group_value or '')}"
+        named = f"{one.attribute}: {group_label(one.group_value or '')}"
+        group = "overall population" if one.attribute == OVERALL else named
         model = f"{one.model_id} {one.model_version}, {one.operating_point}"
         errors.say(printable(f"--fail-on {one.condition}: {model}, {group}"), "bad")
     if len(met) > _SHOWN_GROUPS_MET:
@@ -119,7 +120,7 @@ def _check(arguments: Namespace) -> ExitCode:
         names = ", ".join(grouping.name for grouping in spec.groupings)
         points = ", ".join(point.name for point in spec.operating_points)
         terminal = Terminal.on(sys.stdout)
-        terminal.say(printable(f"{arguments.config} is right."), "good")
+        terminal.say(printable(f"{arguments.config} is valid."), "good")
         terminal.say(printable(f"Input: {checked.input_name}; being flagged is a {spec.flag_is}."))
         terminal.say(printable(f"Groups: {names}; {counted(len(spec.grid()), 'cutoff')}; judged at {points}."))
         for note in checked.notes:

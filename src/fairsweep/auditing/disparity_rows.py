@@ -1,4 +1,4 @@
-"""Rows of `disparities`: each group against a reference, the rest and everybody, and the worst pair of an attribute."""
+"""Rows of `disparities`: each group against a reference, the rest and the population, and worst pairs."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _FIGURES = (
 
 @dataclass(frozen=True)
 class Members:
-    """Which attribute and group each entry of the counts is; the first entry is everybody.
+    """The attribute and group of each entry of the counts; the first entry is the overall population.
 
     Attributes:
         attributes: the attribute of each entry.
         groups: the group of each entry.
-        references: the reference of an attribute, where it has one.
+        references: the reference of an attribute, if it has one.
         shown: whether the counts of each entry may be shown.
     """
 
@@ -92,17 +92,17 @@ def compared(
 
     Args:
         operating_point: its name.
-        metric: what is compared.
-        members: who the entries of the counts are.
+        metric: the metric that is compared.
+        members: the attribute and group of each entry.
         counts: shape `[entries]`.
-        precision: how much they say.
+        precision: the effective sample size of the counts.
     """
     places = members.places
     everybody = ConfusionCounts(*(np.broadcast_to(a[0], (len(places),)) for a in counts.arrays))
     groups, of_groups = counts[places], evidence(metric, counts[places], precision[places])
     rest = everybody - groups
     of_rest = evidence(metric, rest, precision[np.zeros(len(places), dtype=np.int64)] - precision[places])
-    # With everybody hidden there is no telling the rest.
+    # If the overall population is suppressed, the rest is unknown.
     known = members.shown[places] & members.shown[0]
     the_rest = repeated(THE_REST, len(places))
     independent = [_Pairs("rest", places, the_rest, groups, rest, of_groups, of_rest, known)]
@@ -147,7 +147,7 @@ def _worst(metric: Metric, members: Members, counts: ConfusionCounts) -> tuple[I
 
 
 class _Pairs(NamedTuple):
-    """Groups and what they are compared with, who share nobody."""
+    """Groups and the disjoint groups that they are compared with."""
 
     comparator: str
     places: IntArray

@@ -1,4 +1,4 @@
-"""What a run found, read from its published tables alone: the groups that need attention first."""
+"""The findings of a run, read only from its published tables: the groups that need attention first."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class GroupFinding:
     """One group at one operating point.
 
     Attributes:
-        judged: its row of group benefit equality in `group_metrics`, verdict and all.
-        rates: metric -> value of the other metrics that are told, None where undefined.
-        n: usable rows; None where they are hidden.
+        judged: its row of group benefit equality in `group_metrics`, including the verdict.
+        rates: metric -> value of the other metrics that are shown, None where undefined.
+        n: usable rows; None where suppressed.
     """
 
     judged: Row
@@ -52,13 +52,13 @@ class GroupFinding:
 
     @property
     def events(self) -> int | None:
-        """People who had the event; None where they are hidden."""
+        """People who had the event; None where suppressed."""
         found: int | None = self.judged["denominator"]
         return found
 
     @property
     def hidden(self) -> bool:
-        """Whether its counts are hidden, because cells are small; a rounded value may be told."""
+        """Whether its counts are suppressed because cells are small; a rounded value may be shown."""
         return bool(self.judged["status"] == SUPPRESSED or self.judged["rounded_to"] is not None)
 
     @property
@@ -75,7 +75,7 @@ class GroupFinding:
 
 @dataclass(frozen=True)
 class DisparateImpact:
-    """The ratio of two groups' selection rates, and the event rates that it has to be read beside."""
+    """The ratio of two groups' selection rates, with the event rates that are needed to interpret it."""
 
     row: Row
     prevalence: float | None
@@ -88,7 +88,7 @@ class AttributeFinding:
 
     Attributes:
         verdicts: how many groups have each verdict.
-        groups: the groups told, at most `SHOWN_AT_MOST`.
+        groups: the groups that are listed, at most `SHOWN_AT_MOST`.
         not_assessed: the first groups without a verdict, as (group, status).
         disparate_impact: against the reference where one is named, otherwise of the worst pair.
     """
@@ -101,7 +101,7 @@ class AttributeFinding:
 
     @property
     def count(self) -> int:
-        """All groups, told or not."""
+        """The number of all groups, listed or not."""
         return sum(self.verdicts.values())
 
     @property
@@ -117,7 +117,7 @@ class AttributeFinding:
 
 @dataclass(frozen=True)
 class PointFinding:
-    """One operating point of one run: the cutoff, everybody, and the attributes."""
+    """One operating point of one run: the cutoff, the overall population, and the attributes."""
 
     point: Row
     everybody: GroupFinding | None
@@ -136,7 +136,7 @@ class PointFinding:
 
     @property
     def basis(self) -> str | None:
-        """`absolute`, `relative`, or None where nobody could be judged."""
+        """`absolute`, `relative`, or None if no group could be judged."""
         for attribute in self.attributes:
             for group in attribute.groups:
                 if group.judged["verdict_basis"] is not None:
@@ -151,7 +151,7 @@ class PointFinding:
 
 @dataclass(frozen=True)
 class RunFinding:
-    """One run: its record, what the config asked for, and its operating points."""
+    """One run: its record, the relevant settings of its config, and its operating points."""
 
     run: Row
     flag_is: FlagIs
@@ -167,7 +167,7 @@ class RunFinding:
 
 
 def read(tables: Tables) -> tuple[RunFinding, ...]:
-    """Everything that a summary tells, per published run in the order of model, version and window.
+    """All content of a summary, per published run in the order of model, version and window.
 
     Args:
         tables: `runs`, `group_metrics`, `disparities`, `operating_points` and `refused_counts` of the runs.
@@ -258,7 +258,7 @@ def _several(judged: pa.Table) -> pa.Table:
 
 
 def _groups(judged: pa.Table, metrics: pa.Table) -> tuple[GroupFinding, ...]:
-    """The groups of the rows judged, in their order, with the other metrics that are told of them."""
+    """The groups of the judged rows, in their order, with their other metrics."""
     import pyarrow.compute as pc
 
     names = judged["group_value"].combine_chunks()

@@ -27,16 +27,16 @@ MOST_OBJECTS = 1 << 12
 
 
 def engine_over(data: Any, spec: AuditSpec, spark: SparkSession | None) -> tuple[Engine, SparkSession | None]:  # noqa: ANN401
-    """The engine over a frame, and its session: Spark's over a Spark DataFrame or where a session is given.
+    """The engine over a frame, and its session: Spark for a Spark DataFrame or if a session is given.
 
     Args:
         data: a Spark DataFrame (plain or Connect), a pandas DataFrame or a pyarrow Table.
         spec: the checked config.
-        spark: a session that takes the data; without it data that is not Spark's is counted in this process.
+        spark: a session that counts the data; without it, pandas and pyarrow data are counted in this process.
 
     Raises:
-        UsageError: where the data is something else, or its columns are not what the config says.
-        DataRefusedError: where it has no rows.
+        UsageError: if the data has another type, or its columns do not match the config.
+        DataRefusedError: if it has no rows.
     """
     if hasattr(data, "groupingSets"):
         return _on_spark(data, spec)
@@ -106,10 +106,10 @@ def _encoded(values: pd.Series[Any]) -> pa.Array:
 
 
 def _different_objects(objects: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.int32] | None]:
-    """Objects without those that occur before, and where each one is among these; all of them, where few do.
+    """The distinct objects, and the index of each object among them; all objects, if few of them repeat.
 
-    A column that was read from a file mostly has one object for each distinct text. To tell objects apart by where
-    they are takes a tenth of the time of comparing them.
+    A column that was read from a file usually has one object for each distinct text. Comparing the identity of
+    objects takes a tenth of the time of comparing their values.
     """
     import pyarrow as pa
 

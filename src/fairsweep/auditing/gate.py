@@ -18,7 +18,7 @@ CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 
 
 class Met(NamedTuple):
-    """A group that meets a condition at an operating point; one that is hidden says no more than its model."""
+    """A group that meets a condition at an operating point; of a suppressed group only the model is given."""
 
     condition: Condition
     model_id: str
@@ -32,11 +32,11 @@ def met(tables: Tables, conditions: Collection[str]) -> tuple[Met, ...]:
     """The groups of all runs and operating points that meet one of the conditions.
 
     Args:
-        tables: `group_metrics` and `runs`; the stored verdicts count, nothing is judged anew. A condition that a
-            hidden group meets was counted before anything was hidden.
+        tables: `group_metrics` and `runs`; the stored verdicts are used, and nothing is judged again. Conditions
+            that suppressed groups meet were counted before suppression.
         conditions: `breach` is the verdict; `below_floor` holds for a value beyond the floor, or for a
-            sanction the ceiling, proven or not; `not_assessed` holds for groups, never for everybody, whose
-            lack of a verdict may be by design.
+            sanction the ceiling, proven or not; `not_assessed` holds for groups, never for the overall population,
+            which may have no verdict by design.
 
     Returns:
         The groups by condition, then in the order of the table.
@@ -75,7 +75,7 @@ def _holds(condition: Condition, judged: pa.Table) -> pa.ChunkedArray:
     elif condition == "below_floor":
         found = pc.or_(*(pc.fill_null(judged[name], False) for name in ("below_floor", "above_ceiling")))
     else:
-        # A hidden group has no verdict to show, whether it has been assessed or not.
+        # A suppressed group shows no verdict, whether it has been assessed or not.
         told = pc.and_(pc.equal(judged["verdict"], "not_assessed"), pc.not_equal(judged["status"], SUPPRESSED))
         found = pc.and_(told, pc.not_equal(judged["attribute"], OVERALL))
     return found

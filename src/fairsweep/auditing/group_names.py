@@ -69,13 +69,13 @@ def _members(attribute: Attribute) -> IntArray:
 
 
 def with_unnamed_groups(rows: pa.Table, unnamed: Unnamed, table: Table) -> pa.Table:
-    """The rows with those of unnamed groups as one of each attribute, which says how many groups it is of.
+    """The rows, with those of unnamed groups replaced by one row per attribute, which has the number of groups.
 
     Args:
-        rows: of a result table. A suppressed row speaks for all where there is one; otherwise all are of groups that
-            have no scored row.
+        rows: rows of a result table. If one of the replaced rows is suppressed, it is kept; otherwise all of them
+            are of groups without a scored row.
         unnamed: by attribute, the groups that may not be named.
-        table: what they are rows of; they stay sorted by its key.
+        table: the table of the rows; they stay sorted by its key.
     """
     if not unnamed or not {"attribute", "group_value"} <= set(rows.column_names):
         return rows

@@ -1,4 +1,4 @@
-"""Attributes that tell people apart rather than groups: they are refused unless the config allows them by name."""
+"""Attributes that identify people rather than groups: they are refused unless the config allows them by name."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _FULL_POSTAL = re.compile(r"[0-9]{5}([- ]?[0-9]{4})?")
 
 
 def by_name(spec: AuditSpec) -> list[Problem]:
-    """Attributes that identify people by what they are called, before a row is read."""
+    """Attributes whose name suggests that they identify people; checked before a row is read."""
     found = []
     for attribute in guarded(spec):
         if _PERSON.search(f"{attribute.name} {attribute.column}"):
-            found.append(_problem(attribute, "the name of something that each person has alone"))
+            found.append(_problem(attribute, "the name of a personal identifier"))
         elif _BIRTH.search(f"{attribute.name} {attribute.column}".replace("_", " ")):
             found.append(_problem(attribute, "a date of birth"))
     return found
 
 
 def by_groups(attribute: AttributeSpec, groups: Collection[str], rows: int) -> Problem | None:
-    """What is wrong with an attribute that has these groups among so many rows; None where nothing is."""
+    """The problem of an attribute with these groups among so many rows; None if there is none."""
     if len(groups) > max(MOST_DISTINCT_SHARE * rows, FEWEST_TOO_MANY):
         return _problem(attribute, f"{len(groups):,} groups among {rows:,} rows ({len(groups) / rows:.0%})")
     if _POSTAL.search(f"{attribute.name} {attribute.column}") and any(map(_FULL_POSTAL.fullmatch, groups)):
@@ -47,7 +47,7 @@ def by_groups(attribute: AttributeSpec, groups: Collection[str], rows: int) -> P
 
 
 def guarded(spec: AuditSpec) -> list[AttributeSpec]:
-    """The attributes that nobody allowed by name; bands of a number tell nobody apart."""
+    """The attributes that the config does not allow by name; bands of a number do not identify people."""
     allowed = spec.privacy.allowed_attributes
     return [a for a in spec.base_attributes if a.breaks is None and not {a.name, a.column} & {*allowed}]
 

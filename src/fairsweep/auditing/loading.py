@@ -22,7 +22,7 @@ _HINTS = {
     "flag_is": "write `flag_is: help` where a flag brings help, `flag_is: sanction` where it does harm",
     "columns": "write `columns: {score: ..., label: ...}`",
     "columns.score": "name the column of the scores",
-    "columns.label": "name the column that tells what happened",
+    "columns.label": "name the column of the labels",
     "attributes": "name the columns whose groups are compared, as in `attributes: [race, sex]`",
     "attributes.name": "give the attribute a name",
     "cutoffs": "write `cutoffs: {start: 0, stop: 1, count: 1001}`, or `{values: [1, 2, 3]}`",

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Nearby:
-    """What a tuned cutoff's own variance needs.
+    """The inputs of the variance at a tuned cutoff.
 
     Attributes:
         share: each group's share of the rows next to the cutoff, `[groups]`.
-        flagged: everybody flagged at each cutoff of the grid, `[cutoffs]`.
+        flagged: people flagged at each cutoff of the grid, in the overall population, `[cutoffs]`.
     """
 
     share: FloatArray
@@ -48,19 +48,19 @@ class Nearby:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """All groups of all attributes at one operating point; the first is everybody.
+    """All groups of all attributes at one operating point; the first is the overall population.
 
     Attributes:
         chosen: the operating point and its cutoff.
         attributes: the attribute of each group.
         groups: the group values.
-        families: what each group's test is corrected with.
-        counts: what metrics are made of, `[groups]`: rows, or weights in millionths.
+        families: the family with which each group's test is corrected.
+        counts: the counts from which metrics are computed, `[groups]`: rows, or weights in millionths.
         rows: rows, `[groups]`.
-        precision: how much the counts say.
-        rule: what groups are held to.
-        nearby: for the variance of a cutoff tuned here; None where it is not used.
-        expected: the sum of each group's scores, in events; None where scores are no probabilities.
+        precision: the effective sample size of the counts.
+        rule: the floor, the level and the direction of the verdicts.
+        nearby: for the variance of a cutoff tuned on these rows; None where it is not used.
+        expected: the sum of each group's scores, in events; None if scores are not probabilities.
         weighted: whether counts are weights.
     """
 
@@ -104,14 +104,14 @@ class Judged:
 
     @cached_property
     def verdicts(self) -> Verdicts:
-        """The verdict of each group, whatever of it may be shown."""
+        """The verdict of each group, before disclosure control."""
         everybody = self.counts[0]
         relative = verdicts.verdict_basis(everybody) == "relative"
         evidence = self._at_tuned(relative=True) if relative else self._for_intervals
         return verdicts.judge(self.counts, everybody, self.families, self.rule, evidence, tuned=self.tuned)
 
     def conditions(self) -> dict[str, int]:
-        """How many groups meet each condition of `--fail-on`, whatever of them is shown."""
+        """How many groups meet each condition of `--fail-on`, before disclosure control."""
         judged = self.verdicts
         beyond = judged.below_floor if self.rule.flag_is == "help" else judged.above_ceiling
         return {
@@ -138,7 +138,7 @@ class Judged:
 
     @cached_property
     def _places(self) -> list[NDArray[np.int64]]:
-        """The places of the groups of each attribute."""
+        """The indices of the groups of each attribute."""
         ends = np.cumsum([size for _, size in self._sizes])
         return [np.arange(end - size, end) for end, (_, size) in zip(ends, self._sizes, strict=True)]
 
@@ -153,7 +153,7 @@ class Judged:
     # --- rows
 
     def rows_of(self, disclosure: Disclosure, *, with_verdict: bool = True) -> Parts:
-        """Rows of `group_metrics`, with what may not be shown left out.
+        """Rows of `group_metrics`, with suppressed values removed.
 
         Args:
             disclosure: what may be shown.
@@ -196,7 +196,7 @@ class Judged:
         return coded(self.attributes), coded(self.groups)
 
     def _of_gbe(self, shown: NDArray[np.bool_], *, with_verdict: bool) -> Columns:
-        """What the row of group benefit equality says besides."""
+        """The further columns of the row of group benefit equality."""
         columns: Columns = {}
         if with_verdict:
             columns |= verdict_columns(self.verdicts, self.rule, balance=self.chosen.cutoff_index is not None)
@@ -220,7 +220,7 @@ class Judged:
 
     @cached_property
     def _by_family(self) -> list[IntArray]:
-        """The places of the groups of each family."""
+        """The indices of the groups of each family."""
         return list(verdicts.by_family(self.families).values())
 
     def _standing(self) -> Columns:
@@ -244,7 +244,7 @@ class Judged:
         return {"high_note": notes, "short_flags": short}
 
     def _events_needed(self) -> ObjectArray:
-        """With how many events a fair group is proven fair, by everybody's sensitivity."""
+        """The number of events with which a fair group is proven fair, by the population's sensitivity."""
         needed = np.full(len(self.groups), None, dtype=object)
         recall, status = TRUE_POSITIVE_RATE.evaluate(self.counts[0])
         if status == DEFINED and self.chosen.cutoff_index is not None:
@@ -253,7 +253,7 @@ class Judged:
         return needed
 
     def _shrunk(self, shown: NDArray[np.bool_]) -> FloatArray:
-        """Values drawn towards those of the attribute's other shown groups: hidden ones would show in them."""
+        """Values shrunk towards the attribute's other shown groups: suppressed groups could be derived from them."""
         found = np.full(len(self.groups), np.nan)
         if self.chosen.cutoff_index is None:
             return found
@@ -265,7 +265,7 @@ class Judged:
         return found
 
     def _stay(self, columns: Columns, shown: NDArray[np.bool_], kept: Kept, *, with_verdict: bool) -> Columns:
-        """What stays of groups that are hidden: a rounded value, and where margins are safe the verdict."""
+        """The rest of suppressed groups that is shown: a rounded value and, where margins are safe, the verdict."""
         rounded = ~shown & ~np.isnan(kept.step)
         status = np.array(columns["status"], dtype=object)
         status[rounded] = DEFINED

@@ -69,7 +69,7 @@ def _dress(axes: Axes, attribute: str, floor: float, hidden: int) -> None:
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False)
     else:
-        axes.annotate("nothing is shown: too few people", (0.5, 0.5), xycoords="axes fraction", ha="center")
+        axes.annotate("suppressed because there are too few people", (0.5, 0.5), xycoords="axes fraction", ha="center")
 
 
 def _pyplot() -> ModuleType:

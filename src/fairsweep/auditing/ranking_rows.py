@@ -1,4 +1,4 @@
-"""Rows of `ranking` and `reliability`: what scores are worth in each group, whatever the cutoff."""
+"""Rows of `ranking` and `reliability`: the quality of scores in each group, independent of any cutoff."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ BLOCK_PLACES = 1 << 21
 
 @dataclass(frozen=True, eq=False)
 class Ranker:
-    """Ranks the groups of every attribute alike.
+    """Computes ranking and calibration for the groups of every attribute.
 
     Attributes:
-        population: everybody at every cutoff, `[cutoffs]`.
-        everybody: the attribute of everybody.
+        population: the overall population at every cutoff, `[cutoffs]`.
+        everybody: the attribute of the overall population.
         probabilities: whether scores are probabilities.
     """
 
@@ -41,18 +41,18 @@ class Ranker:
     probabilities: bool
 
     def ranking(self, attribute: Attribute, shown: NDArray[np.bool_]) -> Parts:
-        """Rows of `ranking`; of a group that is shown at no cutoff nothing is told.
+        """Rows of `ranking`; a group that is not shown at any cutoff has no figures.
 
         Args:
-            attribute: whose groups.
-            shown: at which cutoffs each group is shown, `[groups, cutoffs]`.
+            attribute: the attribute of the groups.
+            shown: whether each group is shown at each cutoff, `[groups, cutoffs]`.
         """
         size = len(attribute.groups)
         step = max(1, BLOCK_PLACES // shown.shape[1])
         return [self._ranked(attribute, shown, slice(first, first + step)) for first in range(0, size, step)]
 
     def reliability(self, attribute: Attribute, shown: NDArray[np.bool_]) -> Parts:
-        """Rows of `reliability`: about ten ranges of scores with equally many of everybody, where cutoffs are shown."""
+        """Rows of `reliability`: about ten score ranges with equal shares of the population, at shown cutoffs."""
         if not self.probabilities:
             return []
         population = self.everybody.dense("events") + self.everybody.dense("non_events")
@@ -110,7 +110,7 @@ class Ranker:
         return figures
 
     def _sensitivities(self, attribute: Attribute, shown: NDArray[np.bool_], block: slice) -> dict[str, FloatArray]:
-        """The share of each group's events that is found where a share of everybody is flagged."""
+        """The share of each group's events that is found if a share of the population is flagged."""
         found = {}
         flagged, n = self.population.flagged, int(self.population.n[0])
         for name, k in zip(SENSITIVITIES, alert_cutoffs(flagged, n), strict=True):

@@ -30,14 +30,14 @@ def problems(key: ModelKey, assessment: Assessment) -> list[Problem]:
         found.append(
             Problem(
                 "input", _refused(assessment), f"at most {limits.maximum_refused_share:.1%}",
-                "mend those rows, or raise limits.maximum_refused_share if they may be left out",
+                "correct those rows, or raise limits.maximum_refused_share if they may be excluded",
             )
         )  # fmt: skip
     return [*found, *_group_problems(assessment), *_identifying(assessment)]
 
 
 def _identifying(assessment: Assessment) -> list[Problem]:
-    """Attributes whose groups are as good as people."""
+    """Attributes whose groups identify people."""
     rows = assessment.state.rows_used + assessment.state.rows_unscored
     found = []
     for attribute in guarded(assessment.spec):
@@ -82,13 +82,13 @@ def _is_small(n: int, minimum: int) -> bool:
 
 
 def _groupless(tally: Tally) -> bool:
-    """Whether the refusal itself hides the group; an age out of range hides the band, and not the race."""
+    """Whether the reason makes the group unknown; an age out of range makes the band unknown, but not the race."""
     lost = UNKNOWN in tally.group_value.split(SEPARATOR)
     return tally.reason == "malformed_row" or (tally.reason in GROUPLESS_REASONS and lost)
 
 
 def _group_problems(assessment: Assessment) -> list[Problem]:
-    """Groups that lose too many of their rows; rows whose group nobody can tell are nobody's loss."""
+    """Groups with too many refused rows; refused rows of an unknown group count for no group."""
     refused: dict[tuple[str, str], int] = defaultdict(int)
     # Combinations that are only searched are tallied too; how many of their rows were kept is not known here.
     reported = {attribute.name for attribute in assessment.attributes}
@@ -109,7 +109,7 @@ def _group_problems(assessment: Assessment) -> list[Problem]:
                 Problem(
                     f"{attribute}: {quoted(group)}", told,
                     f"at most {limit:.1%} of a group",
-                    "mend those rows, or raise limits.maximum_refused_share_per_group if they may be left out",
+                    "correct those rows, or raise limits.maximum_refused_share_per_group if they may be excluded",
                 )
             )  # fmt: skip
     return found

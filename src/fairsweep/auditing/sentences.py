@@ -22,7 +22,7 @@ UNPROVEN = ("below_floor_unproven", "above_floor_unproven", "above_ceiling_unpro
 
 
 def high(groups: Sequence[GroupFinding]) -> str | None:
-    """Groups with far more flags than events while others have too few; arithmetic, not cause."""
+    """Groups with far more flags than events while others have too few; this does not show a cause."""
     many = [group_label(group.name) for group in groups if group.judged["high_note"] == "high_while_others_low"]
     few = [
         f"{group_label(group.name)} by {group.judged['short_flags']:,} flags"
@@ -31,7 +31,7 @@ def high(groups: Sequence[GroupFinding]) -> str | None:
     ]
     if not many or not few:
         return None
-    return f"High while others are low: {', '.join(many)}; short of the floor: {', '.join(few)}."
+    return f"High while others are low: {', '.join(many)}; below the floor: {', '.join(few)}."
 
 
 def subgroup(row: Row) -> str:
@@ -46,10 +46,10 @@ def subgroup(row: Row) -> str:
 
 
 def headline(group: GroupFinding, point: PointFinding, bound: float) -> str:
-    """The group that needs attention first, as people."""
+    """The group that needs attention first, as numbers of people."""
     people = group_label(group.name) + ("" if group.n is None else f" (n {group.n:,})")
     if group.value is None:
-        return f"{people}: {LONG_VERDICTS[point.flag_is][group.verdict]}; its counts are hidden"
+        return f"{people}: {LONG_VERDICTS[point.flag_is][group.verdict]}; its counts are suppressed"
     per = _flagged_per_100(group, point, bound)
     if point.flag_is == "help":
         return f"{people}: {per} flagged per 100 who needed it"
@@ -59,9 +59,9 @@ def headline(group: GroupFinding, point: PointFinding, bound: float) -> str:
 
 
 def three_numbers(group: GroupFinding, label: str, point: PointFinding, bound: float) -> list[str]:
-    """Flagged per 100 events, found per 100 events, right per 100 flags; what is undefined says why.
+    """Flagged per 100 events, found per 100 events, right per 100 flags; or why a figure is undefined.
 
-    Where the flag is a sanction the people flagged without an event come first.
+    If the flag is a sanction, the people flagged without an event come first.
     """
     if group.value is None:
         reason = STATUSES.get(group.judged["status"], group.judged["status"])
@@ -72,7 +72,7 @@ def three_numbers(group: GroupFinding, label: str, point: PointFinding, bound: f
         return [f"{label}: {reason}, so flags per event are not defined", *rate]
     clauses = [f"{_flagged_per_100(group, point, bound)} flagged per 100 who had the event"]
     if group.hidden:
-        return [f"{label}: about {clauses[0]}", "counts are hidden, because cells are small"]
+        return [f"{label}: about {clauses[0]}", "counts are suppressed, because cells are small"]
     wrongly, found, right = (
         group.rates[metric] for metric in ("false_positive_rate", "true_positive_rate", "positive_predictive_value")
     )
@@ -85,7 +85,7 @@ def three_numbers(group: GroupFinding, label: str, point: PointFinding, bound: f
         clauses.append(f"{per_100(right, 1.0)} of 100 flags were right")
     needed = group.judged["events_needed"]
     if needed is not None and group.events is not None and group.verdict in UNPROVEN and group.events < needed:
-        clauses.append(f"{group.events:,} events, {needed:,} are needed to tell")
+        clauses.append(f"{group.events:,} events, {needed:,} are needed to decide")
     clauses[0] = f"{label}: {clauses[0]}"
     return [*clauses, *_asides(group, point, bound)]
 
@@ -93,8 +93,8 @@ def three_numbers(group: GroupFinding, label: str, point: PointFinding, bound: f
 def drawn(group: GroupFinding, point: PointFinding) -> tuple[float | None, float | None, float | None]:
     """The lower limit, the value and the upper limit as they are drawn.
 
-    On the relative basis they are multiples of the population's value, taken as known: the picture describes,
-    the test decides.
+    On the relative basis they are multiples of the population's value, which is taken as known: the picture only
+    describes; the verdict comes from the test.
     """
     low, value, high = group.judged["ci_low"], group.value, group.judged["ci_high"]
     if point.basis != "relative":
@@ -108,73 +108,73 @@ def drawn(group: GroupFinding, point: PointFinding) -> tuple[float | None, float
 def cutoff(row: Row) -> str:
     """How the cutoff was chosen, and its neighbours on the grid."""
     neighbours = [number(row[side]) for side in ("cutoff_below", "cutoff_above") if row[side] is not None]
-    beside = f"; next to it on the grid: {' and '.join(neighbours)}" if neighbours else ""
+    beside = f"; neighbours on the grid: {' and '.join(neighbours)}" if neighbours else ""
     if row["rule"] == "fixed":
-        origin = "The cutoff was given beforehand (prespecified)"
+        origin = "The cutoff is given in the config (prespecified)"
     else:
-        # What the rule reached is a figure of everybody, who are suppressed where they are too few.
-        reached = "what it reached is hidden" if row["achieved"] is None else f"reached {row['achieved']:.4g}"
+        # The value reached is a figure of the overall population, which is suppressed if it is too small.
+        reached = "the value reached is suppressed" if row["achieved"] is None else f"reached {row['achieved']:.4g}"
         origin = (
-            "The cutoff was tuned here, on the rows it is judged on: "
+            "The cutoff was tuned on the same rows that it judges: "
             f"{row['rule']}, target {number(row['target'])}, {reached}"
         )
     return f"{origin}{beside}."
 
 
 def basis(point: PointFinding, bound: float) -> str:
-    """What the groups are held to."""
+    """The bound with which groups are compared."""
     helps = point.flag_is == "help"
     limit, beyond = ("floor", "below it too few") if helps else ("ceiling", "above it too many")
     unit = point.point["population_gbe"]
     if unit is None and point.everybody is not None and point.everybody.hidden:
-        return "What the groups are held to is hidden, because cells of everybody are small."
+        return "The bound for groups is suppressed, because cells of the overall population are small."
     if unit is None or point.basis is None:
         return "No verdict: no one had the event."
     if point.basis == "absolute":
         return (
-            f"Basis absolute (population GBE {unit:.4g}): {per_100(bound, bound)} flagged per 100 events "
-            f"is the {limit}, {beyond} are flagged."
+            f"Basis absolute (population GBE {unit:.4g}): the {limit} is {per_100(bound, bound)} flagged per 100 "
+            f"events; {beyond} are flagged."
         )
     return (
-        f"Basis relative: everybody has {per_100(unit, 1.0)} flagged per 100 events (population GBE "
-        f"{unit:.4g}), so each group is judged and drawn as a multiple of that; {number(round(bound, 4))} is "
-        f"the {limit}, {beyond} are flagged."
+        f"Basis relative: the population has {per_100(unit, 1.0)} flagged per 100 events (population GBE "
+        f"{unit:.4g}), so each group is judged and drawn as a multiple of it; the {limit} is "
+        f"{number(round(bound, 4))}; {beyond} are flagged."
     )
 
 
 def disparate_impact(impact: DisparateImpact) -> str:
-    """The ratio of the shares flagged, beside the event rates that it has to be read with."""
+    """The ratio of the shares flagged, with the event rates that are needed to interpret it."""
     row, ratio = impact.row, float(impact.row["ratio"])
     group, compared = (printable(clipped(row[name])) for name in ("group_value", "compared_group"))
     low, high = row["ratio_ci_low"], row["ratio_ci_high"]
     interval = "" if low is None or high is None else f" (95 % interval {low:.3f} to {high:.3f})"
-    told = f"Disparate impact, {group} against {compared}: {ratio:.3f}{interval}"
+    impact_text = f"Disparate impact, {group} against {compared}: {ratio:.3f}{interval}"
     own, other = impact.prevalence, impact.compared_prevalence
     if own is None or not other:
-        return f"{told}."
+        return f"{impact_text}."
     rates = f"{percent(own)} and {percent(other)}"
     if low is not None and high is not None and low <= 1 <= high:
-        return f"{told}; chance may explain it (event rates {rates})."
-    # Disparate impact is the ratio of event rates times the ratio of flags per event. The larger of the two
-    # is its reason, on the logarithmic scale on which they add up.
+        return f"{impact_text}; chance may explain it (event rates {rates})."
+    # Disparate impact is the ratio of event rates times the ratio of flags per event. On the logarithmic scale
+    # the two add up; the larger one is the reason.
     if own / other <= sqrt(ratio) if ratio < 1 else own / other >= sqrt(ratio):
-        return f"{told}; differs because the event rate differs ({rates})."
-    return f"{told}; the event rates ({rates}) explain less than half of it."
+        return f"{impact_text}; differs because the event rate differs ({rates})."
+    return f"{impact_text}; the event rates ({rates}) explain less than half of it."
 
 
 def _flagged_per_100(group: GroupFinding, point: PointFinding, bound: float) -> str:
-    """Flags per 100 events, not rounded across the bound where it is the bound of this number."""
+    """Flags per 100 events, never rounded across the bound."""
     scale = 1.0 if point.basis != "relative" else float(point.point["population_gbe"] or 1.0)
     return per_100(group.value or 0.0, bound * scale)
 
 
 def _asides(group: GroupFinding, point: PointFinding, bound: float) -> list[str]:
-    """What changes the reading: a value relative to everybody, people that nobody scored."""
+    """Further figures: the value relative to the population's, and the value with unscored people."""
     asides = []
     judged = group.judged["judged_value"]
     everybody = point.point["population_gbe"]
     if point.basis == "relative" and judged is not None and everybody is not None:
-        asides.append(f"that is {rounded(judged, bound)} times everybody's {everybody:.4g}")
+        asides.append(f"that is {rounded(judged, bound)} times the population's {everybody:.4g}")
     including = group.rates["group_benefit_equality_including_unscored"]
     if including is not None and group.value is not None and including != group.value:
         asides.append(f"counting people without a score, {per_100(including, bound)} flagged per 100 who had the event")

@@ -1,4 +1,4 @@
-"""The version of an input that only its counts can tell: frames, views and tables without a version."""
+"""The version of an input without a version of its own (frames, views, some tables), derived from its counts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def state_version(counted: Counted, groupings: Sequence[tuple[str, ...]]) -> str:
-    """The version of an input that only its counted rows can tell: a hash of the whole state."""
+    """The version of an input, derived from its counted rows: a hash of the whole state."""
     from fairsweep.auditing import block_rows as distributing
 
     digest = hashlib.sha256()
     for key, state in counted.models.items():
         digest.update(repr((key, state.rows_input, state.tallies)).encode())
         for attributes in groupings:
-            # Summed to what is reported, the state is the same whichever grouping sets were kept, and where.
+            # Summed to the reported groupings, the state does not depend on which grouping sets were kept, and where.
             histogram = summed(state.histograms, attributes)
             parts = histogram.collected(distributing.content_of_block, distributing.CHECKSUM_SCHEMA)
             content = combined(Checksum(**part) for part in parts.to_pylist())

@@ -1,4 +1,4 @@
-"""Rows of `subgroups`: what the search over combinations of attributes found at each operating point."""
+"""Rows of `subgroups`: the findings of the search over combinations of attributes at each operating point."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fairsweep.tables.tabulating import Columns, Parts
 
 Sets = dict[tuple[str, ...], tuple[Sequence["Cell"], "ConfusionCounts"]]
-# Values of hidden groups are rounded no finer than this.
+# Values of suppressed groups are rounded to multiples of at least this.
 ROUNDED_TO = 0.05
 
 
@@ -33,11 +33,11 @@ def searched(
     """Search every operating point.
 
     Args:
-        combinations: of attributes, all that are searched.
+        combinations: all combinations of attributes that are searched.
         minimum_events: the fewest events of a subgroup that is searched.
-        histograms: what the scan kept.
-        judged: everybody and the groups at each operating point.
-        minimum_cell_size: with one, no count of a subgroup is told, and its values are rounded.
+        histograms: the histograms that the scan kept.
+        judged: the overall population and the groups at each operating point.
+        minimum_cell_size: above 0, no count of a subgroup is shown, and its values are rounded.
     """
     coarse = {names: summed(histograms, names) for names in combinations}
     parts = []
@@ -92,5 +92,5 @@ def _rows(operating_point: str, found: Sequence[subgroups.Subgroup], *, hide: bo
 
 
 def _leading_digit(p: float) -> float:
-    """A p with the one digit that tells how small it is: more would tell counts."""
+    """A p-value rounded to one significant digit: more digits would disclose counts."""
     return float(f"{p:.0e}")

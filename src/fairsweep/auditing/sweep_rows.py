@@ -28,7 +28,7 @@ def entry_rows(histogram: ScoreHistogram, first_cell: int = 0) -> Columns:
 
     Args:
         histogram: of a grouping set, or of a block of it.
-        first_cell: the place of its first cell in the set.
+        first_cell: the index of its first cell in the set.
     """
     size = len(histogram.cell)
     return {
@@ -49,7 +49,7 @@ _KEPT = {
     "attribute", "group_value", "cutoff_index", "cutoff", "operating_points", "operating_point", "metric", "comparator",
     "compared_group",
 }  # fmt: skip
-"""What says whom and what a row speaks of."""
+"""The columns that identify a row; suppressed rows keep them."""
 
 
 def hidden(columns: Columns, hide: NDArray[np.bool_]) -> Columns:
@@ -85,9 +85,9 @@ class Swept:
     Attributes:
         attribute: its name.
         groups: the groups.
-        indices: places of the cutoffs on the grid.
+        indices: indices of the cutoffs on the grid.
         cutoffs: the values of the whole grid.
-        points: for a place, the operating points that have it.
+        points: for an index, the operating points with this cutoff.
     """
 
     attribute: str
@@ -107,17 +107,17 @@ class Swept:
         unscored: bool = True,
         with_intervals: bool = True,
     ) -> Parts:
-        """The rows that are shown; of operating points also those that are not, without figures.
+        """The rows that are shown; at operating points also suppressed rows, without figures.
 
         They come in blocks of whole groups, made by several threads: a block stays in the processor's cache.
 
         Args:
             rows: counts of rows, `[groups, len(indices)]`.
-            weighted: weights in millionths, of which the metrics are; None where these are of the rows.
-            precision: how much the counts say.
-            shown: what may be shown; None for everything. Groups without a row always are.
-            keep: whether what may not be shown stands there without figures at any cutoff.
-            unscored: whether people without a score may be told.
+            weighted: weights in millionths, from which metrics are computed; None if metrics are of the rows.
+            precision: the effective sample size of the counts.
+            shown: which entries may be shown; None for all. Groups without a row always are.
+            keep: whether suppressed rows are kept without figures at every cutoff.
+            unscored: whether counts of people without a score may be shown.
             with_intervals: whether group benefit equality has its interval.
         """
         size = max(1, _BLOCK_ROWS // max(len(self.indices), 1))
@@ -200,13 +200,13 @@ class Swept:
 def metric_columns(
     metric: Metric, counts: ConfusionCounts, precision: Precision = INDEPENDENT, rows: ConfusionCounts | None = None
 ) -> Columns:
-    """A metric of some groups, with its interval where it has one.
+    """A metric of some groups, with its interval if it has one.
 
     Args:
-        metric: which.
-        counts: what it is made of.
-        precision: how much these say.
-        rows: where `counts` are weights, the rows that they are of.
+        metric: the metric.
+        counts: the counts from which it is computed.
+        precision: the effective sample size of the counts.
+        rows: if `counts` are weights, the numbers of rows.
     """
     value, status = metric.evaluate(counts)
     told = counts if rows is None else rows
@@ -229,7 +229,7 @@ def metric_columns(
 
 
 def verdict_columns(judged: verdicts.Verdicts, rule: verdicts.Rule, *, balance: bool) -> Columns:
-    """What the row of group benefit equality says besides; `balance` is False where there is no cutoff to flag at."""
+    """The further columns of the row of group benefit equality; `balance` is False if there is no cutoff."""
     size = len(judged.verdict)
     columns: Columns = {
         name: getattr(judged, name)

@@ -1,4 +1,4 @@
-"""The audit in words: lines of text with a few styles, for a terminal, a pipe and the Python API alike."""
+"""The text summary of an audit: lines with a few styles, for a terminal, a pipe and the Python API."""
 
 from __future__ import annotations
 
@@ -73,18 +73,19 @@ def _run(run: RunFinding, page: Page) -> Iterator[Line]:
 
 
 def _rows(record: Row) -> str:
-    """How many rows there were, and what became of them, as far as that is told."""
+    """The number of rows, used, unscored and refused, as far as these numbers are not suppressed."""
     parts = {"rows_used": "used", "rows_unscored": "without a usable score", "rows_refused": "refused"}
-    told = ", ".join(f"{record[name]:,} {word}" for name, word in parts.items() if record[name] is not None)
+    shown = ", ".join(f"{record[name]:,} {word}" for name, word in parts.items() if record[name] is not None)
     if record["rows_input"] is None:
-        return f"Rows: {told or 'hidden, because too few people'}; other numbers are hidden, because too few people."
-    return f"{counted(record['rows_input'], 'row')}: {told}."
+        suppressed = STATUSES["suppressed"]
+        return f"Rows: {shown}; other numbers are {suppressed}." if shown else f"Rows: {suppressed}."
+    return f"{counted(record['rows_input'], 'row')}: {shown}."
 
 
 def _subgroups(run: RunFinding, page: Page) -> Iterator[Line]:
-    """What the search found, by operating point."""
+    """The subgroups that the search found, by operating point."""
     searched = run.subgroups[0]["searched"]
-    yield (Span(f"Found among {counted(searched, 'subgroup')} that nobody listed", "title"),)
+    yield (Span(f"Found by the search of {counted(searched, 'subgroup')}", "title"),)
     for row in run.subgroups:
         point = f"{printable(row['operating_point'])}: " if len(run.points) > 1 else ""
         yield from flowing(f"{point}{sentences.subgroup(row)}", page, indent=2, style="bad")
@@ -105,7 +106,7 @@ def _point(point: PointFinding, run: RunFinding, page: Page) -> Iterator[Line]:
     for sentence in (sentences.cutoff(row), sentences.basis(point, run.bound)):
         yield from flowing(sentence, page, indent=2, style="dim")
     if point.everybody is not None:
-        clauses = sentences.three_numbers(point.everybody, "Everybody", point, run.bound)
+        clauses = sentences.three_numbers(point.everybody, "Overall population", point, run.bound)
         rate = point.everybody.rates["prevalence"]
         clauses += [] if rate is None else [f"{percent(rate)} had the event"]
         yield from wrapped(clauses, page, indent=2, style="dim")
@@ -126,12 +127,12 @@ def _headline(point: PointFinding, run: RunFinding, page: Page) -> Iterator[Line
         yield from flowing(sentences.headline(worst, point, run.bound), page, indent=2, style=style)
 
 
-# A group whose value is defined has no verdict where there is nothing that it could be a multiple of.
+# A group with a defined value has no verdict if the population's value, of which it would be a multiple, is 0.
 _WITHOUT_VERDICT = {**STATUSES, "defined": "no one in any group was flagged"}
 
 
 def _coverage(point: PointFinding, page: Page) -> Iterator[Line]:
-    """How many groups have a verdict, how many breach, and which have none, and why."""
+    """The number of groups with a verdict and in breach, and the groups without a verdict, with reasons."""
     count = sum(attribute.count for attribute in point.attributes)
     assessed = sum(attribute.assessed for attribute in point.attributes)
     breaches = sum(attribute.verdicts.get("breach", 0) for attribute in point.attributes)
@@ -148,13 +149,13 @@ def _coverage(point: PointFinding, page: Page) -> Iterator[Line]:
     if missing:
         rest = count - assessed - sum(groups for _, groups in missing)
         more = [f"and {rest:,} more"] if rest else []
-        told = [*(text for text, _ in missing), *more]
-        told[0] = f"Not assessed: {told[0]}"
-        yield from wrapped(told, page, indent=2, style="dim")
+        clauses = [*(text for text, _ in missing), *more]
+        clauses[0] = f"Not assessed: {clauses[0]}"
+        yield from wrapped(clauses, page, indent=2, style="dim")
 
 
 class _Columns(NamedTuple):
-    """How wide the columns of the group lines are."""
+    """The widths of the columns of group lines, in characters."""
 
     name: int
     n: int
@@ -214,9 +215,9 @@ def _attribute(
         yield from _group(group, point, run, page, axis)
     more = attribute.count - attribute.listed
     if more:
-        yield (Span(f"  and {counted(more, 'more group')}, none of them worse by this order", "dim"),)
-    if (told := sentences.high(attribute.groups)) is not None:
-        yield from flowing(told, page, indent=2)
+        yield (Span(f"  and {counted(more, 'more group')}, none of them worse", "dim"),)
+    if (high := sentences.high(attribute.groups)) is not None:
+        yield from flowing(high, page, indent=2)
     if attribute.disparate_impact is not None:
         yield from flowing(sentences.disparate_impact(attribute.disparate_impact), page, indent=2)
 
@@ -242,12 +243,11 @@ def _group(group: GroupFinding, point: PointFinding, run: RunFinding, page: Page
 
 
 def _legend(point: PointFinding, page: Page) -> Iterator[Line]:
-    """The verdicts that occur, in full."""
+    """The meaning of each verdict that occurs."""
     words = LONG_VERDICTS[point.flag_is]
     for verdict in words:
         if any(verdict in attribute.verdicts for attribute in point.attributes):
-            told = f"{SHORT_VERDICTS[verdict]}: {words[verdict]}"
-            yield from flowing(f"{told}.", page, indent=2, style="dim")
+            yield from flowing(f"{SHORT_VERDICTS[verdict]}: {words[verdict]}.", page, indent=2, style="dim")
 
 
 def _left_out(run: RunFinding, page: Page) -> Iterator[Line]:
@@ -256,16 +256,16 @@ def _left_out(run: RunFinding, page: Page) -> Iterator[Line]:
     unscored = [item for item in run.left_out if item[0] in UNSCORED_REASONS]
     refused = [item for item in run.left_out if item[0] not in UNSCORED_REASONS]
     kinds = (
-        ("Refused, in no figure above", refused),
-        ("Without a usable score, so nobody flagged them", unscored),
+        ("Refused, not in any figure above", refused),
+        ("Without a usable score, therefore not flagged", unscored),
     )
     for title, items in kinds:
         if items:
             n = sum(count for _, count in items)
-            told = [f"{REASONS.get(reason, reason)} {count:,}" for reason, count in items]
+            clauses = [f"{REASONS.get(reason, reason)} {count:,}" for reason, count in items]
             of_all = "" if total is None else f"{counted(n, 'row')} ({percent(n / total)}): "
-            told[0] = f"{title}: {of_all}{told[0]}"
-            yield from wrapped(told, page)
+            clauses[0] = f"{title}: {of_all}{clauses[0]}"
+            yield from wrapped(clauses, page)
 
 
 def _window(record: Row) -> str:

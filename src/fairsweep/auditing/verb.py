@@ -51,10 +51,10 @@ class Assessed:
     """One model after counting.
 
     Attributes:
-        key: the model; `unknown` where the rows do not name one.
+        key: the model; `unknown` if the rows do not name one.
         assessment: its results.
-        problems: why it is refused; empty where it is published.
-        warnings: what a person should know beside the figures.
+        problems: why it is refused; empty if it is published.
+        warnings: warnings that are needed to interpret the figures.
     """
 
     key: ModelKey
@@ -64,7 +64,7 @@ class Assessed:
 
 
 class AuditOutcome(Outcome):
-    """What an audit left behind: every result table of the accepted models."""
+    """The outcome of an audit: every result table of the accepted models."""
 
 
 def audit_config(config: str | Path, options: RunOptions) -> AuditOutcome:
@@ -302,9 +302,9 @@ def hide(model: Assessed, before: RunBefore = NO_RUN) -> Assessed:
 
 
 def _suppressed(batch: Batch[AuditSpec], counted: Counted, model: Assessed, store: Store, *, force: bool) -> Assessed:
-    """The model with what may be shown of it beside what was published of the same model and window.
+    """The model after disclosure control, given the previous run of the same model and window.
 
-    A run that is made again by force is what it was: then nothing new is shown, whatever has happened to the others.
+    A run that is made again by force stays the same: then nothing new is shown, even if other runs have changed.
     """
     if model.problems or not batch.spec.privacy.minimum_cell_size:
         return hide(model)
@@ -317,7 +317,7 @@ def _suppressed(batch: Batch[AuditSpec], counted: Counted, model: Assessed, stor
 
 
 def tables_told(spec: AuditSpec) -> tuple[str, ...]:
-    """The result tables that are handed on: where small cells are hidden, none that they can be read from."""
+    """The result tables that are returned: without restricted tables if small cells are suppressed."""
     hidden = RESTRICTED_TABLES if spec.privacy.minimum_cell_size else ()
     return tuple(name for name in AUDIT_TABLES if name not in hidden)
 

@@ -1,4 +1,4 @@
-"""What a person should know beside the figures of an audit."""
+"""Warnings that are needed to interpret the figures of an audit; published as `runs.notes`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from fairsweep.auditing.assessment import Assessment
     from fairsweep.auditing.suppression import Disclosure
 
-# A group that the training data did not have is told from this share on.
+# A group without a share in the training data is reported from this share on.
 NEW_SHARE = 0.01
 
 
 def warnings(assessment: Assessment) -> list[str]:
-    """What a person should know beside the figures."""
+    """Warnings that are needed to interpret the figures."""
     found = []
     declared = {a.name: a.values for a in assessment.spec.base_attributes if a.values is not None}
     for attribute in assessment.attributes:

@@ -1,4 +1,4 @@
-"""The command line as it is written, checked; what is wrong is a known error that names what was probably meant."""
+"""Parsing and checking of the command line; errors suggest the command or flag that was probably meant."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fairsweep.runs.commands import Command
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are known errors."""
+    """A parser that raises `UsageError`."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(Problem(f"{self.prog}: {message}", "", "", f"see `{self.prog} --help`"))
 
 
 class _Version(argparse.Action):
-    """Print the version and leave; it is looked up only then."""
+    """Print the version and exit; the version is read only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from fairsweep.runs.records import program_version
@@ -51,7 +51,7 @@ def parse(argv: Sequence[str], commands: Mapping[str, Command]) -> argparse.Name
 
 
 def _check_words(argv: Sequence[str], commands: Mapping[str, Command]) -> None:
-    """The command and its action, before argparse complains in its own words."""
+    """Check the command and its action before argparse does, for clearer errors."""
     if not argv or argv[0].startswith("-"):
         return
     _check_word(argv[0], "command", list(commands))
@@ -89,9 +89,9 @@ def _check_together(arguments: argparse.Namespace) -> None:
         problems.append(
             Problem(
                 "--warehouse",
-                "given beside --catalog or --schema",
+                "given together with --catalog or --schema",
                 "one or the other",
-                "leave one of them out",
+                "remove one of them",
             )
         )
     if given.get("catalog") is not None and given.get("schema") is None:
@@ -128,5 +128,5 @@ def _common(parser: argparse.ArgumentParser) -> None:
         "-v",
         "--verbose",
         action="store_true",
-        help="when each step began; where an unexpected error was raised",
+        help="show when each step began, and where an unexpected error was raised",
     )

@@ -29,8 +29,8 @@ _INTERVALS = {
 _METRICS_HEAD = """# Metrics, intervals and verdicts
 
 `tp` and `fp` are flagged people with and without the event, `fn` and `tn` those who were not flagged; `n` is all four.
-A metric is a ratio of two sums of these counts. Where the denominator is 0 the value is NULL and the status says what
-is missing: `no_events`, `none_flagged` and so on; `empty` where a group has no scored row at all.
+A metric is a ratio of two sums of these counts. Where the denominator is 0 the value is NULL and the status names the
+reason: `no_events`, `none_flagged` and so on; `empty` where a group has no scored row.
 
 | metric | formula and meaning | ideal | better | 95 % interval | undefined | source |
 |---|---|---|---|---|---|---|
@@ -40,32 +40,34 @@ _METRICS_TAIL = """
 ## Intervals
 
 - **Proportions** have Wilson's interval (Wilson 1927).
-- **Group Benefit Equality** is a ratio of *paired* proportions: the same people stand above and below. Bonett and
-  Price's (2006) hybrid Wilson interval takes the pairing into account, and is defined where counts are 0.
-- **Ratios of two groups' rates** have Koopman's score interval, **differences** Newcombe's; ratios of two groups' GBE a
-  log interval. A comparison with everybody has none, because everybody contains the group.
+- **Group Benefit Equality** is a ratio of *paired* proportions: the same people are in the numerator and the
+  denominator. Bonett and Price's (2006) hybrid Wilson interval takes the pairing into account, and is defined where
+  counts are 0.
+- **Ratios of two groups' rates** have Koopman's score interval, **differences** have Newcombe's interval, and ratios of
+  two groups' GBE have a log interval. A comparison with the overall population has no interval, because the population
+  contains the group.
 
 ## Verdicts
 
 The verdict is a one-sided score test of GBE = 0.8 for paired proportions (Nam and Blackwelder 2002, Tang 2003); at
-GBE = 1 it is McNemar's test. The interval describes, the test decides.
+GBE = 1 it is McNemar's test. The interval describes the value; only the test decides the verdict.
 
 | `flag_is: help` | meaning | `flag_is: sanction` |
 |---|---|---|
 | `breach` | beyond the bound, and chance does not explain it | `breach` |
 | `below_floor_unproven` | beyond the bound, but chance may explain it | `above_ceiling_unproven` |
 | `above_floor_unproven` | within the bound, but the true value may be beyond | `below_ceiling_unproven` |
-| `above_floor` | within the bound, proven: enough flags, which says nothing of whom they found | `below_ceiling` |
+| `above_floor` | within the bound, proven: enough flags, but perhaps not for the right people | `below_ceiling` |
 | `not_assessed` | undefined, or no cutoff satisfies the rule | `not_assessed` |
 
-- **Basis.** Where population GBE is within 5 % of 1, a group's own GBE is judged (`absolute`). Elsewhere flags and
-  events differ for everybody, and the group's GBE over the population's is judged (`relative`); that form of the test
-  was derived for this project and verified by simulation, it is not published.
+- **Basis.** Where population GBE is within 5 % of 1, a group's own GBE is judged (`absolute`). Otherwise the numbers of
+  flags and events differ in the overall population, and the group's GBE over the population's is judged (`relative`);
+  that form of the test was derived for this project and verified by simulation; it is not published.
 - **Families.** The groups of one attribute at one operating point are corrected together (Holm). All intersections are
-  one family of their own (Benjamini and Hochberg), so that asking for them never weakens an attribute's verdict.
+  one separate family (Benjamini and Hochberg), so that intersections never weaken an attribute's verdict.
 - **Sanction** is the mirror image: the ceiling is 1 / 0.8, and being flagged *more* is the harm.
-- **A cutoff found on the judged rows** (`tuned_here`) is judged as if it had been given: that makes the intervals of
-  groups near the cutoff wider than they need be.
+- **A cutoff found on the judged rows** (`tuned_here`) has intervals and verdicts whose variance takes the tuning into
+  account: see [evidence.md](evidence.md).
 
 ## Criteria
 
@@ -83,22 +85,22 @@ WITH, subqueries, UNION, INTERSECT and EXCEPT, VALUES, GROUP BY with GROUPING SE
 windows, FILTER, ORDER BY, LIMIT, PIVOT, CASE, CAST, arrays and their lambda functions, as far as the engine has them.
 A result table means the rows of current runs, `runs` all runs.
 
-Where the tables are in a local folder, DuckDB answers, whichever engine counted. Spark answers for catalogs and object
-stores, and where `--engine spark`, `--master` or `--remote` is given. The dialect is that engine's.
+If the tables are in a local folder, DuckDB runs the query, whichever engine counted. Spark runs it for catalogs and
+object stores, and if `--engine spark`, `--master` or `--remote` is given. The SQL dialect is that of the engine.
 
-Everything else is refused before an engine sees it, with exit code 2:
+Everything else is refused with exit code 2, before an engine sees it:
 
 - functions that are not listed below: none of those listed reads files, settings, the environment, the session or the
   network;
 - tables and files of other names, names with a schema before them, table functions, time travel, samples;
 - parameters, variables, hints, `|>`, every other kind of statement, and text that is nested too deep;
-- the restricted tables {restricted}: members and small counts can be read from them. Whoever may
-  enter their folders, or is granted them in a catalog, reads them there with any Delta reader, for example
+- the restricted tables {restricted}: they hold members and small counts. Users who may
+  open their folders, or have a grant on them in a catalog, read them there with any Delta reader, for example
   `deltalake.DeltaTable(path)`.
 
-Reading writes nothing: where there is no warehouse, or no table `runs` in a schema, that is exit code 2; a result table
-that does not exist yet has no rows. Only the tables that a query needs are opened, so that users without access to the
-restricted folders can query the others.
+Reading writes nothing: if there is no warehouse, or no table `runs` in a schema, the command ends with exit code 2; a
+result table that does not exist yet has no rows. Only the tables that a query needs are opened, so that users without
+access to the restricted folders can query the others.
 
 ## Functions
 

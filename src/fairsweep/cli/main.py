@@ -13,14 +13,14 @@ from fairsweep.errors import ExitCode, FairsweepError, Problem, StorageError, is
 from fairsweep.output.standard_error import kept_to_ourselves
 
 _STOPPED, _READER_GONE = 128, 141  # what shells report for a signal, to which its number is added, and for SIGPIPE
-# An error says what is wrong in a line or two; a query or an argument that it quotes can be of any length.
+# An error is a line or two, but it may quote a query or an argument of any length.
 _LONGEST_LINE = 2_000
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command: the entry point of the console script, of jobs and of wheel tasks.
 
-    Schedulers ignore what an entry point returns, so any other end than 0 is an exception.
+    Schedulers ignore the return value of an entry point, so every exit code other than 0 is raised.
 
     Raises:
         SystemExit: with the exit code, unless it is 0.
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Run a command and tell its exit code.
+    """Run a command and return its exit code.
 
     Args:
         argv: the command and its flags, by default those of the process.
@@ -45,7 +45,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def _ended(given: Sequence[str]) -> int:
-    """Run a command, say what was wrong, and tell the exit code."""
+    """Run a command, report errors, and return the exit code."""
     verbose = not {"-v", "--verbose"}.isdisjoint(given)
     try:
         with _quiet_logs():
@@ -56,19 +56,19 @@ def _ended(given: Sequence[str]) -> int:
     except BaseException as error:
         if not isinstance(error, Exception | KeyboardInterrupt) and not is_panic(error):
             raise
-        return _told(error, given, verbose=verbose)
+        return _reported(error, given, verbose=verbose)
 
 
-def _told(error: BaseException, given: Sequence[str], *, verbose: bool) -> int:
-    """Say what was wrong, and tell the exit code."""
+def _reported(error: BaseException, given: Sequence[str], *, verbose: bool) -> int:
+    """Report an error and return the exit code."""
     stopped = stopping.asked()
     if stopped is not None or isinstance(error, KeyboardInterrupt):
-        # Libraries that are interrupted raise errors of their own.
+        # Interrupted libraries raise their own errors.
         _last_word(stopping.words())
         return _STOPPED + (stopped or signal.SIGINT)
     if is_panic(error):
-        step = "run again; if it stays so, check the storage"
-        error = StorageError(Problem("a library of the storage", "stopped at a fault of its own", "", step))
+        step = "run again; if the error stays, check the storage"
+        error = StorageError(Problem("a library of the storage", "stopped by an internal error", "", step))
     if isinstance(error, FairsweepError):
         _report(error, as_json="--json" in given)
         return int(error.exit_code)
@@ -78,7 +78,7 @@ def _told(error: BaseException, given: Sequence[str], *, verbose: bool) -> int:
 
 @contextmanager
 def _quiet_logs() -> Iterator[None]:
-    """Python logs nothing: Spark's client logs each error, with the values of rows that it quotes."""
+    """Disable Python's logging: Spark's client logs each error, including values of rows."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -100,7 +100,7 @@ def _parsed_and_run(given: Sequence[str]) -> int:
 
 
 def _report(error: FairsweepError, *, as_json: bool) -> None:
-    """Every problem on a line of its own."""
+    """Report every problem on a separate line."""
     for line in error.lines:
         _complain(f"error: {line}")
     if as_json:
@@ -110,14 +110,14 @@ def _report(error: FairsweepError, *, as_json: bool) -> None:
 
 
 def _report_unexpected(error: BaseException, *, verbose: bool) -> None:
-    """The kind of error only: the message of an engine may quote values of rows, also below a traceback."""
+    """Report only the kind of error: an engine's message may quote values of rows, also below a traceback."""
     if verbose:
         sys.stderr.writelines(_traceback(error))
     _complain(f"error: unexpected {_kind(error)}" + ("" if verbose else "; run it again with -v to see the traceback"))
 
 
 def _traceback(error: BaseException) -> Iterator[str]:
-    """Where an error was raised, after those that it came from."""
+    """Where an error was raised, after the errors that caused it."""
     import traceback
 
     earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
@@ -149,7 +149,7 @@ def _last_word(said: str) -> None:
 
 
 def _complain(line: str) -> None:
-    """One line on the standard error, whatever line breaks or control characters a value brings."""
+    """Write one line to standard error, without line breaks and control characters of values."""
     from fairsweep.output.wording import printable
 
     encoding = sys.stderr.encoding or "utf-8"
@@ -160,7 +160,7 @@ def _complain(line: str) -> None:
 
 
 def _close_output() -> None:
-    """Keep the interpreter from complaining that it cannot flush at exit."""
+    """Prevent the interpreter's error that it cannot flush at exit."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

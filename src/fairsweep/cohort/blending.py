@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 # Of a row of a blend: the scores of its two models on that day, and how many each of them gave.
 COMPONENTS = "struct<use: double, otherwise: double, uses: bigint, otherwises: bigint>"
-# So many decimals of a score enter the factor: sums of decimals are exact, whatever their order.
+# Decimals of a score that enter the factor: sums of decimals are exact in any order.
 _SUMMED = "decimal(38,12)"
 
 
 def with_blends(predictions: DataFrame, blends: Sequence[BlendSpec]) -> DataFrame:
-    """The predictions, and below them a row for every member and day that a model of a blend has scored.
+    """The predictions, followed by a row for every member and day that a model of a blend has scored.
 
     Args:
-        predictions: with `reason`; a row with one is of no use to a blend.
-        blends: what is made.
+        predictions: with `reason`; blends do not use rows with a reason.
+        blends: the blends to compute.
 
     Returns:
-        The same columns, and `components`, NULL for predictions that are no blend's.
+        The same columns, and `components`, which is NULL for predictions that do not belong to a blend.
     """
     given = predictions.withColumn("components", F.lit(None).cast(COMPONENTS))
     return reduce(lambda rows, blend: rows.unionByName(_rows(predictions, blend)), blends, given)
@@ -62,10 +62,10 @@ def _rows(predictions: DataFrame, blend: BlendSpec) -> DataFrame:
 
 
 def factors(judged: DataFrame, blends: Sequence[BlendSpec], attributes: Sequence[str]) -> dict[int, float]:
-    """By position of a blend, what the scores of its other model are multiplied by.
+    """By position of a blend, the factor by which the scores of its other model are multiplied.
 
     Raises:
-        DataRefusedError: where nobody at the seam has both scores, or one of the sums is nothing.
+        DataRefusedError: if no member at the seam has both scores, or one of the sums is 0.
     """
     found, problems = {}, []
     for i, blend in enumerate(blends):
@@ -82,7 +82,8 @@ def factors(judged: DataFrame, blends: Sequence[BlendSpec], attributes: Sequence
             if use <= 0 or otherwise <= 0 or not math.isfinite(use / otherwise):
                 place = f"blends[{i}].scale.seam"
                 step = "widen the seam, or write `scale: {factor: ...}`"
-                problems.append(Problem(place, "nobody who counts and has both scores, or scores of 0", "some", step))
+                empty = "no included prediction with both scores, or only scores of 0"
+                problems.append(Problem(place, empty, "some", step))
             else:
                 found[i] = use / otherwise
     if problems:

@@ -1,4 +1,4 @@
-"""A labelled cohort from members, enrolment, claims and predictions; every row that is left out says why."""
+"""A labelled cohort from members, enrolment, claims and predictions; every excluded row has a reason."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 IN_COHORT = "in_cohort"
 USED = "used"
-# What is told of every input but the predictions, and of the lines of claims that were met.
+# Reported for every input except the predictions, and for the lines of claims that are events.
 OUTCOME_LINES = "outcome_lines"
-# Why a prediction is left out, in the order in which it is asked.
+# Why a prediction is excluded, in the order in which the reasons are checked.
 REASONS = (
     "malformed_row", "member_id_missing", "scored_on_missing", "conflicting_predictions", "duplicate_prediction",
     "not_the_prediction_kept", "unknown_member", "conflicting_members", "unreadable_member", "born_after_score",
@@ -54,10 +54,10 @@ _ALL_KEPT = (":all-kept", True, True)
 
 
 class FlowRow(NamedTuple):
-    """How many rows of an input came to a step, and how many were left out there for its reason.
+    """How many rows of an input reached a step, and how many the step excluded for its reason.
 
-    Of the predictions that count, `events` tells how many had the outcome. `members` tells of how many members at
-    least the rows are: those left out; at the end those with the outcome, and those without.
+    `events` is the number of included predictions with the outcome. `members` is a lower bound of the number of
+    members of the excluded rows; at the end, of the rows with the outcome and of those without.
     """
 
     model_id: str
@@ -79,16 +79,16 @@ class FlowRow(NamedTuple):
 
 
 class Cohort(NamedTuple):
-    """What was built.
+    """The built cohort.
 
     Attributes:
-        rows: those who count: member, model, day, score, label with its provenance, age, whether the claims have run
-            out, and `group_values` in the order of the attributes.
-        flow: for each model, step and group how many came and went.
+        rows: the included predictions: member, model, day, score, label with its provenance, age, whether run-out is
+            complete, and `group_values` in the order of the attributes.
+        flow: for each model, step and group the numbers of rows in and out.
         refused: rows of the members, the enrolment and the claims that could not be used, by section and reason;
-            those that could are under `used`.
-        versions: what pins each input, by its section.
-        factors: what scores were scaled by, by the position of the blend.
+            usable rows are under `used`.
+        versions: the version of each input, by its section.
+        factors: the factor of the scores, by the position of the blend.
     """
 
     rows: DataFrame
@@ -108,13 +108,13 @@ class CohortBuilder:
         window: Window | None = None,
         keep: Callable[[DataFrame], DataFrame] = lambda rows: rows,
     ) -> None:
-        """Take the session and the checked config; nothing is read yet.
+        """Take the session and the checked config; nothing is read here.
 
         Args:
             spark: the session.
             spec: the config.
             window: the days of the predictions; by default all.
-            keep: lays rows aside that are used more than once, so that they are not computed again.
+            keep: spills rows that are used more than once, so that they are not computed again.
         """
         self._spec, self._keep = spec, keep
         self._inputs = CohortInputs(spark, spec, window or Window())
@@ -136,29 +136,29 @@ class CohortBuilder:
 
     @property
     def versions(self) -> dict[str, str | None]:
-        """What pins each input, by its section."""
+        """The version of each input, by its section."""
         return self._inputs.versions
 
     def build(self, progress: Callable[[str], None] = lambda _: None) -> Cohort:
-        """Who counts, and what came of each.
+        """The included predictions with their labels.
 
         Raises:
-            DataRefusedError: where the scale of a blend cannot be found.
+            DataRefusedError: if the scale of a blend cannot be computed.
         """
         spec = self._spec
-        progress("Judging who counts")
+        progress("Selecting the predictions")
         judged = self._keep(self._judged())
         scales = factors(judged.where(F.col("treatment") == ""), spec.blends, spec.attributes)
         judged = blended(judged, spec.blends, scales, spec.attributes)
         judged = judged.withColumn("model_version", F.concat("model_version", "treatment")).drop("treatment")
         counting = usable(judged)
-        progress("Looking for the outcome in the claims")
+        progress("Finding outcomes in the claims")
         claims = usable(self._inputs.claims())
         met = self._keep(met_lines(counting, claims, spec.outcome))
         # Used twice below; to find it reads the claims once more.
         lines = self._keep(judged_lines(met, claims, spec.claims, spec.as_of))
         rows = self._keep(with_labels(counting, usable(lines), spec.outcome))
-        progress("Counting what was left out")
+        progress("Counting excluded rows")
         outcome = F.when(F.col("label") == 1, _EVENT).otherwise(_NON_EVENT)
         of_each = self._by_place(rows.withColumns({"reason": outcome, "n": F.lit(1)}))
         left_out = _flow(self._by_place(judged.withColumn("n", F.lit(1))), "predictions", REASONS, IN_COHORT)
@@ -177,12 +177,12 @@ class CohortBuilder:
         )
 
     def _by_place(self, rows: DataFrame) -> dict[Place, dict[str | None, RowsOf]]:
-        """The sum of `n` by reason, for everybody and for every group of every attribute, and the members at least."""
+        """Sums of `n` by reason, for the population and every group of every attribute, and lower bounds of members."""
         # The first row of each member adds one: over cells such sums never count a member twice.
         of_member = Rows.partitionBy(*MODEL, "reason", "member_id").orderBy("group_values")
         first = F.col("member_id").isNull() | (F.row_number().over(of_member) == 1)
         sums = [F.sum(name).alias(name) for name in ("n", "members")]
-        # By cell first: these are few, and only they have to be told once for each attribute.
+        # By cell first: there are few cells, and only they are repeated for each attribute.
         cells = rows.withColumn("members", first.cast("int")).groupBy(*MODEL, "reason", "group_values").agg(*sums)
         places = [F.struct(F.lit(OVERALL).alias("attribute"), F.lit(ALL).alias("group_value"))]
         places += [
@@ -295,7 +295,7 @@ def named(rows: DataFrame, attributes: Sequence[str]) -> DataFrame:
 
 
 def _near(counting: DataFrame, lines: DataFrame) -> DataFrame:
-    """The lines that were met, for each prediction that they are near; copies beside them."""
+    """The event lines for each prediction near them, with the number of copies."""
     copies = F.struct((F.col("copies") - 1).alias("n"), F.lit(LINE_REASONS[0]).alias("reason"))
     once = F.struct(F.lit(1).alias("n"), F.col("reason"))
     each = F.explode(F.array_compact(F.array(once, F.when(F.col("copies") > 1, copies))))
@@ -304,7 +304,7 @@ def _near(counting: DataFrame, lines: DataFrame) -> DataFrame:
 
 
 def _with_events(row: FlowRow, of_each: Mapping[str | None, RowsOf]) -> FlowRow:
-    """The last step of predictions, with how many of those that count had the outcome."""
+    """The last step of predictions, with the number of included predictions with the outcome."""
     events, non_events = (of_each.get(name, _NOTHING) for name in (_EVENT, _NON_EVENT))
     return row._replace(events=events.rows, members=(events.members, non_events.members))
 
@@ -312,7 +312,7 @@ def _with_events(row: FlowRow, of_each: Mapping[str | None, RowsOf]) -> FlowRow:
 def _flow(
     by_place: Mapping[Place, Mapping[str | None, RowsOf]], source: str, reasons: Sequence[str], rest: str
 ) -> list[FlowRow]:
-    """Rows in and out at every step, for everybody and every group."""
+    """Rows in and out at every step, for the overall population and every group."""
     found = []
     for (model_id, version, attribute, group), by_reason in sorted(by_place.items()):
         steps = steps_of(by_reason, reasons, rest)

@@ -1,6 +1,6 @@
-"""Which of the lines that were met stand: not those that others replace or take back, nor those not known yet.
+"""Which event lines are valid: not those that others replace or reverse, nor those that were not known yet.
 
-The lines of claims are read once more for it, and only those of the claims that were met are brought together.
+The lines of claims are read once more for this, and only those of claims with an event are joined.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from fairsweep.cohort.input_sections import ClaimsSpec
 
-# Lines are left out in this order; a copy does no harm, and is counted only.
+# Lines are excluded in this order; a copy changes nothing, and is only counted.
 LINE_REASONS = ("duplicate_line", "not_known_yet", "superseded", "reversed")
 _KEY = ("member_id", "claim_id", "line_number")
 # So many keys are sent to every task; of more lines most are among those that were met.

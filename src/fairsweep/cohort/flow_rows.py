@@ -1,4 +1,4 @@
-"""Rows of `cohort_flow` without small cells: a step is told of all groups of an attribute, or of none."""
+"""Rows of `cohort_flow` without small cells: a step is shown for all groups of an attribute, or for none."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MEMBERS = "members"
 
 
 def told(rows: Sequence[Row], minimum: int) -> list[Row]:
-    """The rows with what would show a small cell left out, and without their members; with 0 all as they are.
+    """The rows with small cells suppressed, and without their members; with 0 all rows unchanged.
 
-    Rows that came to a step are the sum of those left out from there on, so that they are told of the first step
-    alone once anything is hidden.
+    The rows that reached a step are the sum of those excluded from there on. So if any step is suppressed, they are
+    shown for the first step only.
 
     Args:
-        rows: of one model; `members` tells of how many members at least each row's are.
+        rows: of one model; `members` is a lower bound of the number of members of each row.
         minimum: the fewest members that may be shown.
     """
     inputs: dict[str, list[Row]] = {}
@@ -42,7 +42,7 @@ def _input(rows: Sequence[Row], minimum: int) -> list[Row]:
         for row in rows:
             if row["attribute"] == attribute:
                 groups.setdefault(row["group_value"], []).append(row)
-        # What is hidden of everybody is hidden of the groups, whose sum it is.
+        # What is suppressed for the population is suppressed for groups too, because their sum is the population.
         table = [everybody, *map(_columns, groups.values())]
         hidden = _hidden(table, minimum)
         totals = not any(RowsOf.pooled(columns.values()).is_few(minimum) for columns in table)
@@ -65,7 +65,7 @@ def _unnamed(groups: Sequence[Sequence[Row]]) -> list[Row]:
 
 
 def _columns(steps: Sequence[Row]) -> Columns:
-    """By step, the rows left out there; at the end those that remain, with and without an event."""
+    """By step, the excluded rows; at the end the remaining rows, with and without an event."""
     *before, last = sorted(steps, key=lambda row: row["step"])
     events = last["events"] or 0
     with_event, without = last[MEMBERS]
@@ -83,7 +83,7 @@ def _hidden(table: Sequence[Columns], minimum: int) -> frozenset[str]:
 
 
 def _steps(steps: Sequence[Row], hidden: frozenset[str], *, totals: bool) -> list[Row]:
-    """The steps of one group, without what is hidden."""
+    """The steps of one group, without suppressed values."""
     if not hidden:
         return list(steps)
     first, *_ = last = sorted(steps, key=lambda row: row["step"])

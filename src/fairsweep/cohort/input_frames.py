@@ -53,7 +53,7 @@ class CohortInputs:
             "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
         }
         if int(self._spark.conf.get("spark.sql.shuffle.partitions") or _PARTITIONS) < _PARTITIONS:
-            # Sessions of our own divide for audits, which bring few rows together; Spark joins what is small again.
+            # Fairsweep's own sessions set few partitions, for audits; Spark merges small partitions again.
             wanted["spark.sql.adaptive.coalescePartitions.initialPartitionNum"] = str(_PARTITIONS)
         with ExitStack() as stack:
             stack.enter_context(settings(self._spark, wanted))
@@ -65,7 +65,7 @@ class CohortInputs:
             ]
             if problems:
                 raise UsageError(problems)
-            self._stack = stack.pop_all()  # whatever is raised before, the session is as it was
+            self._stack = stack.pop_all()  # restore the session after any exception
         return self
 
     def __exit__(
@@ -87,7 +87,7 @@ class CohortInputs:
 
     @property
     def versions(self) -> dict[str, str | None]:
-        """What pins each input, by its section."""
+        """The version of each input, by its section."""
         return {name: one.version for name, one in self._inputs.items()}
 
     def predictions(self) -> DataFrame:
@@ -170,7 +170,7 @@ class CohortInputs:
             raise TypeError(f"{name} has no spans")
         given, columns = self._inputs[name], section.columns
         member, start = given.text(columns.member_id), given.day(columns.start_date)
-        # A span without an end goes on.
+        # A span without an end is open.
         end = F.coalesce(given.day(columns.end_date), F.lit("9999-12-31").cast("date"))
         return given.frame.select(
             member.alias("member_id"),
@@ -187,7 +187,7 @@ class CohortInputs:
         )
 
     def on_the_day(self, name: str, days: DataFrame) -> DataFrame:
-        """What a history says of members on the days of their scores: `member_id, scored_on, of_day`."""
+        """The values of a history on the days of members' scores: `member_id, scored_on, of_day`."""
         spans = usable(self.spans(name)).withColumnRenamed("member_id", "of_member")
         inside = F.col("scored_on").between(F.col("start"), F.col("end"))
         met = days.join(spans, (F.col("member_id") == F.col("of_member")) & inside)
@@ -225,7 +225,7 @@ class CohortInputs:
         )
 
     def _system(self, given: NamedColumns) -> Column:
-        """The system of a line's diagnoses; NULL where it is written as nobody knows it, or not at all."""
+        """The system of a line's diagnoses; NULL if it is unknown or missing."""
         column = self._spec.claims.columns.diagnosis_system
         if column is None:
             return F.lit("icd10cm")
@@ -269,7 +269,7 @@ class CohortInputs:
 
 
 def _groups(given: NamedColumns, attributes: Sequence[CarriedSpec]) -> Column:
-    """What groups are told by as one array of text, which no attribute is too."""
+    """The columns of attributes as one array of text."""
     return F.array(*(group for one in attributes for group in _each(given, one))).cast("array<string>")
 
 
@@ -288,7 +288,7 @@ def _each(given: NamedColumns, attribute: CarriedSpec) -> Iterator[Column]:
 
 
 def _trimmed(text: Column) -> Column:
-    # `F.trim` itself would take the place of an element for what is to be trimmed.
+    # `F.trim` itself would treat the index of an element as the characters to trim.
     return F.trim(text)
 
 

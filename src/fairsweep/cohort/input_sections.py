@@ -28,7 +28,7 @@ class MemberColumnsSpec(Section):
     @model_validator(mode="after")
     def _one_age(self) -> MemberColumnsSpec:
         if self.birth_date is not None and self.age is not None:
-            raise WrongValueError(Fault(("age",), "given beside birth_date", "one of the two", "remove it"))
+            raise WrongValueError(Fault(("age",), "given together with birth_date", "one of the two", "remove it"))
         return self
 
 

@@ -1,7 +1,7 @@
-"""Which predictions came true: the lines of claims that an outcome asks for, found in one pass and without a shuffle.
+"""Labels of predictions: the lines of claims that are events of an outcome, found in one pass without a shuffle.
 
-Code lists are broadcast and met by hash; lines without a listed code stay where they are. Only the few that are left
-are brought together with the predictions of their members.
+Code lists are broadcast and joined by hash; lines without a listed code are not shuffled. Only the few remaining lines
+are joined with the predictions of their members.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _LINE = (
     "member_id", "claim_id", "line_number", "start_date", "end_date", "setting", "version", "known_on", "reversal",
 )  # fmt: skip
 _ENTRIES = "key STRING, low STRING, high STRING, width INT, is_primary BOOLEAN, flag BIGINT"
-# What a code can be to an event; each has a bit of a line's flags.
+# The roles of a code in an event; each has a bit of a line's flags.
 _CODES, _ALSO, _EXCLUDE = range(3)
 _ROLES = 3
 
 
 class _Form(NamedTuple):
-    """What codes are met by: so many first characters of a code of a system, or all of them."""
+    """The part of a code that is compared: its first characters or the whole code, within one system."""
 
     system: str
     length: int | None
@@ -54,16 +54,16 @@ class _Entry(NamedTuple):
 
 
 def labelled(predictions: DataFrame, claims: DataFrame, outcome: OutcomeSpec) -> DataFrame:
-    """Every prediction with what came of it.
+    """Every prediction with its label.
 
     Args:
         predictions: columns as in `PREDICTION_COLUMNS`; further ones are kept.
         claims: columns as in `CLAIM_COLUMNS`; codes are plain, a position counts from 1 for each system.
-        outcome: what is looked for.
+        outcome: the outcome.
 
     Returns:
-        The predictions with `label` (1 or 0), and of a 1 `label_date`, the first day on which the outcome was
-        complete, and `label_claim_id`, the claim that made it so.
+        The predictions with `label` (1 or 0) and, for label 1, `label_date`, the first day on which the outcome was
+        complete, and `label_claim_id`, the claim that completed it.
     """
     return with_labels(predictions, met_lines(predictions, claims, outcome), outcome)
 
@@ -72,7 +72,7 @@ def met_lines(predictions: DataFrame, claims: DataFrame, outcome: OutcomeSpec) -
     """The lines that are an event of the outcome within the horizon of a prediction.
 
     Returns:
-        Columns `scored_on` and those of `event_lines`; a line stands once for each day of a score.
+        Columns `scored_on` and those of `event_lines`; a line occurs once for each day of a score.
     """
     first, last = horizon(F.col("scored_on"), outcome.horizon)
     wanted = predictions.select(*_PREDICTION, first.alias("first_day"), last.alias("last_day")).distinct()
@@ -82,7 +82,7 @@ def met_lines(predictions: DataFrame, claims: DataFrame, outcome: OutcomeSpec) -
 
 
 def with_labels(predictions: DataFrame, met: DataFrame, outcome: OutcomeSpec) -> DataFrame:
-    """Every prediction with its label, as `labelled` gives it, from the lines that were met and stand."""
+    """Every prediction with its label, as in `labelled`, from the valid event lines."""
     labels = _COMBINED[outcome.combination](met.select("*", F.explode("events").alias("event")), outcome)
     label = F.when(F.col("label_date").isNotNull(), 1).otherwise(0)
     return predictions.join(labels, [*_PREDICTION], "left").withColumn("label", label)
@@ -102,11 +102,11 @@ def event_lines(claims: DataFrame, events: Sequence[EventSpec]) -> DataFrame:
 
     Args:
         claims: columns as in `CLAIM_COLUMNS`.
-        events: what is looked for.
+        events: the events of the outcome.
 
     Returns:
-        The columns of the claims but for the codes; `events`, never empty; and `copies`, how many times the same
-        line is there with the same codes.
+        The columns of the claims except the codes; `events`, never empty; and `copies`, how often the same
+        line occurs with the same codes.
     """
     asked = claims.where(F.col("setting").isin(sorted({setting for event in events for setting in event.settings})))
     # Rows of one line that differ in their codes are its long form; rows that are equal are copies.
@@ -152,7 +152,7 @@ def _flag(position: int, role: int) -> int:
 
 
 def _entries(events: Sequence[EventSpec]) -> Iterator[tuple[int, bool, _Entry]]:
-    """The lines of all lists, each with the flag of its event and role, and whether it asks for a first diagnosis."""
+    """The codes of all lists, each with the flag of its event and role, and whether it must be the first diagnosis."""
     for position, event in enumerate(events):
         for role, codes in ((_CODES, event.codes), (_ALSO, event.also), (_EXCLUDE, event.exclude)):
             is_primary = role == _CODES and event.position == "primary"

@@ -254,9 +254,9 @@ class OutcomeSpec(Section):
 
 _HINTS = {
     "name": "write a short name, such as readmission_30_days",
-    "title": "write what it is called in words",
+    "title": "write its name in words",
     "source": "write who defined it, and where",
-    "limits": "write what it misses, as in `limits: [care outside the plan is not seen]`",
+    "limits": "write its known limits, as in `limits: [care outside the plan is not seen]`",
     "horizon": "write `horizon: {days: 30}`",
     "events": "write `events: [{name: stay, settings: [inpatient]}]`",
     "events.name": "give the event a name",

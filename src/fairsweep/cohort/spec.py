@@ -146,14 +146,14 @@ class CohortSpec(StoredConfig):
     def _inputs_are_given(self) -> list[Fault]:
         allowed = ", ".join(name for name in FORMATS if name != "cohort")
         return [
-            Fault((name, "input", "format"), "cohort, which is what comes of it", allowed, "name what it is made of")
+            Fault((name, "input", "format"), "cohort, which is the result", allowed, "name another format")
             for name, section in self.inputs.items()
             if section.input.format == "cohort"
         ]
 
     def _model_once(self) -> list[Fault]:
         if (self.model is None) == (self.predictions.columns.model_id is None):
-            found = "missing" if self.model is None else "given beside predictions.columns.model_id"
+            found = "missing" if self.model is None else "given together with predictions.columns.model_id"
             step = 'write `model: {id: falls, version: "1"}`' if self.model is None else "remove one of the two"
             return [Fault(("model",), found, "model, or the columns of several models", step)]
         return []
@@ -176,7 +176,7 @@ class CohortSpec(StoredConfig):
                 found, step = "given with one model", "name the columns of the models: predictions.columns.model_id"
                 faults.append(Fault(place, found, "predictions of several models", step))
             if blend.model in seen:
-                faults.append(Fault((*place, "model"), "the same again", "each model once", "rename it"))
+                faults.append(Fault((*place, "model"), "a duplicate", "each model once", "rename it"))
             seen.add(blend.model)
             for key, condition in blend.conditions:
                 faults += [
@@ -245,7 +245,7 @@ class CohortSpec(StoredConfig):
     def _settings_are_told(self) -> list[Fault]:
         told = {one.setting for one in self.claims.settings}
         return [
-            Fault(("claims", "settings"), f"nothing tells {quoted(setting)}", "a setting that the outcome asks for",
+            Fault(("claims", "settings"), f"no rule for {quoted(setting)}", "a setting that the outcome asks for",
                   f"write {{setting: {setting}, column: ..., values: [...]}}, or use another outcome")
             for event in self.outcome.events
             for setting in event.settings

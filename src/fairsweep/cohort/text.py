@@ -1,4 +1,4 @@
-"""A cohort in words: who counts, how many had the outcome, and who was left out for what."""
+"""The text summary of a cohort: included predictions, events, and excluded rows by reason."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _WORDS = {
     "member_id_missing": "no member",
     "scored_on_missing": "no day of the score",
     "conflicting_predictions": "several scores for one day",
-    "duplicate_prediction": "the same prediction again",
+    "duplicate_prediction": "duplicate of a prediction",
     "not_the_prediction_kept": "another prediction of the member is kept",
     "unknown_member": "not among the members",
     "conflicting_members": "rows of the member differ",
-    "unreadable_member": "a day of the member is none",
+    "unreadable_member": "a date of the member cannot be read",
     "born_after_score": "born after the score",
     "died_before_score": "died before the score",
     "not_enrolled": "not enrolled on the day",
@@ -39,19 +39,19 @@ _WORDS = {
     "disenrolled": "left within the horizon",
     "component_missing": "a score that the blend needs is missing",
     "start_date_missing": "no first day",
-    "end_date_unreadable": "a last day that is none",
+    "end_date_unreadable": "last day cannot be read",
     "end_before_start": "ends before it starts",
-    "known_on_unreadable": "known on a day that is none",
+    "known_on_unreadable": "the day it became known cannot be read",
     "code_system_unknown": "codes of an unknown system",
-    "duplicate_line": "the same line again",
+    "duplicate_line": "duplicate line",
     "not_known_yet": "not known yet",
     "superseded": "replaced by a later version",
-    "reversed": "taken back",
+    "reversed": "reversed",
 }
 
 
 def lines(tables: Mapping[str, pa.Table], page: Page) -> Iterator[Line]:
-    """The cohort of every model, and what of its inputs was left out."""
+    """The cohort of every model, and the excluded rows of its inputs."""
     rows = [row for row in tables["cohort_flow"].to_pylist() if row["attribute"] == OVERALL]
     models = sorted({(row["model_id"], row["model_version"]) for row in rows})
     for place, model in enumerate(models):
@@ -69,25 +69,26 @@ def _model(name: str, steps: Sequence[Row], page: Page) -> Iterator[Line]:
     total, last = steps[0]["rows_in"], steps[-1]
     yield (Span(printable(f"Cohort of {name}"), "title"),)
     if total is None or last["rows_in"] is None or last["events"] is None:
-        yield from flowing("How many count, or had the event, is hidden, because too few people.", page, indent=2)
+        suppressed = "The numbers of predictions and events are suppressed because there are too few people."
+        yield from flowing(suppressed, page, indent=2)
     else:
         rate = percent(last["events"] / last["rows_in"])
         events = f"{counted(last['events'], 'event')} ({rate})"
-        yield from flowing(f"{last['rows_in']:,} of {counted(total, 'prediction')} count; {events}.", page, indent=2)
-    yield from _lost(steps, "Left out", page)
+        yield from flowing(f"{last['rows_in']:,} of {counted(total, 'prediction')} included; {events}.", page, indent=2)
+    yield from _lost(steps, "Excluded", page)
 
 
 def _lost(steps: Sequence[Row], title: str, page: Page) -> Iterator[Line]:
-    """Rows that were left out, by reason; nothing where there are none."""
-    gone = [row for row in steps if row["rows_out"] != 0]
-    if not gone:
+    """Excluded rows by reason; nothing if there are none."""
+    excluded = [row for row in steps if row["rows_out"] != 0]
+    if not excluded:
         return
-    told = [f"{_WORDS.get(r['reason'], r['reason'])} {_number(r['rows_out'])}" for r in gone]
-    hidden = any(row["rows_out"] is None for row in gone) or steps[0]["rows_in"] is None
-    n = "" if hidden else f"{sum(row['rows_out'] for row in gone):,} of {steps[0]['rows_in']:,}: "
-    told[0] = f"{title}: {n}{told[0]}"
-    yield from wrapped(told, page, indent=2)
+    clauses = [f"{_WORDS.get(r['reason'], r['reason'])} {_number(r['rows_out'])}" for r in excluded]
+    suppressed = any(row["rows_out"] is None for row in excluded) or steps[0]["rows_in"] is None
+    n = "" if suppressed else f"{sum(row['rows_out'] for row in excluded):,} of {steps[0]['rows_in']:,}: "
+    clauses[0] = f"{title}: {n}{clauses[0]}"
+    yield from wrapped(clauses, page, indent=2)
 
 
 def _number(n: int | None) -> str:
-    return "(hidden)" if n is None else f"{n:,}"
+    return "(suppressed)" if n is None else f"{n:,}"

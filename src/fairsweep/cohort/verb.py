@@ -39,7 +39,7 @@ _UNUSABLE = ("malformed_row", "member_id_missing", "scored_on_missing")
 
 
 class CohortOutcome(Outcome):
-    """What a cohort left behind: `runs` and `cohort_flow`; its members stay in the warehouse."""
+    """The outcome of a cohort run: `runs` and `cohort_flow`; its members stay in the warehouse."""
 
 
 def cohort_config(config: str | Path, options: RunOptions) -> CohortOutcome:
@@ -104,7 +104,7 @@ def build(
         batch = batch_of(_versions(builder.versions))
         pinned = None not in builder.versions.values()
         if pinned and (records := done_before(batch, store, options)) is not None:
-            return _told_again(records, store)
+            return _read_again(records, store)
         refuse_unwritable(options, store.place)
         try:
             store.ensure()
@@ -112,7 +112,7 @@ def build(
             if not pinned:
                 batch = batch_of(_content(cohort))
                 if (records := done_before(batch, store, options)) is not None:
-                    return _told_again(records, store)
+                    return _read_again(records, store)
             return _publish(batch, cohort, store, options)
         except Exception as error:
             leave_a_trace(batch, store, error)
@@ -129,7 +129,7 @@ def _versions(versions: Mapping[str, str | None]) -> str:
 
 
 def _content(cohort: Cohort) -> str:
-    """The version of inputs that only what was made of them can tell."""
+    """The version of inputs without versions of their own, derived from the rows made of them."""
     from pyspark.sql import functions as F
 
     from fairsweep.engines.spark.blocks import BlockedRows
@@ -251,8 +251,8 @@ def _problems(spec: CohortSpec, key: ModelKey, cohort: Cohort, everybody: Sequen
         most = sorted(((found.rows, reason) for reason, found in by_reason.items() if found.rows), reverse=True)
         small = any(found.is_few(minimum) for found in by_reason.values())
         named = ", ".join(reason if small else f"{reason} {n:,}" for n, reason in most[:5])
-        found = f"none counts ({named})" if small else f"none of {total:,} counts ({named})"
-        problems.append(Problem("predictions", found, "at least one", "mend the inputs or the rules"))
+        found = f"none is included ({named})" if small else f"none of {total:,} is included ({named})"
+        problems.append(Problem("predictions", found, "at least one", "correct the inputs or the rules"))
     unusable: dict[str, tuple[tuple[str, ...], Mapping[str, RowsOf]]]
     unusable = {"predictions": (_UNUSABLE, {**by_reason, USED: counting})}
     unusable |= {source: (tuple(reasons.keys() - {USED}), reasons) for source, reasons in cohort.refused.items()}
@@ -265,12 +265,12 @@ def _problems(spec: CohortSpec, key: ModelKey, cohort: Cohort, everybody: Sequen
             found = "too many rows cannot be used"
             if not refused.is_few(minimum) and not usable.is_few(minimum):
                 found = f"{refused.rows:,} of {rows:,} rows cannot be used ({refused.rows / rows:.1%})"
-            step = "mend those rows or name other columns; limits.maximum_refused_share allows for more"
+            step = "correct those rows or name other columns; a higher limits.maximum_refused_share allows more"
             problems.append(Problem(source, found, f"at most {limit:.1%}", step))
     return problems
 
 
-def _told_again(records: Sequence[RunRecord], store: Store) -> CohortOutcome:
+def _read_again(records: Sequence[RunRecord], store: Store) -> CohortOutcome:
     return _outcome([str(record["run_id"]) for record in records], "already_done", (), store)
 
 
@@ -283,11 +283,11 @@ def _outcome(run_ids: Sequence[str], state: str, refused: tuple[RunRecord, ...],
 
 
 def _warnings(flow: pa.Table) -> list[str]:
-    """What a person should know of cohorts without an event, whose codes or settings may be others than was thought."""
+    """Warnings about cohorts without an event: their codes or settings may not match the claims."""
     found = []
     for row in flow.to_pylist():
         if _is_of_all(row, "predictions") and row["events"] == 0:
             model = f"{row['model_id']} {row['model_version']}"
-            told = "the outcome was met by nobody"
+            told = "no prediction has the outcome"
             found.append(f"{model}: {told}; are its codes and settings those of the claims?")
     return found

@@ -30,7 +30,7 @@ def _name(value: Any, allowed: str) -> str:  # noqa: ANN401  (whatever the confi
     if not isinstance(value, str) or not value.isprintable():
         raise refusal(describe(value), allowed, _NAME_STEP)
     if value == EVERYBODY:
-        raise refusal(quoted(value), "any other name: it stands for everybody", "write {name: another, from: overall}")
+        raise refusal(quoted(value), "any other name: it means everybody", "write {name: another, from: overall}")
     if JOINER in value:
         step = "write {name: a name without it, from: the column}: it joins the names of an intersection"
         raise refusal(quoted(value), "a name without ` x `", step)
@@ -134,7 +134,7 @@ class AttributeSpec(Section):
         faults = []
         if self.breaks is not None and self.values is not None:
             step = "remove values: the bands of the breaks are the values"
-            faults.append(Fault(("values",), "given beside breaks", "one of the two", step))
+            faults.append(Fault(("values",), "given together with breaks", "one of the two", step))
         if self.range is not None and self.breaks is None:
             step = "write breaks, or remove range"
             faults.append(Fault(("range",), "given without breaks", "breaks and range", step))

@@ -98,7 +98,7 @@ class CutoffsSpec(Section):
             self.grid()
         except ValueError:
             step = "make the count smaller, or stop - start larger"
-            fault = Fault(("count",), f"{self.count}", "cutoffs that doubles tell apart", step)
+            fault = Fault(("count",), f"{self.count}", "cutoffs that differ as doubles", step)
             raise WrongValueError(fault) from None
 
     def grid(self) -> CutoffGrid:

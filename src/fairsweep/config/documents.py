@@ -80,7 +80,7 @@ def read(content: bytes | str, source: str) -> Document:
         mark = error.problem_mark or error.context_mark
         place = f"{source}: line {mark.line + 1}, column {mark.column + 1}" if mark else source
         found = f"not YAML ({printable(error.problem or 'broken')})"
-        step = "mend the line; a text with `:`, `#`, `{`, `[`, a backtick or `@` needs quotes"
+        step = "correct the line; a text with `:`, `#`, `{`, `[`, a backtick or `@` needs quotes"
         raise UsageError(Problem(place, found, "", step)) from None
     except (yaml.YAMLError, ValueError, OverflowError):
         step = "remove control characters and broken escapes"

@@ -153,7 +153,7 @@ class ColumnsSpec(Section):
             column = getattr(self, key)
             if column is not None and column in used:
                 found = f"{quoted(printable(column))}, which columns.{used[column]} reads already"
-                faults.append(Fault((key,), found, "a column of its own", "name another, or remove the key"))
+                faults.append(Fault((key,), found, "a column of no other key", "name another, or remove the key"))
             elif column is not None:
                 used[column] = key
         for given, absent in (("model_id", "model_version"), ("model_version", "model_id")):

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST_TABLE = 1 << 16
-# Where more cutoffs share a guess, halving what is left is quicker.
+# If more cutoffs share a guess, a binary search is faster.
 MOST_COMPARISONS = 8
 
 
 @dataclass(frozen=True, eq=False)
 class GuessTable:
-    """A cheap guess of where a score stands among the cutoffs.
+    """A cheap guess of the position of a score among the cutoffs.
 
     The guess `g(s) = floor((s - first) * factor)`, clipped to the table, is monotone in s, because each of its
     floating-point steps is. So a cutoff with a smaller guess than the score's is below it, one with a greater guess
@@ -22,7 +22,7 @@ class GuessTable:
 
     Attributes:
         first: the first cutoff.
-        factor: steps of the table per unit of score; 0 where no table helps.
+        factor: steps of the table per unit of score; 0 if no table helps.
         low: int32, for each guess the number of cutoffs with a smaller one.
         same: the most cutoffs that share a guess.
     """
@@ -34,7 +34,7 @@ class GuessTable:
 
     @classmethod
     def of(cls, cutoffs: NDArray[np.float64]) -> GuessTable:
-        """The smallest table that tells most of the cutoffs apart."""
+        """The smallest table that separates most of the cutoffs."""
         first, factor, size, guesses = _guesses(cutoffs)
         low = np.searchsorted(guesses, np.arange(size), side="left").astype(np.int32)
         return cls(first, factor, low, int(np.bincount(guesses).max()))

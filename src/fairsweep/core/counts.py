@@ -53,7 +53,7 @@ class ConfusionCounts:
         whole = [a.astype(np.int64) for a in given]
         if any((a != w).any() or (w < 0).any() for a, w in zip(given, whole, strict=True)):
             raise ValueError("confusion counts must be whole numbers of at least 0")
-        # A copy where others could change it, or where one number stands for many.
+        # A copy if others could change the array, or if it is a broadcast of one number.
         return cls(*(np.array(b) if b is not w else w for b, w in zip(np.broadcast_arrays(*whole), whole, strict=True)))
 
     @property
@@ -91,7 +91,7 @@ class ConfusionCounts:
         return ConfusionCounts(*(a + b for a, b in zip(self.arrays, other.arrays, strict=True)))
 
     def __sub__(self, part: ConfusionCounts) -> ConfusionCounts:
-        """Everybody but `part`: the rest that a group is compared with."""
+        """The population without `part`: the rest with which a group is compared."""
         return ConfusionCounts(*(a - b for a, b in zip(self.arrays, part.arrays, strict=True)))
 
     def __getitem__(self, index: Any) -> ConfusionCounts:  # noqa: ANN401  (any numpy index)

@@ -38,7 +38,7 @@ class CutoffGrid:
 
     @classmethod
     def evenly(cls, start: str, stop: str, count: int) -> CutoffGrid:
-        """Cutoff k is the double nearest to `start + k * (stop - start) / (count - 1)`, reckoned exactly.
+        """Cutoff k is the double nearest to `start + k * (stop - start) / (count - 1)`, computed exactly.
 
         Args:
             start: the first cutoff, as a decimal.
@@ -50,7 +50,7 @@ class CutoffGrid:
         return cls(np.array([float(first + k * (last - first) / steps) for k in range(count)]))
 
     def joined(self, cutoffs: Iterable[float]) -> CutoffGrid:
-        """The grid with further cutoffs in their places; those already on it change nothing."""
+        """The grid with further cutoffs, sorted; cutoffs already on it change nothing."""
         return CutoffGrid(np.union1d(self.values, np.fromiter(cutoffs, dtype=np.float64)), self.comparison)
 
     def as_float(self) -> CutoffGrid:
@@ -84,7 +84,7 @@ class CutoffGrid:
         return np.searchsorted(self.values, np.asarray(scores, dtype=np.float64), side="right").astype(np.int32)
 
     def index_of(self, cutoff: float) -> int | None:
-        """Where a cutoff stands on the grid, or None when it lies between two."""
+        """The index of a cutoff on the grid, or None if it lies between two."""
         with np.errstate(over="ignore"):
             value = float(np.float32(cutoff)) if self.comparison == "float" else float(cutoff)
         index = int(np.searchsorted(self.values, value))

@@ -18,9 +18,9 @@ Comparator = Literal["reference", "rest", "overall", "worst_pair"]
 ComparedBy = Literal["ratio", "difference"]
 
 COMPARATORS: tuple[Comparator, ...] = ("reference", "rest", "overall", "worst_pair")
-"""A named group, everybody but the group, everybody, and the two groups that are furthest apart.
+"""A named group, the rest without the group, the overall population, and the two groups that are furthest apart.
 
-Everybody contains the group, so that a comparison with `overall` has no interval.
+The population contains the group, so that a comparison with `overall` has no interval.
 """
 
 
@@ -35,9 +35,8 @@ class Comparison:
         difference: the group's value minus the other; NaN where one is undefined.
         difference_ci_low: lower 95 % limit, NaN where the difference is or where the metric has no interval.
         difference_ci_high: upper 95 % limit, likewise.
-        status: `defined`, or why there is no ratio: what is undefined about the group, else about the other,
-            else
-            the name of the zero that the ratio would be divided by.
+        status: `defined`, or why there is no ratio: the status of the group's value, else of the other value,
+            else the status of a zero denominator of the ratio.
     """
 
     ratio: FloatArray
@@ -59,15 +58,14 @@ def compare(
     """Compare a metric of groups with its value elsewhere.
 
     Ratios of proportions have Koopman's score interval and their differences Newcombe's; ratios of group
-    benefit equality a log interval, their differences none; metrics without an interval of their own have
-    none here.
+    benefit equality have a log interval, their differences none; metrics without an interval have none here.
 
     Args:
-        metric: what is compared.
+        metric: the metric that is compared.
         group: counts of the groups.
-        other: counts of what they are compared with, of a shape that broadcasts to the groups'.
-        evidence: what the intervals of the two rest on, see `precision.evidence`; None where the two share people,
-            as a group and everybody do: the intervals are of independent rates.
+        other: counts of the comparison groups, of a shape that broadcasts to the groups'.
+        evidence: the effective counts for the intervals of the two, see `precision.evidence`; None if the two share
+            people, as a group and the population do: the intervals are of independent rates.
         where: which groups have intervals; all by default. The limits of ratios take most of the time.
     """
     value, group_status = metric.evaluate(group)
@@ -88,12 +86,12 @@ def worst_pair(metric: Metric, names: Sequence[str], groups: ConfusionCounts) ->
     """The two groups of an attribute whose ratio is smallest.
 
     Args:
-        metric: what is compared.
+        metric: the metric that is compared.
         names: the groups, which decide ties.
         groups: their counts, shape `[groups]`.
 
     Returns:
-        Where the group with the lowest value and the one with the highest stand; None where the metric is
+        The indices of the groups with the lowest and the highest value; None if the metric is
         defined for fewer than two groups.
     """
     value, status = metric.evaluate(groups)
@@ -107,7 +105,7 @@ def worst_pair(metric: Metric, names: Sequence[str], groups: ConfusionCounts) ->
 
 
 def _first(places: NDArray[np.int64], names: Sequence[str]) -> int:
-    """The place whose name comes first."""
+    """The index of the first name in sort order."""
     return int(min(places.tolist(), key=lambda place: names[place]))
 
 

@@ -1,4 +1,4 @@
-"""The names of attributes and groups: everybody, single attributes and intersections."""
+"""The names of attributes and groups: the overall population, single attributes and intersections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TOO_SMALL = re.compile(rf"([1-9][0-9]*) groups? {TOO_SMALL}")
 
 
 def attribute_name(attributes: Sequence[str]) -> str:
-    """An intersection is its columns joined; nobody's attributes are everybody's.
+    """The name of an attribute: an intersection joins its columns; without columns it is the overall population.
 
     >>> attribute_name(["race", "sex"])
     'race x sex'
@@ -47,7 +47,7 @@ def _quoted(value: str) -> str:
 
 
 def too_small_to_name(groups: int) -> str:
-    """What results call suppressed groups of fewer members than the minimum, all of an attribute together.
+    """The common name in results of all groups of an attribute with fewer members than the minimum.
 
     >>> too_small_to_name(3)
     '3 groups too small to name'

@@ -17,7 +17,7 @@ IntervalKind = Literal["proportion", "paired_ratio", "none"]
 
 
 class Form(NamedTuple):
-    """A linear form of tp, fp, fn, tn and the unscored, and what its being zero is called."""
+    """A linear form of tp, fp, fn, tn and the unscored rows, and the status of a metric where it is zero."""
 
     zero: str
     tp: int = 0
@@ -66,15 +66,15 @@ class Metric:
 
     Attributes:
         name: the column and the value of `metric` in every table.
-        numerator: what is counted.
-        denominator: out of how many; where it is zero the metric is undefined and the status is its `zero`.
+        numerator: the numerator.
+        denominator: the denominator; where it is zero the metric is undefined and the status is its `zero`.
         ideal: the value of a perfect and fair model, where there is one.
         direction: which way is better.
         interval: `proportion` where the numerator is part of the denominator (Wilson), `paired_ratio` where the
-            same people stand above and below (Bonett-Price), `none` where no closed form is offered.
+            same people are in both (Bonett-Price), `none` where no closed form is offered.
         meaning: one sentence for people; it becomes the column's COMMENT and the docs.
         source: where the definition comes from.
-        population: whom the metric speaks of; where that is nobody, the status is `empty`.
+        population: the number of people that the metric describes; where it is zero, the status is `empty`.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Metric:
 
 _CLOSEDLOOP = "ClosedLoop, A New Metric for Quantifying Machine Learning Fairness in Healthcare, 2020"
 _VERMA = "Verma and Rubin, Fairness definitions explained, 2018"
-_GROUP_BENEFIT = "how many people were flagged for each one who had the event; below 0.8 the group may be underserved"
+_GROUP_BENEFIT = "the number of people flagged per person with the event; below 0.8 the group may be underserved"
 
 GBE = Metric(
     "group_benefit_equality", FLAGGED, EVENTS, 1.0, "nearer_ideal", "paired_ratio",
@@ -158,7 +158,7 @@ FALSE_OMISSION_RATE = Metric(
 )  # fmt: skip
 ACCURACY = Metric(
     "accuracy", CORRECT, EVERYBODY, 1.0, "higher", "proportion",
-    "(tp + tn) / n: the share of people put on the right side of the cutoff", _VERMA,
+    "(tp + tn) / n: the share of people who were classified correctly", _VERMA,
 )  # fmt: skip
 F1_SCORE = Metric(
     "f1_score", TWICE_TRUE_POSITIVES, FLAGGED_AND_EVENTS, 1.0, "higher", "none",
@@ -195,7 +195,7 @@ def _ratio(numerator: IntArray, denominator: IntArray) -> NDArray[np.float64]:
     return ratio
 
 
-# Every form's zero, so that a status column can be checked against one closed list.
+# The `zero` of every form: the closed list against which status columns are checked.
 UNDEFINED_STATUSES: tuple[str, ...] = (
     "no_events", "no_non_events", "none_flagged", "all_flagged", "no_true_positives", "no_false_positives",
     "no_true_negatives", "no_false_negatives",

@@ -22,10 +22,9 @@ class OperatingPoint:
     """A rule that gives one cutoff.
 
     Attributes:
-        name: what the results call it.
-        rule: `fixed` takes the cutoff given; `population_gbe` the one whose population group benefit equality
-            is
-            nearest the target, then at or above it, then lowest; `alert_rate` the lowest that flags at most
+        name: its name in the results.
+        rule: `fixed` takes the given cutoff; `population_gbe` the cutoff whose population group benefit equality
+            is nearest the target, then at or above it, then lowest; `alert_rate` the lowest that flags at most
             the given share of the scored.
         parameter: the cutoff, the target or the share, as a decimal: comparisons with it are exact.
     """
@@ -48,15 +47,14 @@ class ChosenCutoff:
         name: the operating point.
         rule: its rule.
         target: its parameter as a double.
-        cutoff_index: where the cutoff stands on the grid; None where no cutoff satisfies the rule.
-        cutoff: the value that scores are compared with.
-        achieved: what the rule got there: the cutoff itself, the population's group benefit equality, or the
-            share
-            flagged.
+        cutoff_index: the index of the cutoff on the grid; None if no cutoff satisfies the rule.
+        cutoff: the value with which scores are compared.
+        achieved: the value that the rule reached: the cutoff itself, the population's group benefit equality, or the
+            share flagged.
         cutoff_below: the neighbour below on the grid.
         cutoff_above: the neighbour above on the grid.
         origin: `tuned_here` for a cutoff found on the rows it is judged on, otherwise `prespecified`.
-        population_gbe: group benefit equality of everybody at the cutoff, None where undefined.
+        population_gbe: group benefit equality of the overall population at the cutoff, None where undefined.
         status: `defined`, or why there is no cutoff: `empty`, `no_events` or `no_cutoff`.
     """
 
@@ -78,11 +76,11 @@ def choose(point: OperatingPoint, grid: CutoffGrid, population: ConfusionCounts)
 
     Args:
         point: the rule.
-        grid: the cutoffs to choose from; one that is `fixed` has joined it before.
-        population: counts of everybody at every cutoff of the grid, shape `[cutoffs]`.
+        grid: the cutoffs to choose from; a `fixed` cutoff has been added to it before.
+        population: counts of the overall population at every cutoff of the grid, shape `[cutoffs]`.
 
     Raises:
-        ValueError: when a `fixed` cutoff is not on the grid.
+        ValueError: if a `fixed` cutoff is not on the grid.
     """
     index, status = _find(point, grid, population)
     origin: Origin = "prespecified" if point.rule == "fixed" else "tuned_here"
@@ -103,7 +101,7 @@ def choose(point: OperatingPoint, grid: CutoffGrid, population: ConfusionCounts)
 
 
 def _find(point: OperatingPoint, grid: CutoffGrid, population: ConfusionCounts) -> tuple[int | None, str]:
-    """Where the cutoff stands on the grid, and the status."""
+    """The index of the cutoff on the grid, and the status."""
     if point.rule == "fixed":
         return _on_grid(point, grid), DEFINED
     if not population.n[0]:

@@ -18,7 +18,7 @@ def _add_flags(parser: ArgumentParser) -> None:
         type=Path,
         default=Path("fairsweep-demo"),
         metavar="DIR",
-        help="where the population and its config go",
+        help="folder for the population and its config",
     )
     flags.add_engine(parser)
     flags.add_warehouse(parser)

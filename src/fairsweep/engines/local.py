@@ -51,7 +51,7 @@ class LocalEngine:
         self._inspection: Inspection | None = None
 
     def inspect(self) -> Inspection:
-        """Schema and pinned version; the source is asked once."""
+        """Schema and pinned version; the source is inspected once."""
         if self._inspection is None:
             self._inspection = self._source.inspect()
         return self._inspection
@@ -83,7 +83,7 @@ class LocalEngine:
         sets = measuring.grouping_sets(intake)
         first = sample(pieces, intake, grid)
         refuse_above(self._limits.maximum_state_rows, first.state_rows(sets, len(grid)), first)
-        # What is kept of every row is much; a plain count of as many groups ends by itself.
+        # Rows that are kept take much memory; a plain count of as many groups stops at its own limit.
         refuse_results(intake, first, len(grid), lambda sets: self._groups_of(pieces, intake, sets))
         workers = self._workers(pieces)
         judges = [Judge(intake, grid, sets, workers * PARTS_PER_WORKER) for _ in range(workers)]
@@ -102,7 +102,7 @@ class LocalEngine:
         return Counted(models, "arrow", "the local engine has no other")
 
     def close(self) -> None:
-        """Nothing is laid aside."""
+        """Nothing is spilled."""
 
     def _counts(
         self, pieces: Sequence[Piece], intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]]
@@ -151,7 +151,7 @@ class LocalEngine:
             try:
                 list(pool.map(work, takers))
             finally:
-                waiting.stop()  # who is interrupted does not wait for what nobody wants any more
+                waiting.stop()  # on interruption, do not wait for results that are no longer needed
 
     @property
     def _most(self) -> int:
@@ -159,7 +159,7 @@ class LocalEngine:
         return min(self._limits.driver_state_rows, self._limits.maximum_state_rows)
 
     def _too_large(self) -> DataRefusedError:
-        step = "raise the limit where there is the memory, or use --engine spark"
+        step = "raise the limit if there is enough memory, or use --engine spark"
         return DataRefusedError(too_large_for_one_process(self._limits, step))
 
     def labels_seen(self, intake: Intake) -> Sequence[str]:
@@ -216,7 +216,7 @@ class _Waiting:
 
 @contextmanager
 def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads of which one that comes back from numpy goes on at once, whatever else runs beside it."""
+    """Threads that continue at once after a call of numpy, even if other threads run."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:

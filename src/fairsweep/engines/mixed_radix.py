@@ -1,6 +1,6 @@
-"""Keys of cells: a number whose digits are the codes of a cell's columns, and the place of a row within the cell.
+"""Keys of cells: a number whose digits are the codes of a cell's columns, and the slot of a row within the cell.
 
-A key is `cell * places + place`; the radix of a digit is how many codes its column has.
+A key is `cell * places + place`, where `place` is the slot; the radix of a digit is the number of codes of its column.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def volume(radices: Sequence[int], places: int) -> int:
 
 
 def strides(radices: Sequence[int], places: int) -> tuple[int, ...]:
-    """What one step of each column's code adds to a key."""
+    """The increment of a key for one step of each column's code."""
     return tuple(volume(radices[i + 1 :], places) for i in range(len(radices)))
 
 

@@ -1,6 +1,6 @@
-"""What the first rows of an input say of the state to come: which grouping sets to keep, and whether it can be held.
+"""Estimates of the state from the first rows of an input: which grouping sets to keep, and whether the state fits.
 
-Only the way of counting follows from it, never a result; but for a request whose state cannot fit, which is refused.
+Estimates decide only the way of counting, never a result; except that a request whose state cannot fit is refused.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Codes = NDArray[np.int64]
 
 # Of fewer rows it means nothing that they are all different.
 FEWEST_PROBED = 1_000
-# The share of rows that are of groups with two, from which on the number of groups can be told.
+# The share of rows in groups with two rows, from which on the number of groups can be estimated.
 ENOUGH_TWICE = 0.01
-# Rows stand by group where the group changes from row to row hardly more often than there are groups.
+# Rows are ordered by group if the group changes from row to row hardly more often than there are groups.
 ONE_AFTER_ANOTHER = 1.1
-# How many rows there may be where nobody knows.
+# The assumed number of rows if it is unknown.
 ROWS_SUPPOSED = 20_000_000
 _STEP = "use fewer cutoffs, fewer attributes or coarser groups"
 
@@ -38,8 +38,8 @@ class Sample(NamedTuple):
     Attributes:
         groups: for each single attribute the code of each row's group.
         bucket: each row's bucket.
-        rows_input: how many rows the input has; None where nobody knows before they are read.
-        more: the codes of more rows, where these are at hand.
+        rows_input: how many rows the input has; None if this is unknown before they are read.
+        more: the codes of more rows, if available.
     """
 
     groups: Sequence[Codes]
@@ -76,18 +76,18 @@ class Sample(NamedTuple):
         return max(min(_classes(sizes), len(sizes) + self._to_come), len(sizes))
 
     def sure_cells(self, positions: Sequence[int]) -> float:
-        """How many cells some attributes have for sure, or about how many where so many came twice that more will.
+        """The number of cells that some attributes certainly have, or an estimate if many cells occur twice.
 
-        Of rows that are in an order, of which each group has one before any has two, nothing more can be told.
+        If rows are in an order in which each group has one row before any has two, no more can be estimated.
         """
         sizes = _sizes(self._cells(positions))
         told = self.rows_input is not None and np.sum(sizes == 2) >= ENOUGH_TWICE * np.sum(sizes)
         return self.most_cells(positions) if told else len(sizes)
 
     def possible_cells(self, positions: Sequence[int]) -> float:
-        """How many cells some attributes may have: as many as the rows to come could add, in any order.
+        """The number of cells that some attributes may have, if the remaining rows come in any order.
 
-        Rows that stand by group meet a new one as often later as they do at first.
+        If rows are ordered by group, new groups appear later as often as at first.
         """
         cell = self._cells(positions)
         sizes, seen, rows = _sizes(cell), len(cell), max(self.rows_input or ROWS_SUPPOSED, len(cell))
@@ -126,10 +126,10 @@ def refuse_results(intake: Intake, sample: Sample, cutoffs: int, count_groups: C
     """Refuse an audit whose result tables will not fit this process, before its rows are counted.
 
     Args:
-        intake: what is asked of every row.
+        intake: the rules for every row.
         sample: the first rows.
         cutoffs: how many cutoffs there are.
-        count_groups: asked where the first rows cannot tell, and a count would be long or large; it takes one pass.
+        count_groups: called if the first rows are not enough, and a count would be long or large; it takes one pass.
 
     Raises:
         DataRefusedError: with the number of rows of the result tables.
@@ -144,7 +144,7 @@ def refuse_results(intake: Intake, sample: Sample, cutoffs: int, count_groups: C
 
     size = intake.results
     if rows(sample.most_cells) > size.limit:
-        # More rows tell more, and take longer to look at. A wrong refusal would be worse than one after the count.
+        # More rows give a better estimate and take longer. A wrong refusal would be worse than one after the count.
         few = sample if sample.more is None else sample._replace(groups=sample.more())
         size.refuse_above(rows(few.sure_cells), f", by {few.description}")
     if count_groups is not None and rows(sample.possible_cells) > size.limit:
@@ -161,7 +161,7 @@ def _sizes(codes: Codes) -> Codes:
 
 
 def _classes(sizes: Codes) -> float:
-    """About how many classes there are, seen or not (Chao, Scandinavian Journal of Statistics 11, 1984)."""
+    """Estimate of the number of classes, seen or not (Chao, Scandinavian Journal of Statistics 11, 1984)."""
     once, twice = int(np.sum(sizes == 1)), int(np.sum(sizes == 2))
     return len(sizes) + once * (once - 1) / (2 * (twice + 1))
 
@@ -182,7 +182,7 @@ def refuse_above(limit: int, state_rows: int, sample: Sample | None = None) -> N
     found = f"{state_rows:,} cells and buckets"
     if sample is not None:
         found = f"about {found}, by {sample.description}"
-    step = f"{_STEP}, or raise the limit where there is room"
+    step = f"{_STEP}, or raise the limit if there is enough memory"
     raise DataRefusedError(Problem("limits.maximum_state_rows", f"exceeded: {found}", f"at most {limit:,}", step))
 
 

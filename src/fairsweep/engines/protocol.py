@@ -1,4 +1,4 @@
-"""What every engine promises: inspect without reading a row, then count in one scan."""
+"""The interface of every engine: inspect without reading a row, then count in one scan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from fairsweep.core.counts import ConfusionCounts
 
-# More distinct labels than a person can be told of.
+# More distinct labels than a message can list.
 MOST_LABELS_SEEN = 21
 LabelClass = Literal["event", "non_event", "unknown"]
 
@@ -89,13 +89,13 @@ class Histogram(Protocol):
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is known of an input before a row is read.
+    """The properties of an input that are known before a row is read.
 
     Attributes:
-        columns: the columns in their order; a repeated header has got its `.1`, `.2`.
-        input_name: what people call the input: a path or a table name.
-        input_version: what pins its content (METHODS of hashing are the engine's), or None where only the counted
-            rows can tell.
+        columns: the columns in their order; repeated names have a suffix `.1`, `.2`.
+        input_name: the name of the input for people: a path or a table name.
+        input_version: the version of its content (each engine has its own hashing), or None if it can only be derived
+            from the counted rows.
     """
 
     columns: tuple[SourceColumn, ...]
@@ -117,7 +117,7 @@ class RowsOf(NamedTuple):
     members: int
 
     def is_few(self, minimum: int) -> bool:
-        """Whether there are rows, of too few members to be told."""
+        """Whether there are rows, but of too few members to be shown."""
         return self.rows > 0 and self.members < minimum
 
     @classmethod
@@ -128,7 +128,7 @@ class RowsOf(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """Rows of one group and reason that were refused or unscored; everybody is attribute `overall`, group `all`."""
+    """Refused or unscored rows of one group and reason; the population is attribute `overall`, group `all`."""
 
     attribute: str
     group_value: str
@@ -194,5 +194,5 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Remove what counting has laid aside; its histograms are not asked any more."""
+        """Remove the rows that counting has spilled; its histograms are not used after this."""
         ...

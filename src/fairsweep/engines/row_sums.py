@@ -1,7 +1,7 @@
-"""Sums over rows beside their number, of scores, of weights, of pairs of a member's rows: one kernel for all engines.
+"""Sums over rows in addition to their number: of scores, weights and pairs of a member's rows; one for all engines.
 
-It takes the judged rows themselves, because terms of a member need all rows of the member at once. Workers have no more
-than Spark's own packages: only the standard library, numpy and pyarrow may be imported here.
+It takes the judged rows themselves, because terms of a member need all rows of the member at once. Workers have only
+Spark's own packages: only the standard library, numpy and pyarrow may be imported here.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from fairsweep.input.intake import Intake
 
 BILLION = 1_000_000_000
-# A sum over fewer keys than this is made in an array with a place for each.
+# A sum over fewer keys than this uses an array with a slot for each key.
 MOST_PLACES = 1 << 24
 Measured = dict[str, "NDArray[np.int64]"]
 
 
 def measure_names(intake: Intake) -> tuple[str, ...]:
-    """The measures that an audit keeps beside the number of rows."""
+    """The measures that an audit keeps in addition to the number of rows."""
     return (
         *(SCORE_MEASURES if intake.score_sums else ()),
         *(weights.MEASURES if intake.weight is not None else ()),
@@ -40,7 +40,7 @@ def measure_names(intake: Intake) -> tuple[str, ...]:
 
 
 def grouping_sets(intake: Intake) -> list[tuple[int, ...]]:
-    """The sets that measures are kept for: what is reported, and everybody, since members' sums do not add up."""
+    """The sets with measures: reported ones and the overall population, because members' sums do not add up."""
     position = {name: i for i, (name, _) in enumerate(intake.groups)}
     return list(dict.fromkeys([(), *(tuple(sorted(position[n] for n in names)) for names in intake.groupings)]))
 
@@ -50,17 +50,17 @@ Texts = Mapping[str, pa.DictionaryArray]
 
 @dataclass(frozen=True)
 class Rows:
-    """Judged rows inside the window, as columns of one length, and the cells that they are of.
+    """Judged rows inside the window, as columns of one length, and their cells.
 
     Attributes:
         cells: for each cell its model, version and the group of each single attribute, by their names in counts.
         cell: the cell of each row.
         rule: the first rule that holds, or `USED`.
-        bucket: the bucket of a used row; anything for others.
+        bucket: the bucket of a used row; arbitrary for others.
         label: `EVENT`, `NON_EVENT` or `NOT_KNOWN`.
-        score: a finite number for used rows; None where scores are not summed.
-        weight: a number within bounds for used and unscored rows; None where there are no weights.
-        who: the numbers that together tell members apart; none where rows are people.
+        score: a finite number for used rows; None if scores are not summed.
+        weight: a number within bounds for used and unscored rows; None without weights.
+        who: the numbers that together identify members; empty if rows are people.
     """
 
     cells: Texts
@@ -73,7 +73,7 @@ class Rows:
     who: Sequence[NDArray[np.int64]] = ()
 
     def used(self) -> Rows:
-        """The used rows, as far as `of_pairs` asks for them."""
+        """The used rows, with the columns that `of_pairs` needs."""
         those = self.rule == USED
         who = [number[those] for number in self.who]
         return Rows(
@@ -106,7 +106,7 @@ def codes(columns: Iterable[pa.DictionaryArray]) -> NDArray[np.int64]:
 
 
 def distinct(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Equal codes as equal numbers from 0 on, and a place of each number."""
+    """Equal codes as equal numbers from 0 on, and the index of one row for each number."""
     if int(np.max(codes, initial=0)) >= MOST_PLACES:
         codes = renumbered(codes)
     place = np.full(int(np.max(codes, initial=-1)) + 1, -1, dtype=np.int64)
@@ -118,8 +118,8 @@ def measured(rows: Rows, intake: Intake, buckets: int, sets: Sequence[tuple[int,
     """Counts and measures by model, cell, rule and bucket, in the form that `states` takes.
 
     Args:
-        rows: all rows of every member that there is a row of.
-        intake: what was asked of every row.
+        rows: rows; for every member in them, all rows of the member.
+        intake: the rules that were applied to every row.
         buckets: how many buckets used rows have.
         sets: for each grouping set the positions of its single attributes.
     """
@@ -132,11 +132,11 @@ def measured(rows: Rows, intake: Intake, buckets: int, sets: Sequence[tuple[int,
 
 
 def summed(rows: Rows, intake: Intake, buckets: int, sets: Sequence[tuple[int, ...]]) -> pa.Table:
-    """Counts, and what each row adds to measures by itself; no row is asked who its member is.
+    """Counts, and the contributions of single rows to measures; members are not used.
 
     Args:
         rows: any rows.
-        intake: what was asked of every row.
+        intake: the rules that were applied to every row.
         buckets: how many buckets used rows have.
         sets: for each grouping set the positions of its single attributes.
     """
@@ -164,11 +164,11 @@ def with_members(counts: pa.Table) -> pa.Table:
 
 
 def of_pairs(rows: Rows, intake: Intake, buckets: int, sets: Sequence[tuple[int, ...]]) -> pa.Table:
-    """What members with several rows add to the measures that `with_members` gives; nothing is counted again.
+    """The contributions of members with several rows to the measures of `with_members`; nothing is counted again.
 
     Args:
-        rows: all used rows of every member that there is a row of.
-        intake: what was asked of every row.
+        rows: used rows; for every member in them, all used rows of the member.
+        intake: the rules that were applied to every row.
         buckets: how many buckets there are.
         sets: for each grouping set the positions of its single attributes.
     """
@@ -177,7 +177,7 @@ def of_pairs(rows: Rows, intake: Intake, buckets: int, sets: Sequence[tuple[int,
     moves = (member[1:] == member[:-1]) & (cell[1:] != cell[:-1])
     moved = np.zeros(len(member), dtype=bool)
     moved[member[1:][moves]] = True
-    # A member whose rows are all of one cell stands alike in every set.
+    # A member whose rows are all in one cell has the same ranks in every set.
     move = np.flatnonzero(moved[member]) if moves.any() else member[:0]
     stay = np.flatnonzero(~moved[member]) if moves.any() else slice(None)
     stayed = _Added.of(member[stay], cell[stay], bucket[stay], event[stay])
@@ -198,12 +198,12 @@ def of_pairs(rows: Rows, intake: Intake, buckets: int, sets: Sequence[tuple[int,
 
 
 class _Added(NamedTuple):
-    """What rows of clusters add to the measures beyond rows that are alone.
+    """The contributions of rows in clusters to the measures, beyond those of single rows.
 
     Attributes:
-        measures: what each kind of row adds, `[kinds, measures]`.
-        cell: the cell of everything of each row.
-        spot: the bucket of each row, times the number of kinds, and its kind.
+        measures: the contribution of each kind of row, `[kinds, measures]`.
+        cell: the cell of all attributes of each row.
+        spot: the bucket of each row, times the number of kinds, plus its kind.
     """
 
     measures: NDArray[np.int64]
@@ -225,14 +225,14 @@ class _Added(NamedTuple):
         return cls(more, cell, bucket * len(more) + kind)
 
     def sums(self, code: NDArray[np.int64], buckets: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Sums by place, which is a code times `buckets` and a bucket.
+        """Sums by slot, which is a code times `buckets` plus a bucket.
 
         Args:
             code: the code of each cell, from 0 on.
             buckets: how many buckets there are.
 
         Returns:
-            The places that occur, and the sums of their rows, `[places, measures]`.
+            The slots that occur, and the sums of their rows, `[slots, measures]`.
         """
         kinds, size = len(self.measures), (int(np.max(code, initial=-1)) + 1) * buckets
         key = (code * (buckets * kinds))[self.cell] + self.spot
@@ -256,12 +256,12 @@ def nothing(intake: Intake) -> pa.Table:
 
 
 def _names(intake: Intake, sets: Sequence[tuple[int, ...]]) -> list[list[str]]:
-    """The texts that tell the cells of each set apart."""
+    """The texts that identify the cells of each set."""
     return [[*KEYS[:2], *(group_columns(intake)[i] for i in positions)] for positions in sets]
 
 
 def _once(rows: Rows, intake: Intake) -> NDArray[np.int64]:
-    """The rules, where a member of a model who is there again is refused each time: nobody can say which row holds."""
+    """The rules, with all rows of a model's repeated members refused: it is unknown which row is right."""
     rule = rows.rule.copy()
     kept = np.flatnonzero((rule == USED) | (rule >= intake.refusals))
     model, _ = distinct(codes(rows.cells[name] for name in KEYS[:2]))
@@ -272,7 +272,7 @@ def _once(rows: Rows, intake: Intake) -> NDArray[np.int64]:
 
 
 def _of_rows(rows: Rows, used: NDArray[np.bool_], kept: NDArray[np.bool_]) -> Measured:
-    """What each row adds by itself; rows that are refused add no more than their number."""
+    """The contribution of each row on its own; refused rows contribute only their number."""
     event, non_event = rows.label == EVENT, rows.label == NON_EVENT
     found: Measured = {name: (rows.label == code).astype(np.int64) for code, name in enumerate(MEASURES)}
     if rows.score is not None:
@@ -310,7 +310,7 @@ def _table(
 
     Args:
         cells: the texts of each cell.
-        names: those that the sums are told apart by.
+        names: the attributes by which the sums are grouped.
         cell: for each sum, one of its cells.
         rule: for each sum, its rule.
         bucket: for each sum, its bucket, if its rows were used.

@@ -1,8 +1,8 @@
 """From the sparse counts of the one scan to the state of each model; the same for every engine.
 
 Counts are an Arrow table with one row per model, rule, cell and bucket: the columns `KEYS`, a text column for each
-single attribute (`group_columns`), `MEASURES`, and whatever is measured besides. Rows of equal key may stand several
-times; they are summed here.
+single attribute (`group_columns`), `MEASURES`, and further measures. Rows of equal key may occur several times; they
+are summed here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.input.intake import Intake
 
-# Grouping columns are named by position: users' names play no part inside the scan.
+# Grouping columns are named by position: users' names are not used inside the scan.
 KEYS = ("model_id", "model_version", "rule", "bucket")
 MEASURES = ("events", "non_events", "unknown")
 LABEL_CLASSES: tuple[LabelClass, ...] = ("event", "non_event", "unknown")
@@ -36,7 +36,7 @@ NO_MODEL = -1
 
 
 class Places(NamedTuple):
-    """Numbers the places that a cell's rows can have: label and bucket of used rows, rule and label of all others.
+    """Numbers the slots of a cell's rows: label and bucket of used rows, rule and label of all others.
 
     Attributes:
         buckets: how many buckets used rows have, one more than there are cutoffs.
@@ -48,28 +48,28 @@ class Places(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many places there are."""
+        """How many slots there are."""
         return 2 * self.buckets + len(LABEL_CLASSES) * self.rules
 
     @property
     def non_event(self) -> int:
-        """What a used row without an event adds to its bucket."""
+        """The contribution of a used row without an event to its bucket."""
         return self.buckets
 
     @property
     def first_other(self) -> int:
-        """Where the rows begin that are not used: each rule has one place for each class of label."""
+        """The first slot of rows that are not used: each rule has one slot for each class of label."""
         return 2 * self.buckets
 
     def told(self, place: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Rule, bucket and class of label of some places."""
+        """Rule, bucket and class of label of some slots."""
         used = place < self.first_other
         rule, label = np.divmod(place - self.first_other, len(LABEL_CLASSES))
         non_event, bucket = np.divmod(place, self.buckets)
         return np.where(used, USED, rule), np.where(used, bucket, UNSCORED_BUCKET), np.where(used, non_event, label)
 
     def table(self, place: NDArray[np.int64], n: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-        """Rule, bucket and measures of some places that have `n` rows each."""
+        """Rule, bucket and measures of some slots that have `n` rows each."""
         rule, bucket, label = self.told(place)
         measures = {measure: np.where(label == code, n, 0) for code, measure in enumerate(MEASURES)}
         return {"rule": rule, "bucket": bucket, **measures}
@@ -92,7 +92,7 @@ def grouping_sets(intake: Intake, *, joint: bool) -> list[tuple[int, ...]]:
 
 
 class LaidAside(NamedTuple):
-    """What of one model's counts was not collected.
+    """The part of one model's counts that was not collected.
 
     Attributes:
         histograms: by grouping set; of these sets only the refused and unscored rows were collected.
@@ -255,7 +255,7 @@ def _state(
 
 
 def _tallies(part: _Part, names: tuple[str, ...], cells: Sequence[Cell], intake: Intake) -> dict[Tally, int]:
-    """Refused and unscored rows of one grouping set, summed to everybody and to every requested grouping in it.
+    """Refused and unscored rows of one grouping set, summed to the population and every requested grouping in it.
 
     Args:
         part: the rows of the set.

@@ -22,7 +22,7 @@ def _add_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--flag-is", type=flags.one_of("--flag-is", FLAG_IS), required=True, metavar="{help,sanction}",
-        help="what being flagged is to people; no default, because the verdicts depend on it",
+        help="whether a flag brings help or does harm; no default, because the verdicts depend on it",
     )  # fmt: skip
     parser.add_argument(
         "--out",
@@ -31,15 +31,15 @@ def _add_flags(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="the config to write (default: audit.yaml)",
     )
-    parser.add_argument("--score", metavar="COLUMN", help="the score, where names of columns say too little")
-    parser.add_argument("--label", metavar="COLUMN", help="the label, likewise")
+    parser.add_argument("--score", metavar="COLUMN", help="the score, if column names do not identify it")
+    parser.add_argument("--label", metavar="COLUMN", help="the label, if column names do not identify it")
     parser.add_argument(
         "--attribute",
         action="append",
         default=[],
         dest="attributes",
         metavar="COLUMN",
-        help="whom to compare, likewise; repeatable",
+        help="an attribute whose groups are compared; repeatable",
     )
     parser.add_argument("--force", action="store_true", help="overwrite a config that exists")
 
@@ -62,7 +62,7 @@ def _run(arguments: Namespace) -> ExitCode:
         sys.stdout.write(json_output.of_rows("init", [found]))
     else:
         terminal = Terminal.on(sys.stdout)
-        terminal.say(printable(f"Wrote {found['config']}: a proposal from names and first values; read it."))
+        terminal.say(printable(f"Wrote {found['config']}, proposed from column names and first values; check it."))
         terminal.say(printable(f"  score       {found['score']}"))
         terminal.say(printable(f"  label       {found['label']}"))
         terminal.say(printable(f"  attributes  {', '.join(found['attributes'])}"))

@@ -12,7 +12,7 @@ from fairsweep.config.input_columns import NO_HEADER, looks_like_a_row
 from fairsweep.errors import Problem, UsageError, did_you_mean, quoted
 from fairsweep.input.expressions import NUMBER_PATTERN
 
-# Words in the names of columns, the most telling first.
+# Words in the names of columns, the most specific first.
 SCORE_WORDS = (
     "score", "risk", "probability", "proba", "prob", "prediction", "predicted", "pred", "decile", "yhat",
 )  # fmt: skip
@@ -31,12 +31,12 @@ MOST_LABELS = 5
 
 @dataclass(frozen=True)
 class Profile:
-    """A column at first sight.
+    """A column as seen in the first rows.
 
     Attributes:
         name: its name.
         values: the first values as text; None where there is none.
-        type: the kind of its values; text where a file does not tell.
+        type: the kind of its values; text if the file has no types.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Profile:
         return tuple(float(value) for value in self.distinct)
 
     def rank(self, telling: Sequence[str]) -> int | None:
-        """How telling the name is, 0 most; None where it says nothing."""
+        """How specific the name is, 0 most; None if no word matches."""
         return next((place for place, word in enumerate(telling) if word in self.words), None)
 
 
@@ -88,7 +88,7 @@ def propose(profiles: Sequence[Profile], wishes: Wishes) -> Proposal:
     """Choose score, label and attributes.
 
     Raises:
-        UsageError: with everything that cannot be told from the names and values.
+        UsageError: with everything that cannot be derived from the names and values.
     """
     problems: list[Problem] = []
     scores, labels = _scores(profiles), _labels(profiles)
@@ -113,7 +113,7 @@ def propose(profiles: Sequence[Profile], wishes: Wishes) -> Proposal:
 
 
 def _headless(profiles: Sequence[Profile]) -> bool:
-    """Whether values of a person may stand where the names of columns should, so that none of them is shown."""
+    """Whether the header may contain values of a person instead of column names; then none of them is shown."""
     return looks_like_a_row([(profile.name, profile.type) for profile in profiles])
 
 
@@ -138,7 +138,7 @@ def _wished(name: str | None, profiles: Sequence[Profile], flag: str, problems: 
 
 
 def _scores(profiles: Sequence[Profile]) -> list[Profile]:
-    """Columns of numbers with a telling name, most telling first; else fractions between 0 and 1."""
+    """Columns of numbers with a matching name, most specific first; else fractions between 0 and 1."""
     numeric = [profile for profile in profiles if len(profile.numbers) > 1 and profile.type not in {"boolean", "other"}]
     named = [profile for profile in numeric if profile.rank(SCORE_WORDS) is not None]
     many = [profile for profile in named if len(profile.numbers) > 2]
@@ -147,7 +147,7 @@ def _scores(profiles: Sequence[Profile]) -> list[Profile]:
 
 
 def _labels(profiles: Sequence[Profile]) -> list[Profile]:
-    """Columns of few values with a telling name: two values first, then those that name a horizon."""
+    """Columns of few values with a matching name: two values first, then those that name a horizon."""
     found = [
         profile
         for profile in profiles

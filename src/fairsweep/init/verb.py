@@ -58,14 +58,14 @@ def init(
 
     Args:
         data: a CSV or Parquet file, a folder of them, or a Delta table.
-        flag_is: `help` or `sanction`; nobody but a person can tell.
+        flag_is: `help` or `sanction`; only the user can know this.
         out: the config to write.
-        wishes: columns that were named.
+        wishes: columns that the user named.
         force: whether an existing config is replaced.
 
     Raises:
-        UsageError: where something cannot be read or told, or a config is there already.
-        DataRefusedError: where the input has no rows.
+        UsageError: if the input cannot be read or its columns are not clear, or if the config already exists.
+        DataRefusedError: if the input has no rows.
     """
     data, out = Path(data), Path(out)
     brings = _flag_is(flag_is)
@@ -119,7 +119,7 @@ def _format(data: Path) -> Format:
     if names <= {"csv", "txt"}:
         return "csv"
     step = "write the config by hand: name the format under `input`"
-    raise UsageError(Problem(quoted(data), "of a kind that its name does not tell", ".csv, .csv.gz, .parquet", step))
+    raise UsageError(Problem(quoted(data), "of a kind that its name does not show", ".csv, .csv.gz, .parquet", step))
 
 
 def _relative(data: Path, out: Path) -> str:
@@ -135,7 +135,7 @@ def _profiles(data: Path, kind: Format) -> tuple[tuple[SourceColumn, ...], list[
     rows = _csv_rows(data) if kind == "csv" else _arrow_rows(data, kind)
     first = list(islice(rows, ROWS_READ))
     if not first:
-        raise DataRefusedError(Problem(quoted(data), "empty: no rows", "", "check what wrote it"))
+        raise DataRefusedError(Problem(quoted(data), "empty: no rows", "", "check the program that wrote it"))
     values = zip(*first, strict=True)
     return columns, [Profile(column.name, tuple(v), column.type) for column, v in zip(columns, values, strict=True)]
 
@@ -158,7 +158,7 @@ def _csv_rows(data: Path) -> Iterator[Sequence[str | None]]:
                     yield [value.strip(" ") or None for value in row]
     except (OSError, EOFError, UnicodeDecodeError, csv.Error):
         found = "not readable as UTF-8 text with commas"
-        raise UsageError(Problem(quoted(file), found, "CSV, plain or .gz", "check what wrote it")) from None
+        raise UsageError(Problem(quoted(file), found, "CSV, plain or .gz", "check the program that wrote it")) from None
 
 
 def _lines(file: Path, stream: TextIO) -> Iterator[str]:

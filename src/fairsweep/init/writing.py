@@ -21,7 +21,7 @@ def written(proposal: Proposal, flag_is: Literal["help", "sanction"], model_id: 
 
     Args:
         proposal: the columns.
-        flag_is: what a flag brings.
+        flag_is: `help` or `sanction`.
         model_id: the name under which results are stored.
         source: the `input` section.
     """
@@ -39,10 +39,10 @@ def written(proposal: Proposal, flag_is: Literal["help", "sanction"], model_id: 
         "",
         "columns:",
         f"  score: {_text(proposal.score.name)}",
-        f"  label: {_text(proposal.label.name)}    # what happened" + _others(proposal.others),
+        f"  label: {_text(proposal.label.name)}    # the outcome" + _others(proposal.others),
         *_label_lines(proposal.label),
         "",
-        "attributes:    # whom to compare; add `reference: a group` to compare the others with it",
+        "attributes:    # whose groups are compared; add `reference: a group` to compare the others with it",
         *_attribute_lines(proposal.attributes),
         "",
         f"cutoffs: {_cutoffs(proposal.score)}    # flagged when score >= cutoff",
@@ -54,7 +54,7 @@ def written(proposal: Proposal, flag_is: Literal["help", "sanction"], model_id: 
         "",
         "verdict: {floor: 0.8, alpha: 0.05}    # of Group Benefit Equality; one-sided",
         "",
-        "# No count of 1 to 10 people can be had from what is shown; 0 shows everything.",
+        "# Counts of 1 to 10 people are suppressed; 0 shows everything.",
         "privacy: {minimum_cell_size: 11}",
     ]
     return "\n".join(parts) + "\n"

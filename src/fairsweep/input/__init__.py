@@ -1,1 +1,1 @@
-"""What a row is: files within reach, conditions as data, and the intake."""
+"""Input rows: readable files, conditions as data, and the intake."""

@@ -1,4 +1,4 @@
-"""Typed conditions as data: what the intake asks of a row, in a form that every engine can compile.
+"""Typed conditions as data: the conditions of the intake, in a form that every engine can compile.
 
 A node never holds SQL text. Engines compile nodes one by one (`engines/spark/columns.py`), so that a rule is written
 once and means the same everywhere. Conditions are two-valued: a comparison with NULL is false, never NULL.
@@ -18,7 +18,7 @@ DATE_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-
 
 @dataclass(frozen=True)
 class Field:
-    """A column of the input, by its position: a name may stand twice, or hold any character."""
+    """A column of the input, by its position: a name may occur twice, or hold any character."""
 
     position: int
 
@@ -118,7 +118,7 @@ class AnyOf:
 
 @dataclass(frozen=True)
 class Case:
-    """The value beside the first condition that holds, otherwise the last value."""
+    """The value of the first condition that holds, otherwise the last value."""
 
     branches: tuple[tuple[Expression, Expression], ...]
     otherwise: Expression

@@ -1,4 +1,4 @@
-"""Inputs that lie in files within reach: which files, which columns, which version. No row is read."""
+"""Inputs in files that this process can read: their files, columns and version. No row is read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONGEST_LINE = 1 << 24
 _BLOCK = 1 << 16
 _LINE_END = re.compile(rb"[\r\n]")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# What takes the place of bytes that are no UTF-8; different names would become one.
+# The replacement of invalid UTF-8; with it, different names could become equal.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -54,14 +54,14 @@ def local_files(path: Path) -> list[Path]:
         if kind == REGULAR:
             return [path]
         if kind != FOLDER:
-            step = "check the path; a relative one starts at the config's folder, one from --set at yours"
+            step = "check the path; relative to the config's folder, or with --set to the current folder"
             found = kind or "not there"
             raise UsageError(Problem(f"input.path {quoted(path)}", found, "a file or a folder", step))
         files = sorted(file for file in path.rglob("*") if _is_data(file.relative_to(path)) and file.is_file())
     except OSError as error:
         raise _unreadable(path, error) from None
     if not files:
-        step = "put files in it; names that begin with _ or . are passed over"
+        step = "put files in it; names that begin with _ or . are ignored"
         raise UsageError(Problem(f"input.path {quoted(path)}", "a folder without data files", "files", step))
     return files
 
@@ -71,7 +71,7 @@ def _is_data(relative: Path) -> bool:
 
 
 def files_version(path: Path) -> str:
-    """What pins the content of files: sha256 of sorted relative paths, sizes and times in milliseconds."""
+    """The version of files: sha256 of sorted relative paths, sizes and times in milliseconds."""
     digest = hashlib.sha256()
     for file in local_files(path):
         relative = file.name if file == path else file.relative_to(path).as_posix()
@@ -81,11 +81,11 @@ def files_version(path: Path) -> str:
 
 
 def peek(source: InputSpec) -> tuple[SourceColumn, ...] | None:
-    """The columns of an input, or None where only Spark can tell.
+    """The columns of an input, or None if only Spark can read them.
 
     Raises:
-        UsageError: where the input is not there or cannot be read.
-        DataRefusedError: where it holds nothing, not even a header.
+        UsageError: if the input does not exist or cannot be read.
+        DataRefusedError: if it is empty, without even a header.
     """
     path = local_path(source.path) if source.path is not None else None
     if path is None or source.format == "cohort":
@@ -101,14 +101,14 @@ def peek(source: InputSpec) -> tuple[SourceColumn, ...] | None:
 
 
 def csv_header(path: Path) -> tuple[str, ...]:
-    """The column names of a CSV file: UTF-8, comma, doubled quotes; blank first lines are passed over.
+    """The column names of a CSV file: UTF-8, comma, doubled quotes; blank first lines are skipped.
 
-    A repeated name keeps its name the first time, later ones get `.1`, `.2`; an empty one becomes
-    `column_<place>`.
+    The first column with a repeated name keeps it, later ones get `.1`, `.2`; an empty name becomes
+    `column_<position>`.
 
     Raises:
-        UsageError: where the header cannot be read.
-        DataRefusedError: where the file holds no header.
+        UsageError: if the header cannot be read.
+        DataRefusedError: if the file holds no header.
     """
     header = _header(path)
     if header is None:
@@ -130,7 +130,7 @@ def _header(path: Path) -> tuple[str, ...] | None:
     try:
         names = next(csv.reader([line], strict=True))
     except csv.Error:
-        raise _wrong_header(path, "broken quotes", "doubled quotes", "mend the first line") from None
+        raise _wrong_header(path, "broken quotes", "doubled quotes", "correct the first line") from None
     return distinct_names([name.strip(" ") for name in names])
 
 
@@ -249,7 +249,7 @@ def _long_line(stream: BinaryIO) -> int | None:
 
 
 def line_at(path: Path, place: int) -> int:
-    """The number of the line that begins at a place of a text file."""
+    """The number of the line that begins at a byte position of a text file."""
     lines, after_return, left = 1, False, place
     with _reading(path) as stream:
         while left and (block := stream.read(min(_BLOCK, left))):
@@ -261,9 +261,9 @@ def line_at(path: Path, place: int) -> int:
 
 
 def long_line(path: Path, number: int) -> DataRefusedError:
-    """The refusal of a file for a line of it; what the line says is not quoted."""
+    """The refusal of a file because of one line; the content of the line is not quoted."""
     found = f"more than {LONGEST_LINE:,} bytes long"
-    step = "check what wrote the file: line ends may be missing"
+    step = "check the program that wrote the file: line ends may be missing"
     return DataRefusedError(Problem(f"input {quoted(path)}: line {number:,}", found, "a row in each line", step))
 
 
@@ -350,7 +350,7 @@ def column_type(kind: pa.DataType) -> ColumnType:
 
 def _without_header(path: Path) -> DataRefusedError:
     place = f"input.path {quoted(path)}"
-    return DataRefusedError(Problem(place, "empty: no header and no rows", "", "check what wrote it"))
+    return DataRefusedError(Problem(place, "empty: no header and no rows", "", "check the program that wrote it"))
 
 
 def _wrong_header(path: Path, found: str, allowed: str, step: str) -> UsageError:
@@ -359,5 +359,5 @@ def _wrong_header(path: Path, found: str, allowed: str, step: str) -> UsageError
 
 def _unreadable(path: Path, error: Exception) -> UsageError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else "a broken file"
-    step = "check its permissions and that it is whole"
+    step = "check its permissions and that it is complete"
     return UsageError(Problem(f"input.path {quoted(path)}", f"not readable ({reason})", "a readable file", step))

@@ -1,4 +1,4 @@
-"""What becomes of a row: used, unscored or refused, by one ordered list of rules that every engine compiles."""
+"""The intake: a row is used, unscored or refused, by one ordered list of rules that every engine compiles."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ REFUSAL_REASONS = (
     "member_repeated",
 )
 REPEATED = "member_repeated"
-# A row with a known label and one of these is unscored: kept beside the counts, because nobody flagged it.
+# A row with a known label and one of these reasons is unscored: counted separately, because it was not flagged.
 UNSCORED_REASONS = ("score_missing", "score_nan", "score_infinite", "score_not_a_number")
 # Refusals that leave the group of a row in the dark, so that no group can be blamed for them.
 GROUPLESS_REASONS = ("malformed_row", "group_out_of_range", "group_not_a_number", "group_too_long")
@@ -83,30 +83,30 @@ class Window:
 
     @property
     def everything(self) -> bool:
-        """True where no window was asked for."""
+        """True if no window was requested."""
         return self.start == FIRST_DAY and self.end == NO_END
 
 
 @dataclass(frozen=True)
 class Intake:
-    """Every question that the scan asks of a row.
+    """All conditions that the scan evaluates on a row.
 
     Attributes:
-        inside: whether a row is input at all: rows outside the window are not.
-        model_id: text, NULL where blank and empty where too long; None where the config names one model.
+        inside: whether a row is input: rows outside the window are not.
+        model_id: text, NULL where blank and empty where too long; None if the config names one model.
         model_version: likewise.
-        is_event: whether the label, known to be there, is an event.
-        label_known: whether a label can be trusted: no event and no non-event is counted without it.
-        rules: refusals first, then what makes a row unscored, each in the order in which it is tried.
+        is_event: whether the label, if it is known, is an event.
+        label_known: whether the label is known: without it, a row is neither an event nor a non-event.
+        rules: refusals first, then the reasons for unscored rows, each in the order in which they are checked.
         score: the score as a DOUBLE, finite wherever no rule holds.
         groups: for each single attribute its name and the group of a row, never NULL.
         groupings: the attributes of everything that is reported or searched.
         label: the label as text, for the one message that has to name labels.
-        member: text, never NULL wherever no rule holds; None where rows are people.
-        weight: a DOUBLE within bounds wherever no rule holds; None where rows weigh the same.
-        once: whether a member who is there again is refused.
+        member: text, never NULL where no rule holds; None if rows are people.
+        weight: a DOUBLE within bounds where no rule holds; None if all rows have equal weight.
+        once: whether members must be unique: rows of repeated members are refused.
         score_sums: whether scores are summed, for calibration.
-        results: what the number of rows of the result tables depends on; None where nobody asks.
+        results: the inputs of the number of rows of the result tables; None if it is not checked.
     """
 
     inside: Expression
@@ -155,7 +155,7 @@ class IntakeConfig(Protocol):
 
     @property
     def unit(self) -> Unit | None:
-        """What a row is."""
+        """The meaning of a row."""
         ...
 
     @property
@@ -180,7 +180,7 @@ class IntakeConfig(Protocol):
 
     @property
     def groupings(self) -> Sequence[Grouping]:
-        """What is reported."""
+        """The attributes that are reported."""
         ...
 
     @property
@@ -190,7 +190,7 @@ class IntakeConfig(Protocol):
 
     @property
     def result_size(self) -> ResultSize:
-        """What the number of rows of the result tables follows from."""
+        """The inputs of the number of rows of the result tables."""
         ...
 
 
@@ -219,7 +219,7 @@ def build(spec: IntakeConfig, names: Sequence[str], window: Window) -> Intake:
     if spec.score_kind == "probability":
         rules.append(Rule("score_not_a_probability", _beyond(AsNumber(score), 0.0, 1.0)))
     if spec.unit == "member":
-        # Only the rows of a member together tell: whoever counts sees to it.
+        # This needs all rows of a member together: the engines apply it.
         rules.append(Rule(REPEATED, AnyOf(())))
     rules += _score_rules(score)
     return Intake(
@@ -242,7 +242,7 @@ def build(spec: IntakeConfig, names: Sequence[str], window: Window) -> Intake:
 
 
 def _model(name: str | None, position: Mapping[str, int]) -> Expression | None:
-    """The name of a row's model; one that is too long is as good as none."""
+    """The name of a row's model; a name that is too long is treated as missing."""
     if name is None:
         return None
     text = AsText(Field(position[name]))
@@ -279,7 +279,7 @@ def _beyond(number: AsNumber, low: float, high: float) -> Expression:
 
 
 def _unit_rules(spec: IntakeConfig, position: Mapping[str, int]) -> list[Rule]:
-    """What a row needs so that its member and its weight are known."""
+    """The rules that check a row's member and weight."""
     rules = []
     if spec.columns.member is not None:
         rules.append(Rule("member_missing", IsNull(AsText(Field(position[spec.columns.member])))))
@@ -323,7 +323,7 @@ def _group_rules(groups: Sequence[tuple[AttributeSpec, Field]]) -> list[Rule]:
 
 
 def _group(attribute: AttributeSpec, field: Field) -> Expression:
-    """The group of a row; `unknown` wherever it is not recorded, cannot be told or is too long."""
+    """The group of a row; `unknown` if it is not recorded, not readable or too long."""
     unknown = Constant(UNKNOWN)
     misread = _missing(attribute, field)
     if attribute.breaks is None:

@@ -11,16 +11,16 @@ from typing import NamedTuple
 from fairsweep.core.metrics import METRICS
 from fairsweep.errors import DataRefusedError, Problem
 
-# Measured on whole local audits of 0.9 to 20 million rows: the most that was resident, beside 0.4 GB for anything.
+# Measured on whole local audits of 0.9 to 20 million rows: peak resident memory, in addition to a fixed 0.4 GB.
 BYTES_PER_ROW = 500
 _STEP = (
     "use fewer cutoffs (`cutoffs: {count: ...}`), a lower limits.full_sweep_groups, fewer operating points or coarser "
-    "groups, or raise the limit where there is the memory"
+    "groups, or raise the limit if there is enough memory"
 )
 
 
 class ResultSize(NamedTuple):
-    """What the number of rows of the result tables depends on beside groups and cutoffs.
+    """The inputs of the number of rows of the result tables, other than groups and cutoffs.
 
     Attributes:
         reported: the attributes of everything that is reported, with the single ones that have a reference marked.
@@ -38,12 +38,12 @@ class ResultSize(NamedTuple):
         """The rows that an attribute has in `threshold_sweep`, `group_metrics` and `disparities`.
 
         Args:
-            attributes: one of those reported, or none for everybody.
+            attributes: one of those reported, or none for the overall population.
             groups: how many groups it has.
             cutoffs: how many cutoffs there are.
         """
         swept = cutoffs if groups <= self.full_sweep_groups else self.points
-        # Each metric by itself, against the rest and everybody, and against the reference where there is one.
+        # Each metric itself, against the rest and the population, and against the reference if there is one.
         each = 1 + (2 if attributes else 0) + self.reported.get(attributes, False)
         return groups * (swept + self.points * len(METRICS) * each)
 
@@ -52,7 +52,7 @@ class ResultSize(NamedTuple):
 
         Args:
             rows: how many there will be.
-            seen: what their number is estimated from, where the rows of the input are not counted yet.
+            seen: the basis of the estimate, if the rows of the input are not counted yet.
 
         Raises:
             DataRefusedError: with their number, and the memory that they would take.

@@ -1,4 +1,4 @@
-"""Columns of an input: names and types, whatever reads them."""
+"""Columns of an input: names and types, independent of the engine."""
 
 from __future__ import annotations
 

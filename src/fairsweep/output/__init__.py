@@ -1,1 +1,1 @@
-"""What people and programs read: words, lines, the terminal, progress and JSON."""
+"""Output for people and programs: wording, lines, the terminal, progress and JSON."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite, log
 
 # A ratio scale, symmetric about 1, because half as many flags is as far from equal as twice as many. The
-# limits keep 0.8 and 1.0 apart on a narrow terminal; what lies beyond is drawn as an arrow.
+# limits keep 0.8 and 1.0 apart on a narrow terminal; values beyond them are drawn as an arrow.
 _FURTHEST = 2.5
 
 
@@ -57,7 +57,7 @@ class Axis:
         return cls(low, high, width, tuple(sorted(marks)), strokes)
 
     def column(self, value: float) -> int:
-        """Where a value stands; -1 and `width` are off the axis."""
+        """The column of a value; -1 and `width` are off the axis."""
         if value < self.low * (1 - 1e-9):
             return -1
         if value > self.high * (1 + 1e-9):
@@ -65,12 +65,12 @@ class Axis:
         return round((log(value) - log(self.low)) / (log(self.high) - log(self.low)) * (self.width - 1))
 
     def labels(self) -> str:
-        """The marks' values above their columns, as short as needed; one without room is left out."""
+        """The marks' values above their columns, as short as necessary; labels that do not fit are omitted."""
         full, fits = self._labels([_named(mark) for mark in self.marks])
         return full if fits else self._labels([f"{mark:.3g}".removeprefix("0") for mark in self.marks])[0]
 
     def _labels(self, texts: Sequence[str]) -> tuple[str, bool]:
-        """The labels in one line, and whether all had room beside those more important."""
+        """The labels in one line, and whether all of them fit after more important ones."""
         cells, fits = [" "] * self.width, True
         # The mark at 1 is the one that must be there.
         for mark, text in sorted(zip(self.marks, texts, strict=True), key=lambda pair: (pair[0] != 1.0, pair[0])):
@@ -100,7 +100,7 @@ class Axis:
         return "".join(cells)
 
     def _end(self, cells: list[str], column: int, stroke: str) -> None:
-        """A stroke in its column, or an arrow at the edge that it lies beyond."""
+        """A stroke in its column, or an arrow at the edge if it is beyond the axis."""
         if column < 0:
             cells[0] = self.strokes.below
         elif column >= self.width:

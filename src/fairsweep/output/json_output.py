@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def of_tables(tables: Mapping[str, pa.Table], *, in_order: bool = False) -> Iterator[str]:
     """The pieces of one JSON object, a row to a line, so that a large table is never one string.
 
-    Tables come in the order of their names, rows in the order of their scalar columns, or `in_order` as they
-    are. Dates and times are ISO strings, what is not a finite number is null.
+    Tables come in the order of their names, rows in the order of their scalar columns, or with `in_order` in
+    their own order. Dates and times are ISO strings; numbers that are not finite are null.
     """
     yield "{"
     for place, name in enumerate(sorted(tables)):
@@ -66,9 +66,9 @@ def _rows(table: pa.Table) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    r"""JSON with every character that a terminal obeys, or that turns the text around it, written as an escape.
+    r"""JSON with every control character, and every character that changes the text direction, as an escape.
 
-    Such characters stand in strings only, where an escape means the same.
+    Such characters occur only in strings, where an escape means the same.
 
     >>> print(_escaped(json.dumps("A\N{RIGHT-TO-LEFT OVERRIDE}B\x9b", ensure_ascii=False)))
     "A\u202eB\u009b"

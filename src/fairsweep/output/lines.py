@@ -24,7 +24,7 @@ Line = tuple[Span, ...]
 
 @dataclass(frozen=True)
 class Page:
-    """What the lines are laid out for: columns of text, and whether drawings may use Unicode."""
+    """The layout of lines: columns of text, and whether drawings may use Unicode."""
 
     width: int = 100
     unicode: bool = False

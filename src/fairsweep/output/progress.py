@@ -1,4 +1,4 @@
-"""What happens while people wait: a moving line on a terminal, plain lines in a log."""
+"""Progress of a command: a moving line on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Progress(Protocol):
 
 
 class _Lines:
-    """One line per step; with the seconds since the start when asked to be verbose."""
+    """One line per step; with the seconds since the start if verbose."""
 
     def __init__(self, stream: TextIO, *, verbose: bool) -> None:
         self._stream, self._verbose, self._started = stream, verbose, monotonic()
@@ -33,7 +33,7 @@ class _Lines:
 
 
 class _Moving:
-    """The step under way beside a spinner; steps that are done stay, with their seconds."""
+    """The current step next to a spinner; completed steps stay visible, with their seconds."""
 
     def __init__(self, status: Status) -> None:
         self._status, self._step, self._since = status, "", monotonic()

@@ -1,4 +1,4 @@
-"""The standard error for our own words alone: libraries write to it what nobody should read, or may."""
+"""Standard error only for Fairsweep's own messages: output of libraries can contain values of rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
 
 _STANDARD_ERROR = 2
-# Where, a line or more of what, and the trace with the note that ends it, where there is one.
+# The location, one or more lines of text, and the trace with its final note, if there is one.
 _PANIC = re.compile(
     rb"\n?thread '[^\n]*' (?:\(\d+\) )?panicked at [^\n]*\n[^\n]*\n?"
     rb"(?:stack backtrace:\n(?:\s+[^\n]*\n)*)?(?:note: [^\n]*\n?)*"
@@ -20,10 +20,10 @@ _PANIC = re.compile(
 
 @contextmanager
 def kept_to_ourselves() -> Iterator[None]:
-    """Keep what libraries and child processes write to the standard error off it.
+    """Discard the output of libraries and child processes to standard error.
 
-    Panics of Rust, aborts of C++ and Spark's log go to the file behind the stream and not through Python; they show
-    backtraces, and can quote rows. What Python writes goes on to where it went before.
+    Panics of Rust, aborts of C++ and Spark's log are written to the file behind the stream and not through Python; they
+    show backtraces, and can quote rows. Output of Python is written as before.
     """
     stream = sys.stderr
     if not _is_the_process_own():
@@ -47,7 +47,7 @@ def kept_to_ourselves() -> Iterator[None]:
 
 
 def _is_the_process_own() -> bool:
-    """Whether Python writes to the file that libraries write to; notebooks and tests have another."""
+    """Whether Python and libraries write to the same file; notebooks and tests use another one."""
     try:
         return sys.stderr.fileno() == _STANDARD_ERROR
     except (AttributeError, OSError, ValueError):
@@ -55,7 +55,7 @@ def _is_the_process_own() -> bool:
 
 
 class _Held:
-    """What was written while several threads at once keep panics off the standard error; the last one gives it back."""
+    """The state while several threads keep panics off standard error; the last thread restores the stream."""
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
@@ -79,7 +79,7 @@ _one = _Held()
 
 @contextmanager
 def without_panics() -> Iterator[None]:
-    """Keep panics of Rust off the standard error of a program that is not ours; all else is shown, a little later."""
+    """Remove panics of Rust from the standard error of the calling program; other output is shown a little later."""
     _one.begin()
     try:
         yield

@@ -24,15 +24,15 @@ _HELP_VERDICTS: Mapping[str, str] = {
     "breach": "too few flags for the events of this group, and chance does not explain it",
     "below_floor_unproven": "below the floor, but chance may explain it",
     "above_floor_unproven": "above the floor, but the true value may lie below",
-    "above_floor": "enough flags were given; not whether to the right people",
-    "not_assessed": "the counts allow no verdict; that is not the same as fair",
+    "above_floor": "enough flags, but perhaps not for the right people",
+    "not_assessed": "the counts allow no verdict; this does not mean that the group is treated fairly",
 }
 _SANCTION_VERDICTS: Mapping[str, str] = {
     "breach": "too many flags for the events of this group, and chance does not explain it",
     "above_ceiling_unproven": "above the ceiling, but chance may explain it",
     "below_ceiling_unproven": "below the ceiling, but the true value may lie above",
-    "below_ceiling": "not too many flags were given; not whether to the right people",
-    "not_assessed": "the counts allow no verdict; that is not the same as fair",
+    "below_ceiling": "not too many flags, but perhaps not for the right people",
+    "not_assessed": "the counts allow no verdict; this does not mean that the group is treated fairly",
 }
 LONG_VERDICTS: Mapping[str, Mapping[str, str]] = {"help": _HELP_VERDICTS, "sanction": _SANCTION_VERDICTS}
 
@@ -46,7 +46,7 @@ STATUSES: Mapping[str, str] = {
     "no_true_negatives": "no one without the event was left unflagged",
     "no_false_negatives": "no event was missed",
     "empty": "no usable rows",
-    "suppressed": "hidden, because too few people",
+    "suppressed": "suppressed because there are too few people",
     "no_cutoff": "no cutoff satisfies the rule",
 }
 REASONS: Mapping[str, str] = {
@@ -58,7 +58,7 @@ REASONS: Mapping[str, str] = {
     "group_not_a_number": "group value not a number",
     "group_too_long": "group value too long",
     "member_missing": "member missing",
-    "member_repeated": "member there again",
+    "member_repeated": "member repeated",
     "weight_missing": "weight missing",
     "weight_out_of_range": "weight out of range",
     "score_not_a_probability": "score outside 0 to 1",
@@ -70,7 +70,7 @@ REASONS: Mapping[str, str] = {
 
 
 def clipped(text: str) -> str:
-    """The beginning of a text that is too long to be read, and its length; `--json` shows such texts whole.
+    """The beginning of a text that is too long to show, and its length; `--json` shows the whole text.
 
     >>> clipped("A"), clipped("A" * 1000)[-27:]
     ('A', 'AAAAA... (1,000 characters)')
@@ -79,7 +79,7 @@ def clipped(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without control characters, which could otherwise command the terminal.
+    """The text without control characters, which could otherwise change the terminal.
 
     >>> printable("A" + chr(27) + "B")
     'A?B'
@@ -88,7 +88,7 @@ def printable(text: str) -> str:
 
 
 def group_label(name: str) -> str:
-    """A group's name in a sentence; one that nobody recorded says so.
+    """A group's name in a sentence, with a note if the group was not recorded.
 
     >>> group_label("unknown x Female")
     'unknown x Female (group not recorded)'
@@ -100,7 +100,7 @@ def group_label(name: str) -> str:
 def per_100(value: float, bound: float) -> str:
     """A rate per 100 as a whole number.
 
-    With more digits where it would vanish, or land on the bound or its other side.
+    It has more digits if rounding would give 0, or move it to the bound or across the bound.
 
     >>> per_100(0.876, 0.8), per_100(0.0043, 1), per_100(0.7996, 0.8), per_100(0.998, 1)
     ('88', '0.4', '79.96', '99.8')
@@ -114,7 +114,7 @@ def per_100(value: float, bound: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A share in per cent: the smaller, the more digits.
+    """A share in per cent; smaller shares have more digits.
 
     >>> percent(0.00686), percent(0.0686), percent(0.4512)
     ('0.686 %', '6.86 %', '45 %')
@@ -124,12 +124,12 @@ def percent(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """A cutoff or ratio as short as it can be said."""
+    """A cutoff or ratio in the shortest form."""
     return f"{value:.10g}"
 
 
 def rounded(value: float, bound: float) -> str:
-    """A ratio with three digits, or more where they would put it on the bound or its other side.
+    """A ratio with three digits, or more if rounding would move it to the bound or across the bound.
 
     >>> rounded(0.79999, 0.8), rounded(0.8, 0.8)
     ('0.79999', '0.800')
@@ -147,7 +147,7 @@ def _side(value: float, bound: float) -> int:
 
 
 def counted(n: int, one: str, many: str | None = None) -> str:
-    """A number of things.
+    """A number with its noun, singular or plural.
 
     >>> counted(1, "breach", "breaches"), counted(1200, "row")
     ('1 breach', '1,200 rows')

@@ -1,4 +1,4 @@
-"""What a command of the command line is: its name, its flags, and what it does. Each capability brings its own."""
+"""A command of the command line: its name, its flags and its function. Each capability defines its own commands."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Command:
     """One command.
 
     Attributes:
-        name: its word on the command line.
-        help: what it does, in a line.
+        name: its name on the command line.
+        help: a description in one line.
         add_flags: adds its arguments to a parser.
-        run: does it, shows what came of it, and gives the exit code.
-        actions: the words that may follow the name, where one must, each with what it does.
+        run: runs the command, shows the outcome, and returns the exit code.
+        actions: the words of which one must follow the name, each with a description; empty if there are none.
     """
 
     name: str
@@ -68,7 +68,7 @@ def options_of(arguments: Namespace, step: Progress) -> RunOptions:
 
 
 def show_next(command: str, arguments: Namespace) -> None:
-    """The next command as the last line; beside JSON it goes to the standard error, which is not parsed."""
+    """The next command as the last line; with JSON it goes to standard error, which is not parsed."""
     stream = sys.stderr if arguments.json else sys.stdout
     Terminal.on(stream).say(printable(f"Next: {on_same_tables(command, arguments)}"))
 

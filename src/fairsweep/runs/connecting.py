@@ -79,13 +79,13 @@ def place_of(options: RunOptions) -> Place:
 
 
 def engine_of(options: RunOptions, source: InputSpec | None = None) -> Literal["spark", "local"]:
-    """Which engine the options mean, for an input or for the result tables alone; nothing is started.
+    """The engine that the options select, for an input or only for the result tables; nothing is started.
 
-    `auto` is `local` wherever `local` can do it, unless Spark is around: a session that runs, spark-submit,
-    Databricks.
+    `auto` is `local` if `local` is possible, unless there is a Spark environment: a running session, spark-submit,
+    or Databricks.
 
     Raises:
-        UsageError: where `local` is asked for and cannot do it, with every reason.
+        UsageError: if `local` is requested and not possible, with every reason.
     """
     if options.engine == "spark" or (options.engine == "auto" and spark_is_around()):
         return "spark"
@@ -96,10 +96,10 @@ def engine_of(options: RunOptions, source: InputSpec | None = None) -> Literal["
 
 
 def reading_engine_of(options: RunOptions) -> Literal["spark", "local"]:
-    """Which engine reads the result tables: this process wherever it can, also inside Spark, unless Spark is asked for.
+    """The engine that reads the result tables: this process if possible, also inside Spark, unless Spark is requested.
 
     Raises:
-        UsageError: where `local` is asked for and cannot do it, with every reason.
+        UsageError: if `local` is requested and not possible, with every reason.
     """
     if options.engine == "auto" and not _against_flags(options):
         return "local"
@@ -110,15 +110,15 @@ def spark_is_around() -> bool:
     """Whether this process runs inside Spark, or has a session."""
     if any(name in os.environ for name in SPARK_VARIABLES):
         return True
-    # Where nobody has imported it, there is no session, and importing it takes a while.
+    # If pyspark is not imported, there is no session; importing it would take a while.
     sql = sys.modules.get("pyspark.sql")
     return sql is not None and sql.SparkSession.getActiveSession() is not None
 
 
 def _against_flags(options: RunOptions) -> list[Problem]:
-    """What keeps the local engine from these options."""
+    """Why the local engine is not possible with these options."""
     problems = [
-        Problem(f"--{name}", "given beside --engine local", "one or the other", "leave one of them out")
+        Problem(f"--{name}", "given together with --engine local", "one or the other", "leave one of them out")
         for name, value in (("master", options.master), ("remote", options.remote))
         if value is not None
     ]
@@ -145,11 +145,11 @@ def _against_input(source: InputSpec | None) -> list[Problem]:
 
 
 def session_of(options: RunOptions, *sources: InputSpec) -> SparkSession:
-    """The Spark session that the options ask for, to read inputs or the result tables alone.
+    """The Spark session of the options, to read inputs or only the result tables.
 
     Raises:
-        UsageError: where Spark cannot be started, or the tables would be gone with the session.
-        StorageError: where a server does not answer.
+        UsageError: if Spark cannot be started, or the tables would be lost with the session.
+        StorageError: if a server does not answer.
     """
     from fairsweep.engines.spark.session import FEW_ROWS_SETTINGS, is_running, start
 
@@ -167,13 +167,13 @@ def session_of(options: RunOptions, *sources: InputSpec) -> SparkSession:
 
 
 def _is_small(source: InputSpec, limit: int) -> bool:
-    """Whether it can be seen from here that an input has no more bytes."""
+    """Whether this process can determine that an input has at most so many bytes."""
     folder = inputs.local_path(source.path) if source.path is not None else None
     if folder is None:
         return False
     try:
         files = inputs.local_files(folder)
-    except UsageError:  # nothing to read: whoever reads it says so
+    except UsageError:  # nothing to read: the reader reports it
         return True
     return sum(file.stat().st_size for file in files) <= limit
 
@@ -181,20 +181,20 @@ def _is_small(source: InputSpec, limit: int) -> bool:
 def _refuse_a_catalog_that_forgets(spark: SparkSession, options: RunOptions) -> None:
     """Refuse tables of a catalog in the memory of a session that ends with this process.
 
-    Their files would stay, and nobody could create or find the tables again. Whoever holds a session may keep
-    tables in its memory.
+    Their files would stay, and the tables could not be created or found again. If the caller passes a session, tables
+    in its memory are allowed.
     """
     if options.schema is None or options.catalog not in {None, SESSION_CATALOG}:
         return
     if spark.conf.get("spark.sql.catalogImplementation", "in-memory") == "in-memory":
         place = "--schema" if options.catalog is None else "--catalog"
-        found = f"{quoted(place_of(options).text)}, in a catalog that is forgotten when this process ends"
+        found = f"{quoted(place_of(options).text)}, in a catalog that is lost when this process ends"
         step = "use --warehouse DIR, or set spark.sql.catalogImplementation=hive in Spark's configuration"
-        raise UsageError(Problem(place, found, "a catalog that lasts, such as a Hive metastore", step))
+        raise UsageError(Problem(place, found, "a persistent catalog, such as a Hive metastore", step))
 
 
 def store_of(options: RunOptions) -> Warehouse:
-    """The store that the options ask for, to query or to create the tables by the engine that they name."""
+    """The store of the options, to query or to create the tables with the engine that they name."""
     place = place_of(options)
     if engine_of(options) == "local":
         from fairsweep.stores.delta_rs import DeltaRsStore
@@ -211,7 +211,7 @@ def store_for_results(options: RunOptions, spark: SparkSession | None) -> Wareho
 
 
 def store_beside(spark: SparkSession, place: Place, tables: Sequence[str]) -> Warehouse:
-    """The store of a place for what Spark has counted: a folder of this machine needs no Spark to be written."""
+    """The store of a location for results of Spark: writing a folder of this machine needs no Spark."""
     from fairsweep.stores.spark_delta import SparkDeltaStore
 
     by_spark = SparkDeltaStore(spark, place, tables)
@@ -236,7 +236,7 @@ def connect(spec: CountingConfig, options: RunOptions) -> tuple[Engine, Warehous
     """The engine over a config's input, and the store.
 
     Raises:
-        UsageError: where the engine cannot do what the options and the config ask for.
+        UsageError: if the engine does not support the options and the config.
     """
     from fairsweep.stores.scratch import Scratch, remove_leftovers
 

@@ -1,4 +1,4 @@
-"""Flags that several commands share, each checked where it is read."""
+"""Flags that several commands share; each is checked when it is read."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 ENGINES = ("auto", "spark", "local")
 _COUNTING = (
-    "what counts the rows: Spark, or this process without Java; "
-    "auto: local for local files and a local warehouse, unless Spark is asked for or runs already"
+    "the engine that counts the rows: Spark, or this process without Java; "
+    "auto: local for local files and a local warehouse, unless Spark is requested or already running"
 )
 
 
@@ -49,17 +49,17 @@ def add_window(parser: ArgumentParser, column: str) -> None:
     """`--window-start` and `--window-end`."""
     for flag, meaning in (("--window-start", "first day"), ("--window-end", "first day after the last")):
         parser.add_argument(
-            flag, type=_day(flag), metavar="YYYY-MM-DD", help=f"{meaning} of {column} that counts, in UTC"
+            flag, type=_day(flag), metavar="YYYY-MM-DD", help=f"{meaning} of {column} in the window, in UTC"
         )
 
 
 def add_force(parser: ArgumentParser) -> None:
     """`--force`."""
-    parser.add_argument("--force", action="store_true", help="run again even when the same run is published")
+    parser.add_argument("--force", action="store_true", help="run again even if the same run is published")
 
 
 def add_engine(parser: ArgumentParser, meaning: str = _COUNTING) -> None:
-    """`--engine`, `--master` and `--remote`; `meaning` is what the engine does for the command."""
+    """`--engine`, `--master` and `--remote`; `meaning` describes the engine's task in this command."""
     parser.add_argument(
         "--engine",
         type=one_of("--engine", ENGINES),
@@ -81,7 +81,7 @@ def add_warehouse(parser: ArgumentParser) -> None:
 
 
 def one_of(flag: str, words: Sequence[str]) -> Callable[[str], str]:
-    """The type of a flag that takes one of some words."""
+    """The type of a flag that takes one of these words."""
 
     def checked(value: str) -> str:
         if value not in words:

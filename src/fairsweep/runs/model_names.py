@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def model_problems(key: ModelKey) -> list[Problem]:
-    """What is wrong with the name of a model that rows gave."""
+    """The problems of a model name that was read from rows."""
     columns = zip(("columns.model_id", "columns.model_version"), key, strict=True)
     return [
         Problem(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _quiet(_: str) -> None:
-    """Progress that nobody watches."""
+    """Progress that is not shown."""
 
 
 @dataclass(frozen=True)

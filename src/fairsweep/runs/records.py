@@ -1,4 +1,4 @@
-"""Run records: what a run is called, and what `runs` says of it."""
+"""Run records: the id of a run, and its row of `runs`."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ def program_version() -> str:
 
 @dataclass(frozen=True)
 class Batch(Generic[Spec]):
-    """One job over one input: what its runs share.
+    """One job over one input: the shared fields of its runs.
 
     Attributes:
-        verb: what is run.
+        verb: the verb, such as `audit`.
         spec: the checked config.
-        window: the days asked for.
+        window: the requested days.
         input_name: the path or table.
-        input_version: what pins its content.
-        engine: who counts.
+        input_version: the version of its content.
+        engine: the engine that counts.
         started_at: when it began, UTC.
     """
 
@@ -85,7 +85,7 @@ class Batch(Generic[Spec]):
 
     @property
     def id(self) -> str:
-        """The same job over the same input has the same id, whoever runs it and whenever."""
+        """The id of a run: the same job over the same input has the same id, independent of user and time."""
         return _hashed(
             self.verb, self.window.start, self.window.end, self.input_version, self.spec.fingerprint_json(),
             SEMANTICS_VERSION,
@@ -126,14 +126,14 @@ class Batch(Generic[Spec]):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a verb left behind.
+    """The outcome of a verb.
 
     Attributes:
         tables: result tables and `runs`, the rows of the accepted models.
         state: `published` now, or `already_done` before.
         refused: the records of refused models.
-        warehouse: where the tables are, as people call it.
-        warnings: what a person should know beside the figures.
+        warehouse: the location of the tables, as text.
+        warnings: warnings that are needed to interpret the figures.
     """
 
     tables: Mapping[str, pa.Table]
@@ -154,7 +154,7 @@ class Outcome:
 
 
 def counted_columns(state: ModelState, counted: Counted) -> RunRecord:
-    """What the scan adds to a run record."""
+    """The fields of a run record that the scan provides."""
     return {
         "counting": counted.counting,
         "counting_reason": counted.counting_reason,
@@ -180,7 +180,7 @@ def done_before(batch: Batch[Any], store: Store, options: RunOptions) -> list[Ru
 def leave_a_trace(batch: Batch[Any], store: Store, error: Exception) -> None:
     """A failed run leaves its own record, where the store still takes one.
 
-    The record says what kind of error it was; the texts of unknown errors can hold values of rows.
+    The record has the kind of the error; the texts of unknown errors can hold values of rows.
     """
     if stopping.asked() is not None:
         return  # it did not fail
@@ -188,7 +188,7 @@ def leave_a_trace(batch: Batch[Any], store: Store, error: Exception) -> None:
     key = ModelKey(UNNAMED, UNNAMED) if model is None else ModelKey(model.id, model.version)
     said = one_line(error.problems) if isinstance(error, FairsweepError) else type(error).__name__
     with suppress(FairsweepError):
-        # A store that takes nothing is what the error on its way to the user is about.
+        # If the store cannot write, the error that is being raised already reports it.
         store.publish([Run(batch.record(key, now()) | {"status": "failed", "error": said})])
 
 

@@ -1,4 +1,4 @@
-"""What the current run of a model and window has shown, which the run that takes its place must not add to."""
+"""The published rows of the current run of a model and window; they limit what the run that replaces it may show."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SWEEP, CELLS = "threshold_sweep", "cells"
 
 @dataclass(frozen=True, eq=False)
 class RunBefore:
-    """A run that another takes the place of.
+    """A run that another run replaces.
 
     Attributes:
-        run_id: its id; None where there is none.
-        sweep: what it has shown in `threshold_sweep`.
-        cells: its rows of `cells`: which groups it had, also those that it did not name.
-        is_known: whether that is certain; otherwise nothing can be compared with it.
+        run_id: its id; None if there is none.
+        sweep: its rows of `threshold_sweep`.
+        cells: its rows of `cells`: all of its groups, also those that it did not name.
+        is_known: whether these rows are certain; otherwise nothing can be compared with them.
     """
 
     run_id: str | None = None
@@ -43,12 +43,12 @@ def current_run(store: Store, keys: Mapping[str, object], *, force: bool) -> Run
     """The current run of a model and window.
 
     Args:
-        store: where.
+        store: the store of the runs.
         keys: the values of `WINDOW_KEY`.
-        force: publish even where nobody can tell what was shown.
+        force: publish even if it is unknown what was shown.
 
     Raises:
-        StorageError: where its record, or what it has shown, is not as it was written, unless forced.
+        StorageError: if its record or its rows differ from what was written, unless forced.
     """
     store.ensure()
     records = store.records()
@@ -62,9 +62,9 @@ def current_run(store: Store, keys: Mapping[str, object], *, force: bool) -> Run
 
 
 def as_recorded(store: Store, run_id: str) -> tuple[Mapping[str, object], RunBefore] | None:
-    """What a run's own record says of its results, and what they were compared with when it was published.
+    """The results in a run's own record, and the run with which they were compared when it was published.
 
-    None where it has no intact record, or where that run cannot be read.
+    None if it has no intact record, or if that earlier run cannot be read.
     """
     store.ensure()
     record = _intact(store, run_id)
@@ -96,7 +96,7 @@ def _current(records: pa.Table, keys: Mapping[str, object]) -> RunRecord | None:
         return current[0]
     if any(mine):
         check_records(records.filter(mine))
-    # Of a damaged record nobody knows which model and window it is of.
+    # The model and window of a damaged record are not known.
     check_digests(records)
     return None
 
@@ -126,10 +126,10 @@ def _intact(store: Store, run_id: str) -> RunRecord | None:
 
 
 def _run_of(store: Store, record: RunRecord) -> RunBefore:
-    """A run with what it has shown.
+    """A run with its published rows.
 
     Raises:
-        StorageError: where the rows are not those that were written.
+        StorageError: if the rows differ from those that were written.
     """
     return RunBefore(str(record["run_id"]), _written(store, record, SWEEP), _written(store, record, CELLS))
 
@@ -146,7 +146,7 @@ def _written(store: Store, record: RunRecord, table: str) -> pa.Table:
 def _unknown(keys: Mapping[str, object]) -> Problem:
     return Problem(
         what(keys),
-        "not published, because what was shown before must be known where small cells are suppressed",
+        "not published: small cells are suppressed, so it must be known what the previous run has shown",
         "",
-        "mend that first, or publish with --force: then no counts are shown (docs/privacy.md)",
+        "repair that run first, or publish with --force: then no counts are shown (docs/privacy.md)",
     )

@@ -1,4 +1,4 @@
-"""What came of a run, for people or as JSON: its tables, what to know beside them, and why models were refused."""
+"""The outcome of a run, as text or JSON: its tables, its warnings, and why models were refused."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def show_outcome(
     """Show the results on the standard output, and refused models on the standard error.
 
     Args:
-        outcome: what the run left behind.
-        arguments: of the command; `json` chooses JSON instead of words.
-        show: shows the results in words.
-        locations: files that were written beside the tables, each with its name.
+        outcome: the outcome of the run.
+        arguments: of the command; `json` selects JSON instead of text.
+        show: shows the results as text.
+        locations: files that were written in addition to the tables, each with its name.
     """
     terminal, errors = Terminal.on(sys.stdout), Terminal.on(sys.stderr)
     for record in outcome.refused:
@@ -44,6 +44,6 @@ def show_outcome(
     for warning in outcome.warnings:
         terminal.say(printable(f"Warning: {warning}"), "doubtful")
     if outcome.state == "already_done":
-        terminal.say("Already done: the same run was published before; --force counts again.")
+        terminal.say("Already done: the same run is already published; --force counts again.")
     for name, location in (*locations, ("Tables", outcome.warehouse)):
         terminal.say(f"{name}: {printable(location)}")

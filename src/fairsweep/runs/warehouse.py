@@ -1,4 +1,4 @@
-"""Whether a warehouse on this machine can take results, asked before anything is counted."""
+"""Checks that a warehouse on this machine can be written, before anything is counted."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _STEP = "use another --warehouse"
 
 
 def refuse_unusable(options: RunOptions) -> None:
-    """Refuse a warehouse that is no folder, or that is not there and cannot be made; nothing is started.
+    """Refuse a warehouse that is not a folder, or that does not exist and cannot be created; nothing is started.
 
-    One that holds runs may be of use though it cannot be written: what was published before is only verified.
+    A warehouse with runs can be useful even if it cannot be written: published runs are only verified.
 
     Raises:
-        UsageError: where it is a file or something else.
-        StorageError: where it lies below a file, where nobody may look, or where it cannot be made.
+        UsageError: if it is a file or something else.
+        StorageError: if it is below a file, if access is denied, or if it cannot be created.
     """
     folder = _folder(place_of(options), options)
     if folder is None:
@@ -52,13 +52,13 @@ def refuse_unwritable(options: RunOptions, place: str, spark: SparkSession | Non
     """Refuse a warehouse that cannot be created or written, before rows are counted for it.
 
     Args:
-        options: which name the warehouse.
-        place: what the store calls its own; where that is another, there is nothing to ask.
-        spark: the session that writes, where one is given.
+        options: the options that name the warehouse.
+        place: the location of the store; if it is another one, nothing is checked.
+        spark: the session that writes, if one is given.
 
     Raises:
-        UsageError: where it is a file or something else.
-        StorageError: where it cannot be written.
+        UsageError: if it is a file or something else.
+        StorageError: if it cannot be written.
     """
     if place != place_of(options).text or (spark is not None and not _is_on_this_machine(spark)):
         return
@@ -82,7 +82,7 @@ def _try(folder: Path) -> None:
 
 
 def _folder(place: Place, options: RunOptions) -> Path | None:
-    """The folder, where it is this machine's own and seen from this process."""
+    """The folder, if it is on this machine and visible to this process."""
     if engine_of(options) == "local":
         return place.local_folder
     near = options.remote is None and (options.master is None or options.master.startswith("local"))

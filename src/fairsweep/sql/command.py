@@ -26,7 +26,7 @@ def _add_sql_flags(parser: ArgumentParser) -> None:
     )  # fmt: skip
     flags.add_engine(
         parser,
-        "what reads the tables, and whose SQL the query is: Spark, or this process with DuckDB; "
+        "the engine that reads the tables and whose SQL the query uses: Spark, or this process with DuckDB; "
         "auto: local for a local folder, unless --master or --remote is given",
     )
     flags.add_warehouse(parser)

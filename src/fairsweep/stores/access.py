@@ -28,12 +28,12 @@ def create_private(folder: Path) -> bool:
         folder.mkdir(mode=OWNER_ONLY)
     except FileExistsError:
         return False
-    keep_to_owner(folder)  # whatever a mount or a parent has made of the mode
+    keep_to_owner(folder)  # even if a mount or a parent folder has changed the mode
     return True
 
 
 def keep_to_owner(folder: Path) -> None:
-    """Let nobody but its owner into a folder; where that fails, `open_to_others` says so."""
+    """Allow only the owner to open a folder; if this fails, `open_to_others` reports it."""
     with suppress(OSError):
         if folder.is_dir():
             folder.chmod(OWNER_ONLY)
@@ -65,7 +65,8 @@ def open_to_others(place: Place, tables: Sequence[str]) -> tuple[str, ...]:
             mode = stat.S_IMODE((warehouse / name).stat().st_mode)
             if mode & _OTHERS:
                 found.append(
-                    f"{name} can be read by others than its owner (its folder has mode {mode:04o}), and small cells or "
-                    f"members with it: `chmod 700 {warehouse / name}`, or use a warehouse where rights can be set"
+                    f"{name}, which holds small cells or members, can be read by users other than its owner (its "
+                    f"folder has mode {mode:04o}): `chmod 700 {warehouse / name}`, or use a warehouse where rights can "
+                    "be set"
                 )
     return tuple(found)

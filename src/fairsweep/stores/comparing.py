@@ -1,4 +1,4 @@
-"""What is stored of runs beside what their records say: rows and checksums, read from the tables."""
+"""Comparison of stored runs with their records: rows and checksums, read from the tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What readers check before they answer: that current runs are stored as their records say. Damage is no "no rows".
+"""Checks of readers before they answer: current runs must match their records. Damage is never reported as "no rows".
 
 Counts are compared by every reader, checksums where results are published again or verified.
 """
@@ -62,16 +62,16 @@ def check_counts(storage: Primitives, tables: Sequence[str], records: Sequence[R
 
 
 def explain_failure(storage: Primitives, tables: Sequence[str], records: pa.Table) -> None:
-    """Say so where it is damage that made a query fail: read everything that it may have met.
+    """Report damage if it made a query fail: read all rows that the query may have read.
 
     Raises:
-        StorageError: where what is stored is not what was written.
+        StorageError: if the stored rows differ from those that were written.
     """
     compare(storage, {record["run_id"]: record for record in current_of(records)}, tables)
 
 
 def check_runs(place: Place) -> None:
-    """Refuse a local folder whose `runs` has lost a part of its log, or all of it beside results.
+    """Refuse a local folder whose `runs` has lost a part of its log, or the whole log although there are results.
 
     Raises:
         StorageError: naming each file.
@@ -103,10 +103,10 @@ def unreadable(place: Place, table: str, code: str, reason: str = "") -> Problem
     """A table whose log, or one of whose files, cannot be read.
 
     Args:
-        place: where.
+        place: the location of the tables.
         table: its name.
-        code: what the storage calls the error.
-        reason: which file is damaged, and how, where it is known.
+        code: the storage's name of the error.
+        reason: which file is damaged, and how, if known.
     """
     folder = place.local_folder
     if folder is not None and (folder / table).exists() and not os.access(folder / table, os.R_OK | os.X_OK):
@@ -116,12 +116,12 @@ def unreadable(place: Place, table: str, code: str, reason: str = "") -> Problem
         return Problem(f"table {table}", f"damaged: {reason}", "", _mend(table))
     found = f"damaged: {', '.join(faults)}" if faults else f"not readable ({code})"
     step = _mend_log(place, table)
-    return Problem(f"table {table}", found, "", step if faults else f"run again; if it stays so, {step}")
+    return Problem(f"table {table}", found, "", step if faults else f"run again; if the error stays, {step}")
 
 
 def _mend(table: str) -> str:
     if table == RUNS:
-        return f"mend it as {REPAIR_PAGE} says"
+        return f"repair it as {REPAIR_PAGE} describes"
     return f"run again with --force: {_forced(table)}"
 
 
@@ -131,7 +131,7 @@ def _forced(table: str) -> str:
 
 
 def _mend_log(place: Place, table: str) -> str:
-    """What helps where nothing can be written to a table either."""
+    """The next step if the table cannot be written either."""
     if table == RUNS:
         return _mend(RUNS)
     away = f"drop {place.text}.{table}" if place.folder is None else f"move the folder {place.location(table)} away"

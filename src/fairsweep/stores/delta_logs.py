@@ -1,4 +1,4 @@
-"""What is wrong with the log of a Delta table in a local folder: Delta itself takes an empty commit for no change."""
+"""Damage of the log of a Delta table in a local folder; Delta itself treats an empty commit as no change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 LOG = "_delta_log"
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\b.*\.(?:parquet|json)")
-# Spark writes checksums beside a commit once it is there.
+# Spark writes checksums after a commit.
 _VERSION = re.compile(r"(\d{20})\.json|(?:\.?(\d{20})\.(?:json\.|crc\.)?crc)")
 _LAST_CHECKPOINT = "_last_checkpoint"
 _MAGIC = b"PAR1"
@@ -24,13 +24,13 @@ _FILES_ADDED = ("num_target_files_added", "numTargetFilesAdded", "num_added_file
 
 
 def log_faults(table: Path) -> list[str]:
-    """Which files of a table's log are damaged or missing, and how; empty where none is seen.
+    """Which files of a table's log are damaged or missing, and how; empty if no damage is found.
 
-    Only what readers need is looked at: the newest checkpoint and the commits after it. That the newest commits are
-    missing cannot be seen.
+    Only the files that readers need are checked: the newest checkpoint and the commits after it. Missing newest
+    commits cannot be detected.
     """
     found = _faults(table / LOG)
-    # A file that appears while a folder is listed may be left out, and a later one not.
+    # A listing may miss a file that appears meanwhile, and include a later one.
     return _faults(table / LOG) if found else []
 
 
@@ -43,7 +43,7 @@ def _faults(log: Path) -> list[str]:
     commits = {int(match[1]) for name in sizes if (match := _COMMIT.fullmatch(name))}
     checkpoints = {int(match[1]) for name in sizes if (match := _CHECKPOINT.fullmatch(name))}
     if not commits and not checkpoints:
-        # Whoever creates a table makes the folder of its log first. Whoever may not look sees no fault.
+        # A writer creates the folder of the log before the log. Without access, no fault is reported.
         if not os.access(log.parent, os.R_OK | os.X_OK):
             return []
         has_rows = any(log.parent.glob("run_id=*")) or (log.is_dir() and any(log.parent.glob("*.parquet")))

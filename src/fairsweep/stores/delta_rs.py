@@ -1,4 +1,4 @@
-"""Results as Delta tables in a local folder, written by delta-rs: the same tables as Spark's, whoever counted."""
+"""Results as Delta tables in a local folder, written by delta-rs: the same tables as Spark's, for every engine."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
     from deltalake import DeltaTable
 
-# delta-rs evaluates a table's checks only from this version of the protocol; Spark sets it by itself.
+# delta-rs evaluates a table's checks only from this version of the protocol on; Spark sets it automatically.
 _PROPERTIES = {"delta.minWriterVersion": "3"}
 _BATCH_ROWS = 1 << 16
 # delta-rs takes paths for URLs: it decodes what looks encoded, and ends the process at characters that URLs lack.
 _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\^|]")
 _CHECKED = "failed validation check"
-_ALWAYS = "run again; if it stays so, use another --warehouse"
+_ALWAYS = "run again; if the error stays, use another --warehouse"
 _BY_SPARK = "use --engine spark"
 
 
@@ -64,12 +64,12 @@ class DeltaRsStore(Publishing):
     """Result tables in a local folder, one in each subfolder."""
 
     def __init__(self, place: Place, tables: Sequence[str] = tuple(TABLES), by_spark: Primitives | None = None) -> None:
-        """Take a place that `refusal` has nothing against, the tables that will be asked for, and the same by Spark.
+        """Take a location that `refusal` accepts, the tables that will be used, and Spark's store for the same tables.
 
         Only Spark can write distributed rows; without it there are none.
 
         Raises:
-            UsageError: where it has.
+            UsageError: if `refusal` does not accept the location.
         """
         problem = refusal(place)
         if problem is not None or place.local_folder is None:
@@ -102,7 +102,7 @@ class DeltaRsStore(Publishing):
     def bind(self) -> None:
         """Look for the tables in the folder; nothing is created."""
         damage.check_runs_are_there(self._place)
-        with _told(self.place):
+        with _translated_errors(self.place):
             refuse_other_folders(self._folder)
 
     def create_tables(self) -> None:
@@ -124,7 +124,7 @@ class DeltaRsStore(Publishing):
         if not all(publishing.RUN_ID.fullmatch(run_id) for run_id in run_ids):
             raise ValueError("a run id is 16 to 64 hexadecimal digits")
         listed = ", ".join(f"'{run_id}'" for run_id in run_ids)
-        with _told(f"table {table}"):
+        with _translated_errors(f"table {table}"):
             stored = self._open(table)
             whole = written_files.with_later_columns(rows, pa.schema(stored.schema().to_arrow()))
             write_deltalake(
@@ -160,7 +160,7 @@ class DeltaRsStore(Publishing):
         return {run_id: found.get(run_id, combined([])) for run_id in rows}
 
     def records(self) -> pa.Table:
-        """Every run record; whoever wants some filters them here.
+        """Every run record; callers filter the Arrow table.
 
         delta-rs merges into files of string views, which Arrow's scanner cannot compare.
         """
@@ -193,7 +193,7 @@ class DeltaRsStore(Publishing):
         return [(file.get("partition.run_id", ""), file) for file in files]
 
     def _fault(self, table: str, file: Mapping[str, Any]) -> str:
-        """What is wrong with a file of a table, as far as its length tells."""
+        """The damage of a file of a table, as far as its length shows it."""
         path = self._folder / table / unquote(file["path"])
         try:
             size = path.stat().st_size
@@ -233,7 +233,7 @@ class DeltaRsStore(Publishing):
         fault = next((fault for file in files if (fault := self._fault(table, file))), "")
         if fault:
             return fault
-        with _told(f"table {table}"):
+        with _translated_errors(f"table {table}"):
             paths = [self._folder / table / unquote(file["path"]) for file in files]
             return written_files.difference(map(pq.read_metadata, paths), rows)
 
@@ -243,7 +243,7 @@ class DeltaRsStore(Publishing):
 
         damage.check_runs(self._place)
         values = {name: f"change.{name}" for name in TABLES[RUNS].column_names}
-        with _told(f"table {RUNS}"):
+        with _translated_errors(f"table {RUNS}"):
             merge = self._open(RUNS).merge(
                 changes,
                 publishing.MATCHES,
@@ -300,7 +300,7 @@ class DeltaRsStore(Publishing):
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaProtocolError
 
-        with _told(f"table {table}"):
+        with _translated_errors(f"table {table}"):
             try:
                 return DeltaTable(str(self._folder / table))
             except DeltaProtocolError:
@@ -313,7 +313,7 @@ class DeltaRsStore(Publishing):
         """Name the damaged file where reading a table, or these runs in it, fails."""
         from deltalake.exceptions import DeltaProtocolError
 
-        with _told(f"table {table}"):
+        with _translated_errors(f"table {table}"):
             try:
                 yield
             except (FairsweepError, DeltaProtocolError):
@@ -346,7 +346,7 @@ class DeltaRsStore(Publishing):
         return dataset(stored, self._folder / table).filter(pc.field("run_id").isin(run_ids))
 
     def _create_table(self, table: str) -> None:
-        """Create a table unless it exists; whoever loses the race to create it takes the winner's."""
+        """Create a table unless it exists; if another writer creates it at the same time, use that table."""
         from deltalake import CommitProperties, DeltaTable
 
         ours, folder = TABLES[table], self._folder / table
@@ -354,7 +354,7 @@ class DeltaRsStore(Publishing):
             field.with_metadata({"comment": column.comment})
             for field, column in zip(ours.arrow_schema, ours.columns, strict=True)
         ]
-        with _told(f"table {table}"):
+        with _translated_errors(f"table {table}"):
             # Listed first: a table that is created and written meanwhile has its log by then.
             others = _other_entries(folder)
             if not DeltaTable.is_deltatable(str(folder)):
@@ -372,7 +372,9 @@ class DeltaRsStore(Publishing):
                         description=ours.comment,
                         configuration=ours.table_properties | _PROPERTIES,
                         raise_if_key_not_exists=False,  # the schema version is a property of our own
-                        commit_properties=CommitProperties(max_commit_retries=0),  # else the loser creates it anew
+                        commit_properties=CommitProperties(
+                            max_commit_retries=0
+                        ),  # else a slower writer creates it again
                     )
                 except Exception:
                     if not DeltaTable.is_deltatable(str(folder)):
@@ -385,8 +387,8 @@ def _other_entries(folder: Path) -> list[str]:
 
 
 @contextmanager
-def _told(place: str) -> Iterator[None]:
-    """Turn what delta-rs raises into our own errors; its texts quote rows, so that only codes are told."""
+def _translated_errors(place: str) -> Iterator[None]:
+    """Turn errors of delta-rs into our own errors; its texts quote rows, so that only codes are reported."""
     from deltalake.exceptions import CommitFailedError, DeltaProtocolError
 
     try:

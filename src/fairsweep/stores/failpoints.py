@@ -1,4 +1,4 @@
-"""Named places where a process can be made to end or to get a signal, so that tests can stop it exactly there."""
+"""Named points in the code at which tests can end a process or send it a signal."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FAILPOINTS: tuple[str, ...] = (
     "before_commit",
     "committed",
 )
-# Where rows are laid aside, which only large runs in Spark do.
+# Where rows are spilled, which only large runs in Spark do.
 SCRATCH_KEPT = "scratch_kept"
 
 
 def failpoint(name: str) -> None:
-    """End the process at once, as a kill would, when the environment variable names this place.
+    """End the process at once, like a kill, if the environment variable names this point.
 
     `name:SIGTERM` sends the process this signal instead.
     """

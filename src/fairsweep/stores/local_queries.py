@@ -38,8 +38,8 @@ def answer(query: Query, tables: Mapping[str, ds.Dataset | pa.Table]) -> pa.Tabl
         UsageError: when the query cannot be resolved, or fails on the values that it meets.
     """
     views = [name for name in query.relations if name in VIEWS]
-    with closing(_connection(tables, views)) as connection, _told():
-        # DuckDB's own word on what the gate has let through.
+    with closing(_connection(tables, views)) as connection, _translated_errors():
+        # DuckDB's own check of queries that the gate has accepted.
         kinds = [statement.type.name for statement in connection.extract_statements(query.text)]
         if len(kinds) != 1 or kinds[0] not in _READS:
             raise UsageError(Problem("query", quoted(", ".join(kinds)), ONE_QUERY, QUERY_HELP))
@@ -60,8 +60,8 @@ def _connection(tables: Mapping[str, ds.Dataset | pa.Table], views: Sequence[str
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What DuckDB says of names is told; what it says of values is not."""
+def _translated_errors() -> Iterator[None]:
+    """Report DuckDB's messages about names, but not those about values."""
     import duckdb
 
     named = (

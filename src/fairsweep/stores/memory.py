@@ -25,7 +25,7 @@ class MemoryStore(Publishing):
 
     @property
     def place(self) -> str:
-        """What people call it."""
+        """The name of the store for people."""
         return f"memory {id(self):x}"
 
     def ensure(self) -> None:

@@ -1,4 +1,4 @@
-"""Where result tables lie: a folder, or a schema of a catalog; names and statements of Spark, no session."""
+"""The location of result tables: a folder, or a schema of a catalog; names and statements of Spark, no session."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Place:
 
     Attributes:
         parts: its name: a schema, or a catalog and a schema.
-        folder: where the tables lie when they are external; None when the catalog manages them.
+        folder: the folder of external tables; None if the catalog manages them.
     """
 
     parts: tuple[str, ...]
@@ -67,7 +67,7 @@ class Place:
 
     @property
     def text(self) -> str:
-        """What people call it."""
+        """The location as text for people."""
         return self.folder if self.folder is not None else ".".join(self.parts)
 
     @property
@@ -89,12 +89,12 @@ class Place:
         return sql_name(*self.parts, table)
 
     def location(self, table: str) -> str | None:
-        """Where an external table lies."""
+        """The folder of an external table."""
         return None if self.folder is None else f"{self.folder}/{table}"
 
     @property
     def is_new(self) -> bool:
-        """Whether it can be seen from here that nothing was ever published: a folder without a log of runs."""
+        """Whether this process can determine that nothing was ever published: a folder without a log of runs."""
         folder = self.local_folder
         return folder is not None and folder.parent.is_dir() and not (folder / RUNS / LOG).exists()
 
@@ -105,7 +105,7 @@ class Place:
         return f"CREATE SCHEMA IF NOT EXISTS {self.schema}{location}"
 
     def create_table(self, table: str) -> str:
-        """The statement that creates a table unless it exists, and binds it where it lies in a folder."""
+        """The statement that creates a table unless it exists, and binds it if it is in a folder."""
         return TABLES[table].ddl(self.name(table), self.location(table))
 
     def bind_table(self, table: str) -> str:
@@ -148,7 +148,7 @@ def refuse_other_folders(folder: Path) -> None:
 
 
 def occupied(folder: Path | str) -> Problem:
-    """A folder that something else than the table lies in."""
+    """The refusal of a folder that holds files other than the table's."""
     return Problem(str(folder), "a folder with other files", "an empty folder or none", "use another --warehouse")
 
 

@@ -1,4 +1,4 @@
-"""What stores tell of tables and queries that cannot be used: codes, versions and names, never values of rows."""
+"""Problems of tables and queries that cannot be used: they hold codes, versions and names, never values of rows."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def check_version(place: str, table: str, properties: Mapping[str, str | None]) 
 
 
 def no_warehouse(place: str, found: str) -> Problem:
-    """A place to read from where no run was ever published, and no table created."""
+    """A location to read from, where no run was ever published and no table created."""
     step = "check --warehouse, or --catalog and --schema; `fairsweep audit` publishes there first"
     shown = quoted(place if "://" in place else PurePath(place))
     return Problem(f"no Fairsweep warehouse at {shown}, {found}", "", "", step)
 
 
 def runs_missing(place: str) -> Problem:
-    """A warehouse without its run records, so that nobody can tell which rows count."""
+    """A warehouse without its run records, so that it is unknown which rows are current."""
     return Problem(
         f"{place}: table runs", "missing beside other result tables", "", "restore it, or use another --warehouse"
     )
 
 
 def unusable(place: str, code: str, error: BaseException, next_step: str) -> Problem:
-    """A folder or table that cannot be read or written; a full disk is told as what it is."""
+    """A folder or table that cannot be read or written; a full disk is reported as such."""
     full = any(words in str(error) for words in _FULL)
     return Problem(
         place,
@@ -59,7 +59,7 @@ def unusable(place: str, code: str, error: BaseException, next_step: str) -> Pro
 
 
 def refused_query(said: str) -> Problem:
-    """A query that cannot be resolved; what is said of it speaks of names and of its own text, never of rows."""
+    """A query that cannot be resolved; the message has names and the query's own text, never values of rows."""
     return Problem("query", f"refused: {' '.join(said.split())}", "", QUERY_HELP)
 
 
@@ -68,7 +68,7 @@ class FailedQueryError(UsageError):
 
 
 def failed_query(kind: str) -> FailedQueryError:
-    """A query that fails on the values that it meets, which are not told."""
+    """A query that fails on values of rows, which are not reported."""
     return FailedQueryError(_failed(kind))
 
 

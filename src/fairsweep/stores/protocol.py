@@ -1,4 +1,4 @@
-"""What every store promises, and what each kind of storage has to offer for it."""
+"""The interface of every store, and the operations that each kind of storage provides for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fairsweep.tables.distributed import DistributedRows
 from fairsweep.tables.integrity import Found
 
 RunRecord = dict[str, Any]
-"""One row of `runs`, by column; a NULL may be left out.
+"""One row of `runs`, by column; NULL columns may be omitted.
 
 Publishing fills `is_current`, `checksums` and `record_checksum`.
 """
@@ -36,9 +36,9 @@ class Run:
 
     Attributes:
         record: its row of `runs`.
-        results: its rows of each result table, in that table's Arrow schema; a table left out has no rows.
+        results: its rows of each result table, in that table's Arrow schema; a missing table has no rows.
             Empty unless the run succeeded.
-        distributed: its further rows, which only the store beside the engine that makes them can write.
+        distributed: its further rows, which only the store of the engine that makes them can write.
     """
 
     record: RunRecord
@@ -52,7 +52,7 @@ class Run:
 
     @property
     def verb(self) -> str:
-        """What was run; it decides which tables there are."""
+        """The verb of the run; it decides which tables there are."""
         return str(self.record["verb"])
 
     @property
@@ -66,7 +66,7 @@ class Primitives(Protocol):
 
     @property
     def place(self) -> str:
-        """What people call it: a folder or a schema."""
+        """The location as text for people: a folder or a schema."""
         ...
 
     def ensure(self) -> None:
@@ -119,7 +119,7 @@ class Primitives(Protocol):
         """How many rows runs have in a result table, and whether their files are there, without reading the rows.
 
         Raises:
-            StorageError: when it cannot be told.
+            StorageError: if this cannot be determined.
         """
         ...
 
@@ -158,7 +158,7 @@ class Primitives(Protocol):
 
 
 class Store(Primitives, Protocol):
-    """A place for results, where they become visible all at once or not at all."""
+    """A store of results, which become visible all at once or not at all."""
 
     def publish(self, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
         """Publish runs together; see `publishing.publish`."""
@@ -169,7 +169,7 @@ class Store(Primitives, Protocol):
         ...
 
     def verify(self, run_ids: Sequence[str]) -> None:
-        """Compare what is stored with what the run records say; see `publishing.verify`."""
+        """Compare stored rows with the run records; see `publishing.verify`."""
         ...
 
     def open_to_others(self, tables: Sequence[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The write order, once for every storage: result tables, read-back, then one commit that publishes.
 
-Readers see a run because `runs.is_current` says so. Result tables are written first, under run ids that
-nobody reads yet, so that a process that dies anywhere leaves what readers see as it was.
+Readers see the runs that `runs.is_current` marks. Result tables are written first, under run ids that are
+not read yet, so that a process that dies at any point does not change what readers see.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _turns_guard = threading.Lock()
 
 
 def changes(records: Sequence[RunRecord]) -> pa.Table:
-    """What one commit does to `runs`: each record as a row, and a row that clears what it supersedes.
+    """The changes of one commit to `runs`: each record as a row, and a row that clears the run that it supersedes.
 
     Args:
         records: complete run records; those with `is_current` supersede the current run of their window.
@@ -67,21 +67,21 @@ def changes(records: Sequence[RunRecord]) -> pa.Table:
 
 
 def publish(storage: Primitives, runs: Sequence[Run], *, force: bool = False) -> dict[str, Outcome]:
-    """Publish runs together: afterwards readers see all that succeeded, or what they saw before.
+    """Publish runs together: afterwards readers see all runs that succeeded, or the same as before.
 
     A run that failed or was refused leaves its record, which never replaces one that succeeded. A run
     that has succeeded before is verified instead, and made current again if another superseded it.
 
     Args:
-        storage: where.
+        storage: the storage of the tables.
         runs: runs of one batch, each of another model or window.
-        force: write runs that succeeded before once more.
+        force: write runs again that succeeded before.
 
     Returns:
-        What happened to each run id.
+        The state of each run id.
 
     Raises:
-        StorageError: when something cannot be written or read back as it was meant, or conflicts do not end.
+        StorageError: if rows cannot be written or read back unchanged, or conflicts do not end.
     """
     _check(runs)
     with _taking_turns(storage, [run.id for run in runs]):
@@ -119,7 +119,7 @@ def confirm(storage: Primitives, records: Sequence[RunRecord]) -> None:
     """Verify runs that succeeded earlier, and make those current again that another has superseded.
 
     Raises:
-        StorageError: when what is stored is not what the records say, or conflicts do not end.
+        StorageError: if the stored rows differ from the records, or conflicts do not end.
     """
     done = {str(record["run_id"]): record for record in records if record["status"] == "succeeded"}
     with _taking_turns(storage, list(done)):
@@ -129,7 +129,7 @@ def confirm(storage: Primitives, records: Sequence[RunRecord]) -> None:
 
 
 def verify(storage: Primitives, run_ids: Sequence[str]) -> None:
-    """Compare rows and checksums of what is stored with what the run records say.
+    """Compare numbers and checksums of stored rows with the run records.
 
     Raises:
         StorageError: naming every run and table that differs, or run ids without a successful run.
@@ -146,13 +146,13 @@ def verify(storage: Primitives, run_ids: Sequence[str]) -> None:
 
 
 def refuse_distributed(distributed: Sequence[DistributedRows]) -> None:
-    """What a store without an engine of its own does with rows that only one can make: a fault of the program."""
+    """Reject distributed rows in a store without an engine: this is a bug of the program."""
     if distributed:
         raise ValueError("only the store beside the engine that makes distributed rows can write them")
 
 
 class Publishing(Primitives, Protocol):
-    """The part of a store that is the same whatever it stores in."""
+    """The part of a store that is the same for every storage."""
 
     def found(self, table: str, run_ids: Sequence[str]) -> dict[str, Found]:
         """How many rows runs have in a result table."""
@@ -170,7 +170,7 @@ class Publishing(Primitives, Protocol):
         expect(self, written, {run.id: run.record for run in runs})
 
     def open_to_others(self, tables: Sequence[str]) -> tuple[str, ...]:
-        """Nobody else can reach what has no folder here."""
+        """Empty: without a local folder there are no file permissions to check."""
         del tables
         return ()
 
@@ -183,12 +183,12 @@ class Publishing(Primitives, Protocol):
         confirm(self, records)
 
     def verify(self, run_ids: Sequence[str]) -> None:
-        """Compare what is stored with what the run records say; see `verify`."""
+        """Compare stored rows with the run records; see `verify`."""
         verify(self, run_ids)
 
 
 def _check(runs: Sequence[Run]) -> None:
-    """What can only be wrong by a fault of the program."""
+    """Check conditions that only a bug of the program can violate."""
     _check_ids([run.id for run in runs])
     if len({run.verb for run in runs}) > 1:
         raise ValueError("the runs of a batch must be of one verb")
@@ -306,14 +306,14 @@ def _commit(
     """The one commit on `runs`.
 
     Args:
-        storage: where.
+        storage: the storage of the tables.
         records: runs whose results have been written.
         others: runs without results.
         done: runs that have succeeded before; superseded ones become current again.
         force: `records` replace those of earlier successes.
 
     Returns:
-        The records of runs that another runner had published by then, which were verified instead.
+        The records of runs that another process had already published, which were verified instead.
     """
     overtaken: dict[str, RunRecord] = {}
 

@@ -1,6 +1,6 @@
-"""SQL as a query may write it, in each engine's dialect: how it is parsed, what may stand in it, how it is written.
+"""The SQL that queries may use, in each engine's dialect: how it is parsed, what it may contain, how it is written.
 
-Functions are parsed as names with arguments, whatever they are, and written as they were: nothing is translated.
+All functions are parsed as names with arguments, and written unchanged: nothing is translated.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class QueryDuckDB(DuckDB):
         return path
 
     class Parser(DuckDBParser):
-        """What is not named here is a function like any other, or cannot be read."""
+        """Names that are not listed here are ordinary functions, or cannot be parsed."""
 
         FUNCTIONS: ClassVar[dict[str, Callable[..., Any]]] = {}
         FUNCTION_PARSERS = _only(DuckDBParser.FUNCTION_PARSERS, "CAST", "TRY_CAST", "EXTRACT")
@@ -92,7 +92,7 @@ class QuerySpark(Spark):
         STRING_ESCAPES = ["\\", "'", '"']  # noqa: RUF012
 
     class Parser(SparkParser):
-        """What is not named here is a function like any other, or cannot be read."""
+        """Names that are not listed here are ordinary functions, or cannot be parsed."""
 
         FUNCTIONS: ClassVar[dict[str, Callable[..., Any]]] = {}
         FUNCTION_PARSERS = _only(SparkParser.FUNCTION_PARSERS, "CAST", "TRY_CAST", "EXTRACT")
@@ -152,7 +152,7 @@ NODES: dict[Dialect, frozenset[type[exp.Expr]]] = {
     ),
     "spark": frozenset((*_EVERYWHERE, exp.RegexpLike, exp.Transform)),
 }
-"""By dialect, everything that may stand in the tree of a query."""
+"""By dialect, every kind of node that the tree of a query may contain."""
 
 _TYPES = exp.DType
 TYPES = frozenset(
@@ -163,4 +163,4 @@ TYPES = frozenset(
         _TYPES.TIMESTAMPNTZ, _TYPES.TIMESTAMPLTZ, _TYPES.INTERVAL, _TYPES.ARRAY, _TYPES.LIST, _TYPES.JSON,
     }
 )  # fmt: skip
-"""What values can be cast to."""
+"""The types to which values can be cast."""

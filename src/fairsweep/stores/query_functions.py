@@ -82,7 +82,7 @@ _SPARK = _names(
 FUNCTIONS: dict[Dialect, frozenset[str]] = {"duckdb": _BOTH | _DUCKDB, "spark": _BOTH | _SPARK}
 """By dialect, in small letters, the names that a query may call."""
 ROWS_OF_ARRAYS = _names("explode explode_outer posexplode posexplode_outer json_tuple")
-"""The functions that may stand after LATERAL."""
+"""The functions that may follow LATERAL."""
 WITH_UNITS = _names("dateadd date_add datediff date_diff timestampadd timestampdiff")
 """Functions whose first of three arguments is a unit, which looks like a column."""
 UNITS = _names("year quarter month week day dayofyear hour minute second millisecond microsecond")

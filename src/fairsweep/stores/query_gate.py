@@ -1,7 +1,7 @@
-"""What a query may be: one SELECT over the result tables and views, made of known parts. Everything else is refused.
+"""The queries that are accepted: one SELECT over result tables and views, of known nodes. All others are refused.
 
-A text is parsed, its tree is checked part by part, and what an engine runs is written anew from the tree, so that
-nothing that this parser and the engine's would read differently comes through.
+A text is parsed, its tree is checked node by node, and the engine runs a new text that is written from the tree. So no
+text is run that this parser and the engine's would read differently.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ DEEPEST_NESTING = 100
 DEEPEST_TREE = 900
 """Parts within parts, as the terms of a long sum are; DuckDB allows 1,000, and Spark's stack holds about as many."""
 RELATIONS = tuple(name for name in (*TABLES, *VIEWS) if name not in RESTRICTED_TABLES)
-"""What a query can name: result tables that are not restricted, and views."""
+"""The relations that a query can name: result tables that are not restricted, and views."""
 
 _BEGINNINGS = frozenset({"SELECT", "WITH", "FROM", "VALUES", "TABLE", "PIVOT", "UNPIVOT", "("})
 _OPENING, _CLOSING = frozenset({"(", "[", "{"}), frozenset({")", "]", "}"})
-# Words of the grammar itself, which are written as they stand; users' names and texts are put in quotes.
+# Words of the grammar itself, which are written unchanged; users' names and texts are put in quotes.
 _WORDS = re.compile(r"[A-Za-z_]+( [A-Za-z_]+)*")
 _NUMBER = re.compile(r"[0-9]*\.?[0-9]*([eE][+-]?[0-9]+)?")
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CAPITALS = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
 _OF_TABLES = frozenset({"this", "alias", "joins", "pivots", "laterals"})
 _FUNCTIONS_HELP = "docs/sql.md lists the functions; a function of the other engine may have another name here"
-_READ_DIRECTLY = "whoever may enter its folder, or is granted the table, reads it there with any Delta reader"
+_READ_DIRECTLY = "users with access to its folder or a grant on the table read it there with any Delta reader"
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def checked(text: str, dialect: Dialect) -> Query:
     """Check a query without running any part of it.
 
     Args:
-        text: what the user wrote.
-        dialect: of the engine that will run it.
+        text: the query.
+        dialect: the dialect of the engine that will run it.
 
     Raises:
         UsageError: unless it is one query over result tables and views, of known functions and forms.
@@ -100,7 +100,7 @@ def _written(text: str, dialect: Dialect) -> Query:
         tree, copy=False, identify=True, comments=False, normalize_functions=False, unsupported_level=ErrorLevel.RAISE
     )
     if "${" in written and dialect == "spark":  # which Spark would expand
-        raise _refused("`${` in a name", "name it otherwise")
+        raise _refused("`${` in a name", "use another name")
     return Query(written, relations)
 
 
@@ -180,7 +180,7 @@ class _Check:
         """Every result table and view that the tree names; it has been checked then.
 
         Raises:
-            UsageError: for the first part that may not stand in a query.
+            UsageError: for the first node that a query may not contain.
         """
         depths: dict[int, int] = {}
         for node in list(self._tree.walk(bfs=False)):
@@ -193,7 +193,7 @@ class _Check:
         return tuple(name for name in RELATIONS if name in self._found)
 
     def _words(self, node: exp.Expr) -> None:
-        """Whatever else a node holds is written as it stands, so that it may be words of the grammar only."""
+        """Other contents of a node are written unchanged, so that they may only be words of the grammar."""
         for value in node.args.values():
             for part in value if isinstance(value, list) else [value]:
                 if isinstance(part, str) and part and not _WORDS.fullmatch(part):
@@ -234,7 +234,7 @@ class _Check:
     def _part(self, node: exp.Expr) -> None:
         from sqlglot import exp
 
-        # What stands before a function would be its schema, or its first argument.
+        # A name before a function would be its schema, or its first argument.
         if not isinstance(node.expression, exp.Identifier) or isinstance(node.this, exp.Identifier):
             raise _refused(f"{quoted(node.expression.name)} after a dot", "write function(argument)")
 
@@ -242,7 +242,7 @@ class _Check:
         name = str(node.this)
         # As Java compares: some letters outside of ASCII are others' small or capital ones.
         if name.upper().casefold() in SESSION_NAMES or _UNREADABLE.search(name):
-            raise _refused(f"name {quoted(name)}, which means the session here", "name it otherwise")
+            raise _refused(f"name {quoted(name)}, which means the session here", "use another name")
         node.set("quoted", True)
 
     def _lateral(self, node: exp.Expr) -> None:
@@ -294,7 +294,7 @@ class _Check:
 
 
 def _is_common_table(table: exp.Expr, name: str) -> bool:
-    """Whether a WITH around a table's place defines its name there."""
+    """Whether a WITH around a table reference defines its name."""
     from sqlglot import exp
 
     node, inside = table, None

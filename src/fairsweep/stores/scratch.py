@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 TABLE = "_fairsweep_scratch_"
 _LOCK = ".lock"
-# A lock of another machine may not be seen here; no run takes so long.
+# A lock of another machine may not be visible here; no run takes longer than this.
 _SECONDS_OF_A_RUN = 7 * 24 * 3600
 
 
 def remove_leftovers(place: Place) -> None:
-    """Remove what killed processes have left in a local folder; what is in use is locked, and stays."""
+    """Remove the files that killed processes have left in a local folder; files in use are locked, and stay."""
     warehouse = place.local_folder
     if warehouse is None:
         return
@@ -62,7 +62,7 @@ def _locked(path: Path) -> int | None:
         with suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(held).st_ino:
                 return held
-        os.close(held)  # whoever held it has removed it
+        os.close(held)  # the process that held it has removed it
 
 
 def _host() -> str:
@@ -115,10 +115,11 @@ class ScratchFolder:
 
 
 class Scratch:
-    """Rows beside the result tables: in files of the same folder, or in tables of the same schema.
+    """Temporary rows next to the result tables: in files of the same folder, or in tables of the same schema.
 
-    Spark's own cache is not for every kind of compute, and is gone with the worker that held it. What a killed
-    process leaves in a local folder the next run removes; in object stores and catalogs it stays, and nobody reads it.
+    Spark's own cache is not available on every kind of compute, and is lost with the worker that held it. The next run
+    removes the files of a killed process from a local folder; in object stores and catalogs they stay, and are not
+    read.
     """
 
     def __init__(self, spark: SparkSession, place: Place) -> None:
@@ -140,7 +141,7 @@ class Scratch:
             frame.writeTo(table).using("delta").create()
         else:
             self._create_folder()
-            # As a table, because in a path some characters would stand for others.
+            # As a table, because some characters are special in a path.
             self._spark.sql(self._place.create_schema)
             frame.write.format("parquet").option("path", location).saveAsTable(table)
             if self._folder is not None:

@@ -37,15 +37,15 @@ from fairsweep.tables.views import VIEWS, tables_behind
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-# What a value takes in Parquet, at most about: names repeat, counts are small, shares have every bit.
+# Estimated maximum of bytes per value in Parquet: names repeat, counts are small, shares use all bits.
 _BYTES_PER_VALUE = {"DOUBLE": 8, "BIGINT": 3, "INT": 2, "ARRAY<STRING>": 1}
 _CREATE_ATTEMPTS = 6
-# Below it, reading them here takes less time than starting Python beside Spark.
+# Below it, reading them in this process takes less time than starting Python workers of Spark.
 MOST_ROWS_READ = 2_000_000
 # Members have names of their own, which take so much room that Spark loses them on their way here.
 MOST_MEMBERS_READ = 100_000
 
-# Whoever creates the same table at the same time has made its folder, and perhaps not yet its log.
+# Another writer that creates the same table has made its folder, and perhaps not yet its log.
 _EXISTS = re.compile(r"ALREADY_EXISTS|AlreadyExistsException|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION")
 _OTHER_DEFINITION = re.compile(r"DELTA_CREATE_TABLE_(SCHEME_MISMATCH|WITH_DIFFERENT_\w+)")
 # Its end: the folder of a run, and the file.
@@ -59,9 +59,9 @@ class SparkDeltaStore(Publishing):
     """Result tables in a folder or in a schema of a catalog, through a Spark session."""
 
     def __init__(self, spark: SparkSession, place: Place, tables: Sequence[str] = tuple(TABLES)) -> None:
-        """Take the session, the place, and the tables that will be asked for.
+        """Take the session, the location, and the tables that will be used.
 
-        In a folder only these are created and bound; a catalog has all of them, because its views ask for them.
+        In a folder only these are created and bound; a catalog has all tables, because its views need them.
         """
         self._spark = spark
         self._place = place
@@ -229,7 +229,7 @@ class SparkDeltaStore(Publishing):
             return conform(TABLES[table], self._current(table).select(*TABLES[table].column_names).toArrow())
 
     def register_sql_views(self, relations: Sequence[str] = query_gate.RELATIONS) -> None:
-        """Bind plain names in the session: tables mean rows of current runs, `runs` all; and the views.
+        """Bind plain names in the session: tables have the rows of current runs, `runs` has all runs; and the views.
 
         Args:
             relations: the tables and views; only what they need is opened.
@@ -348,7 +348,7 @@ class SparkDeltaStore(Publishing):
         return {row["tableName"] for row in shown if not row["isTemporary"]}
 
     def _check_catalog(self, error: Exception) -> None:
-        """Tell a catalog that is not there from one that cannot be used."""
+        """Distinguish a catalog that does not exist from one that cannot be used."""
         if condition_of(error) in _NO_CATALOG:
             found = f"{quoted(self._place.parts[0])}, which Spark does not know"
             step = "use spark_catalog, or set spark.sql.catalog.NAME in Spark's configuration"
@@ -359,12 +359,12 @@ class SparkDeltaStore(Publishing):
             self._spark.sql(self._place.create_schema)
         except Exception as error:
             self._check_catalog(error)
-            # Whoever may not create schemas may still write into one that exists.
+            # Without the right to create schemas, an existing one may still be writable.
             if not self._spark.catalog.databaseExists(self._place.schema):
                 raise StorageError(problem(self.place, error)) from error
 
     def _create_table(self, table: str) -> None:
-        """Create a table, or bind the one in the folder; whoever loses the race to create it binds it."""
+        """Create a table, or bind the one in the folder; if another writer has just created it, bind that one."""
         for attempt in range(_CREATE_ATTEMPTS):
             try:
                 self._spark.sql(self._place.create_table(table))

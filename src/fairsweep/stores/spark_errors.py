@@ -1,4 +1,4 @@
-"""What Spark raises while it reads and writes result tables, as our own errors: codes, and never values."""
+"""Errors of Spark while it reads and writes result tables, as our own errors: codes, and never values."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def own_errors(place: str) -> Iterator[None]:
 
 
 def problem(place: str, error: Exception) -> Problem:
-    """A table or place that Spark cannot read or write, by Spark's name for why."""
+    """A table or location that Spark cannot read or write, with Spark's name of the reason."""
     if has_spark_ended(error):
         return SPARK_ENDED
-    return unusable(place, condition_of(error), error, "run again; if it stays so, check the storage")
+    return unusable(place, condition_of(error), error, "run again; if the error stays, check the storage")
 
 
 def condition_of(error: Exception) -> str:
-    """Spark's name for an error; older ones do not stand in its text."""
+    """Spark's name for an error; for older kinds of errors, the text does not contain it."""
     condition: Callable[[], str | None] = getattr(error, "getCondition", lambda: None)
     found = spark_queries.CODE.search(str(error))
     return condition() or (found.group(1) if found else type(error).__name__)

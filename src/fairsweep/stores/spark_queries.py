@@ -30,24 +30,24 @@ def answer(spark: SparkSession, query: Query, place: str) -> pa.Table:
 
     Args:
         spark: a session in which the query's tables and views are bound.
-        query: what `query_gate` has checked.
-        place: what people call the tables.
+        query: a query that `query_gate` has checked.
+        place: the location of the tables, as text for people.
 
     Raises:
-        UsageError: when the query cannot be resolved, or fails on the values that it meets.
-        StorageError: when a table cannot be read.
+        UsageError: if the query cannot be resolved, or fails on values of rows.
+        StorageError: if a table cannot be read.
     """
     try:
-        # Spark's own word on what the gate has let through, before it sees it alone: analysed and never run. A Connect
-        # client asks its server for that only when it needs the columns.
+        # Spark's own check of a query that the gate has accepted, inside another query: analysed and never run. A
+        # Connect client requests the analysis only when it needs the columns.
         _ = spark.sql(_AS_A_PART.format(query.text)).schema
         return spark.sql(query.text).toArrow()
     except Exception as error:
-        raise _told(error, place) from error
+        raise _translated(error, place) from error
 
 
-def _told(error: Exception, place: str) -> FairsweepError:
-    """What Spark says of names is told; of values that a query met only the kind of error."""
+def _translated(error: Exception, place: str) -> FairsweepError:
+    """Report Spark's messages about names; of errors on values report only the kind."""
     from pyspark.errors import AnalysisException
 
     text = str(error).strip()
@@ -59,10 +59,10 @@ def _told(error: Exception, place: str) -> FairsweepError:
         said = text.split(" SQLSTATE", 1)[0].rstrip(".")
         return UsageError(Problem("query", f"refused: {' '.join(said.split())}", ONE_QUERY, QUERY_HELP))
     if kind.startswith(_OF_STORAGE):
-        return StorageError(unusable(place, kind, error, "run again; if it stays so, the audits with --force"))
+        return StorageError(unusable(place, kind, error, "run again; if the error stays, the audits with --force"))
     # While a query runs, errors of these classes quote values.
     if group in _RESOLVING and isinstance(error, AnalysisException):
         return UsageError(refused_query(text.split(" SQLSTATE", 1)[0]))
     if group in (*_RESOLVING, *_COMPUTING):
         return failed_query(kind)
-    return StorageError(unusable(place, kind, error, "run again; if it stays so, check the storage"))
+    return StorageError(unusable(place, kind, error, "run again; if the error stays, check the storage"))

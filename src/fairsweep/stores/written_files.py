@@ -23,7 +23,7 @@ def properties(schema: pa.Schema) -> WriterProperties:
 
 
 def with_later_columns(rows: pa.Table, stored: pa.Schema) -> pa.Table:
-    """The rows as a newer program's table has them: what it has added is NULL."""
+    """The rows in the schema of a newer program's table: added columns are NULL."""
     for field in stored:
         if field.name not in rows.column_names:
             rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))
@@ -31,21 +31,21 @@ def with_later_columns(rows: pa.Table, stored: pa.Schema) -> pa.Table:
 
 
 class _Column(NamedTuple):
-    """What the footers of files say of a column: how many NULLs, and the least and the greatest value if they do."""
+    """The statistics of a column in the footers of files: the number of NULLs, and minimum and maximum if present."""
 
     nulls: int
     limits: tuple[Any, Any] | None
 
 
 def difference(footers: Iterable[pq.FileMetaData], rows: pa.Table) -> str:
-    """How files differ from the rows that they should hold, by their footers; empty where nothing tells so.
+    """How files differ from the rows that they should hold, by their footers; empty if no difference is found.
 
-    Rows and NULLs are counted in every column; the least and the greatest value are compared of numbers and days,
-    since writers shorten those of text.
+    Rows and NULLs are counted in every column; minimum and maximum are compared for numbers and days,
+    because writers shorten those of text.
 
     Args:
         footers: of all files of the rows.
-        rows: what was written.
+        rows: the rows that were written.
     """
     known = list(footers)
     found = sum(footer.num_rows for footer in known)

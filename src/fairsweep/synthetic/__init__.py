@@ -1,1 +1,1 @@
-"""Made-up populations whose every figure is known: members that nobody has to protect."""
+"""Synthetic populations in which every figure is known; their members are not real and need no protection."""

@@ -1,10 +1,9 @@
-"""Members, enrolment, claims and predictions of a made-up population, in Spark, of any size.
+"""Members, enrolment, claims and predictions of a synthetic population, in Spark, of any size.
 
 Everything about a member is a hash of the seed and the member's number, so that the same seed gives the same rows
-however Spark divides them. Risks and scores are those of `risks`; what surrounds them is what claims are like: gaps in
-enrolment, people who leave or die, claims of other things, the same line twice, lines that are taken back or replaced,
-and lines that become known late. None of it depends on who has the outcome, so that what is true of the population
-stays true of those who count.
+with any partitioning of Spark. Risks and scores are those of `risks`. The claims have the usual irregularities: gaps in
+enrolment, people who leave or die, unrelated claims, duplicate lines, lines that are reversed or replaced, and lines
+that become known late. None of these depends on the outcome, so that the figures of the population hold for the cohort.
 """
 
 from __future__ import annotations
@@ -40,10 +39,10 @@ class Claims:
     Attributes:
         spark: the session that makes it.
         size: how many members.
-        lines: of claims for each member, beside those of the outcome.
+        lines: lines of claims for each member, in addition to those of the outcome.
         seed: another seed gives other members of the same population.
         scored_on: the day of every score.
-        samples: as many populations of that size, of this seed and those that follow.
+        samples: the number of populations of that size, with this seed and the following ones.
     """
 
     spark: SparkSession
@@ -113,7 +112,7 @@ class Claims:
         return lines.select("member_id", claim.alias("claim_id"), "of.*")
 
     def _of_other_things(self) -> Column:
-        """One line from 500 days before the score to 200 after, in any setting, with codes that nobody lists."""
+        """One line from 500 days before the score to 200 after, in any setting, with codes on no code list."""
         start = F.date_add(F.lit(self.scored_on), (_uniform("other day", "line") * 700).cast("int") - 500)
         setting = _drawn(_uniform("setting", "line"), {"professional": 0.6, "outpatient": 0.3, "emergency": 0.06,
                                                        "inpatient": 0.04})  # fmt: skip
@@ -121,7 +120,7 @@ class Claims:
         return F.when(_uniform("twice", "line") < 0.01, F.array(one, one)).otherwise(F.array(one))
 
     def _of_the_outcome(self) -> Column:
-        """A stay with a listed code: as it is, twice, or first taken back and then billed anew."""
+        """A stay with a listed code: once, twice, or first reversed and then billed again."""
         how = _uniform("billing")
         lines = [_line(self._soon("event"), F.lit("inpatient"), F.lit("I10"), _one_of(_LISTED, "listed"), version,
                        lag=version * 10, status=status)
@@ -130,7 +129,7 @@ class Claims:
         return F.when(how < 0.03, twice).when(how < 0.08, anew).otherwise(F.array(lines[0]))
 
     def _taken_back(self) -> Column:
-        """A stay with a listed code that does not stand: taken back, or replaced by one without the code."""
+        """A stay with a listed code that is not valid: reversed, or replaced by one without the code."""
         start, code = self._soon("alike"), _one_of(_LISTED, "listed alike")
         paid = _line(start, F.lit("inpatient"), code, F.lit("I10"), 1, lag=10)
         back = _line(start, F.lit("inpatient"), code, F.lit("I10"), 2, lag=20, status="reversed")
@@ -149,7 +148,7 @@ class Claims:
         return F.date_add(F.lit(self.scored_on), _up_to(f"{stream} day", _DAYS_UNTIL) + 1)
 
     def _people(self) -> DataFrame:
-        """Every member with what is drawn for all tables alike."""
+        """Every member with the random values that all tables share."""
         number = F.col("id")
         rows = self.spark.range(self.size * self.samples).select(
             (number % self.size).alias("id"), (F.floor(number / self.size) + self.seed).alias("seed")
@@ -181,7 +180,7 @@ def write(claims: Claims, folder: Path, file_format: str = "parquet") -> list[Pa
 
     Args:
         claims: the population.
-        folder: where; what is there under the same names is replaced.
+        folder: the folder to write to; files of the same names are replaced.
         file_format: csv, parquet or delta.
 
     Returns:
@@ -266,7 +265,7 @@ def main(argv: Sequence[str]) -> None:
     from fairsweep.engines.spark.session import start
 
     parser = argparse.ArgumentParser(prog="scripts/make-claims", description=__doc__, allow_abbrev=False)
-    parser.add_argument("folder", type=Path, help="where the four tables and two configs go")
+    parser.add_argument("folder", type=Path, help="folder for the four tables and two configs")
     parser.add_argument("--members", type=int, default=100_000)
     parser.add_argument("--lines", type=int, default=20, help="of claims for each member")
     parser.add_argument("--seed", type=int, default=0)

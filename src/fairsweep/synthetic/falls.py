@@ -6,7 +6,7 @@ Beta distribution whose mean is the cell's event rate and whose share above 0.07
 so the scores add up to the events of the cell: calibrated for every sex and age band, yet below 0.8 at 65-74.
 
 Nothing is drawn from a random generator. Scores are whole millionths, events fall as evenly as the risks
-allow, and what the example does not fix (race, dual status, disability, single years of age) is chosen from
+allow, and attributes that the example does not fix (race, dual status, disability, single years of age) are chosen from
 illustrative shares by a written-out integer hash: every machine and library version builds the same members.
 """
 
@@ -127,7 +127,7 @@ def population() -> pa.Table:
 
     Returns:
         A table with `score` (DOUBLE, the probability of a severe fall within 30 days), `event` (INT, 1 where
-        it happened), `sex`, `race`, `age` (INT, years, 18 to 100), `dual_status` (Medicaid beside Medicare:
+        it happened), `sex`, `race`, `age` (INT, years, 18 to 100), `dual_status` (Medicaid in addition to Medicare:
         none, partial, full), `disability` (BOOLEAN, first entitled to Medicare by one). No value is NULL.
     """
     starts = np.concatenate(([0], np.cumsum([cell.members for cell in CELLS])))
@@ -147,12 +147,12 @@ def population() -> pa.Table:
 
 
 def config_text() -> str:
-    """The commented audit config of this population, as it stands in `conf/demo.yaml`."""
+    """The commented audit config of this population, equal to `conf/demo.yaml`."""
     return resources.files(__package__).joinpath(CONFIG_NAME).read_text(encoding="utf-8")
 
 
 def write(folder: Path) -> tuple[Path, Path]:
-    """Write the population and its config into a folder, which is made where it does not exist.
+    """Write the population and its config into a folder, which is created if it does not exist.
 
     A file that already holds the same bytes is left untouched: its modification time is part of the input's
     version, and a second audit of the same population is then recognised as already done.

@@ -1,13 +1,13 @@
-"""A made-up general population whose risks, models and true Group Benefit Equality are known exactly.
+"""A synthetic general population whose risks, models and true Group Benefit Equality are known exactly.
 
 A few members are frail. A member's risk v of the outcome is uniform between 0.3 and 0.9 for the frail and between 0
-and 0.002 for everybody else, and the outcome happens with probability v. Every model knows v, and its score is
-min(1, v x bias): the bias, which depends on age and race, is what is planted in it. So the share of a group that a
+and 0.002 for all others, and the outcome happens with probability v. Every model knows v, and its score is
+min(1, v x bias): the bias, which depends on age and race, is planted on purpose. So the share of a group that a
 cutoff flags, and the share that has the outcome, are sums over the population's strata, with nothing estimated.
 
-`medicare` and `medicaid` are made after the published case study: one learned from people above 65 and sees too
-little risk in the young, the other from people below, sees too little in the old and too much everywhere. `planted`
-sees too little risk in some races. Nothing here is fitted to anybody's data.
+`medicare` and `medicaid` follow the published case study: the first is trained on people above 65 and underestimates
+the risk of the young; the second is trained on people below 65 and underestimates the risk of the old, but otherwise
+overestimates risks. `planted` underestimates the risk of some races. Nothing here is fitted to real data.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Stratum(NamedTuple):
         return risk * (RISK_OF_DISABLED if self.disabled else 1.0)
 
     def bias(self, model: str) -> float:
-        """What the model multiplies their risk by."""
+        """The factor by which the model multiplies their risk."""
         if model == "medicare":
             return math.exp(-SEES_LESS_PER_YEAR * max(0, 65 - self.age))
         if model == "medicaid":
@@ -86,11 +86,11 @@ def strata() -> Iterator[Stratum]:
 
 
 def true_benefit_equality(model: str, cutoff: float, attribute: str = "overall", group: str = "all") -> float:
-    """What Group Benefit Equality is in the whole population that samples are drawn from.
+    """The Group Benefit Equality of the whole population from which samples are drawn.
 
     Args:
         model: one of `MODELS`.
-        cutoff: above 0 and at most 1; who scores as much is flagged.
+        cutoff: above 0 and at most 1; members with at least this score are flagged.
         attribute: `overall`, or `age_band`, `race`, `dual_status` or `disabled`.
         group: a value of it.
     """

@@ -1,1 +1,1 @@
-"""What result tables are: columns, checks, checksums, views and declarations."""
+"""Result tables: columns, checks, checksums, views and declarations."""

@@ -50,14 +50,14 @@ _RUNS = Table(
         optional("config_json", "STRING", "the whole checked config with defaults filled"),
         required("fairsweep_version", "STRING", "version of the program"),
         required("schema_version", "INT", "version of these tables"),
-        required("semantics_version", "INT", "raised whenever the same input gives other results"),
+        required("semantics_version", "INT", "increased whenever the same input gives different results"),
         optional("engine", "STRING", "spark or local"),
         optional("counting", "STRING", "how the scan counted: catalyst or arrow"),
-        optional("counting_reason", "STRING", "why that way"),
+        optional("counting_reason", "STRING", "why this way of counting was chosen"),
         optional("full_sweep", "BOOLEAN", "false where some attribute has operating points only"),
         optional("input_name", "STRING", "path or table that was read; of several, JSON"),
-        optional("input_version", "STRING", "what pins its content; of several inputs, JSON"),
-        optional("rows_input", "BIGINT", "rows inside the window; NULL where it would show a small cell"),
+        optional("input_version", "STRING", "version or fingerprint of its content; of several inputs, JSON"),
+        optional("rows_input", "BIGINT", "rows inside the window; NULL where it would disclose a small cell"),
         optional("rows_used", "BIGINT", "rows with a usable score and label; likewise"),
         optional("rows_unscored", "BIGINT", "rows with a label and no usable score; likewise"),
         optional("rows_refused", "BIGINT", "rows refused for a reason, see refused_counts; likewise"),
@@ -65,10 +65,10 @@ _RUNS = Table(
         required("started_at", "TIMESTAMP", "when the run began, UTC"),
         required("finished_at", "TIMESTAMP", "when its results were ready to publish, UTC"),
         optional("error", "STRING", "why it failed or was refused"),
-        optional("minimum_cell_size", "INT", "no smaller count of members but 0 is shown; 0 where all are"),
-        optional("hidden", "STRING", "JSON: by table what is hidden and why, and what is shown"),
-        optional("conditions", "STRING", "JSON: how many groups, hidden or not, meet each condition of --fail-on"),
-        optional("notes", "STRING", "JSON: what a person should know beside the figures"),
+        optional("minimum_cell_size", "INT", "smaller counts of members, except 0, are suppressed; 0: all are shown"),
+        optional("hidden", "STRING", "JSON: by table what is suppressed and why, and what is shown"),
+        optional("conditions", "STRING", "JSON: number of groups, suppressed or not, per condition of --fail-on"),
+        optional("notes", "STRING", "JSON: notes on how to read the figures"),
         optional("record_checksum", "STRING", "digest of this record without is_current, which changes later"),
     ),
     (
@@ -88,7 +88,7 @@ _RUNS = Table(
             "OR rows_input = rows_used + rows_unscored + rows_refused",
         ),
     ),
-    # Not partitioned: any two commits then conflict, so that the later sees what the earlier made current.
+    # Not partitioned: any two commits then conflict, so that the later commit sees the result of the earlier one.
     partitioned=False,
     properties=(("delta.isolationLevel", "Serializable"),),
 )
@@ -100,7 +100,7 @@ _REFUSED_COUNTS = Table(
     (
         *KEYS,
         *GROUP,
-        required("reason", "STRING", "the first reason that holds"),
+        required("reason", "STRING", "the first reason that applies"),
         required("label", "STRING", "event, non_event or unknown; never the raw value"),
         required("n", "BIGINT", "rows"),
     ),
@@ -146,7 +146,7 @@ _CELLS = Table(
         required("group_values", "ARRAY<STRING>", "the cell's value of each"),
     ),
     (WINDOW_CHECK, counts("cell_id")),
-    # Which combinations there are tells how attributes follow from one another.
+    # The list of combinations discloses which attributes follow from others.
     restricted=True,
 )
 
@@ -158,7 +158,7 @@ _THRESHOLD_SWEEP = Table(
     (
         *KEYS,
         *GROUP,
-        required("cutoff_index", "INT", "place of the cutoff on the grid, from 0"),
+        required("cutoff_index", "INT", "index of the cutoff on the grid, from 0"),
         required("cutoff", "DOUBLE", "score >= cutoff is flagged; the value that was compared"),
         optional("n", "BIGINT", "rows with a usable score and label: tp + fp + fn + tn"),
         optional("tp", "BIGINT", "flagged, and had the event"),
@@ -173,7 +173,7 @@ _THRESHOLD_SWEEP = Table(
         required("status", "STRING", "of the counts: defined, empty or suppressed"),
         required("operating_points", "ARRAY<STRING>", "the operating points that have this cutoff"),
         *(
-            optional(f"weighted_{name}", "DOUBLE", f"{name} by weight, of which the metrics are; NULL without weights")
+            optional(f"weighted_{name}", "DOUBLE", f"{name} by weight; metrics use it; NULL without weights")
             for name in ("tp", "fp", "fn", "tn")
         ),
     ),
@@ -198,29 +198,29 @@ _GROUP_METRICS = Table(
         OPERATING_POINT,
         *GROUP,
         METRIC,
-        optional("numerator", "BIGINT", "what is counted"),
-        optional("denominator", "BIGINT", "out of how many"),
+        optional("numerator", "BIGINT", "numerator of the metric, in rows"),
+        optional("denominator", "BIGINT", "denominator of the metric, in rows"),
         optional("value", "DOUBLE", "numerator over denominator"),
         optional("ci_low", "DOUBLE", "lower 95 % limit"),
         optional("ci_high", "DOUBLE", "upper 95 % limit"),
         STATUS,
-        optional("judged_value", "DOUBLE", "what the floor is held against: value, or over everybody's"),
-        optional("verdict_basis", "STRING", "absolute where everybody's value is near 1, else relative"),
+        optional("judged_value", "DOUBLE", "compared with the floor: value, or value over the population's value"),
+        optional("verdict_basis", "STRING", "absolute where the population's value is near 1, else relative"),
         optional("p_below", "DOUBLE", "one-sided p of at least the bound; small proves below"),
         optional("p_above", "DOUBLE", "one-sided p of at most the bound; small proves above"),
         optional("p_adjusted", "DOUBLE", "the p that decides a breach, adjusted for the family"),
         optional("alpha", "DOUBLE", "one-sided level of the verdict"),
         optional("family", "STRING", "the comparisons that the p was adjusted for, and how"),
-        optional("family_size", "INT", "how many they are"),
+        optional("family_size", "INT", "the number of these comparisons"),
         optional("below_floor", "BOOLEAN", "judged_value < floor; NULL for a sanction"),
         optional("above_ceiling", "BOOLEAN", "judged_value > 1 / floor; NULL for a help"),
         optional("verdict", "STRING", "breach, ..., not_assessed; of group_benefit_equality only"),
-        optional("high_note", "STRING", "whether a high value goes with another group's being low"),
+        optional("high_note", "STRING", "for a high value: whether another group's value is low"),
         optional("flag_balance", "BIGINT", "people flagged minus people with the event"),
         optional("weighted_numerator", "DOUBLE", "numerator by weight; NULL without weights"),
         optional("weighted_denominator", "DOUBLE", "denominator by weight; NULL without weights"),
-        optional("rounded_to", "DOUBLE", "value is rounded to multiples of it, because exact counts are hidden"),
-        optional("shrunk_value", "DOUBLE", "value drawn towards the attribute's other groups; to order, not to judge"),
+        optional("rounded_to", "DOUBLE", "value is rounded to multiples of it, because exact counts are suppressed"),
+        optional("shrunk_value", "DOUBLE", "value shrunk towards the attribute's other groups; to order, not to judge"),
         optional("events_needed", "BIGINT", "events with which a fair group is proven fair 80 % of the time"),
         optional("short_flags", "BIGINT", "flags that a group below the floor lacks to reach it"),
         optional("flags_per_expected_event", "DOUBLE", "flagged over the sum of scores; of probabilities only"),
@@ -242,7 +242,7 @@ _GROUP_METRICS = Table(
 
 _DISPARITIES = Table(
     "disparities",
-    "How a metric of a group differs from a reference, the rest, everybody, or in the worst pair",
+    "How a metric of a group differs from a reference, the rest, the overall population, or in the worst pair",
     ("run_id", "operating_point", "attribute", "group_value", "metric", "comparator"),
     (
         *KEYS,
@@ -284,16 +284,18 @@ _OPERATING_POINTS = Table(
         *KEYS,
         required("operating_point", "STRING", "its name in the config"),
         required("rule", "STRING", "how the cutoff was chosen"),
-        required("target", "DOUBLE", "what the rule aims at: a cutoff, a value or a share"),
-        optional("cutoff_index", "INT", "its place on the grid; NULL where none satisfies the rule"),
+        required("target", "DOUBLE", "the target of the rule: a cutoff, a value or a share"),
+        optional("cutoff_index", "INT", "its index on the grid; NULL where none satisfies the rule"),
         optional("cutoff", "DOUBLE", "the cutoff"),
-        optional("achieved", "DOUBLE", "what the rule got at that cutoff"),
+        optional("achieved", "DOUBLE", "the value that the rule reached at that cutoff"),
         optional("cutoff_below", "DOUBLE", "the neighbour below on the grid"),
         optional("cutoff_above", "DOUBLE", "the neighbour above on the grid"),
         required("cutoff_origin", "STRING", "tuned_here where found on the judged data, or prespecified"),
-        optional("population_gbe", "DOUBLE", "group benefit equality of everybody at the cutoff"),
-        optional("cutoff_ci_low", "DOUBLE", "lowest cutoff at which it cannot be told from the target (95 %)"),
-        optional("cutoff_ci_high", "DOUBLE", "highest such cutoff; both of the rule population_gbe only"),
+        optional("population_gbe", "DOUBLE", "group benefit equality of the overall population at the cutoff"),
+        optional(
+            "cutoff_ci_low", "DOUBLE", "lowest cutoff at which it does not differ significantly from the target (95 %)"
+        ),
+        optional("cutoff_ci_high", "DOUBLE", "highest such cutoff; both for the rule population_gbe only"),
         required("status", "STRING", "defined, or why there is no cutoff"),
     ),
     (
@@ -308,20 +310,20 @@ _OPERATING_POINTS = Table(
 
 _COHORT = Table(
     "cohort",
-    "Who counts, and what came of each prediction; it holds members, and belongs under restricted access",
+    "The labelled cohort: one row per included prediction; it holds members, and needs restricted access",
     ("run_id", "member_id", "scored_on"),
     (
         *KEYS,
-        # No check and no statistics on what is a member's: both would put values into logs.
+        # No check and no statistics on columns of members: both would put values into logs.
         required("member_id", "STRING", "the member"),
         required("scored_on", "DATE", "the day of the score"),
         optional("score", "DOUBLE", "the score; NULL where there is none"),
-        required("outcome", "STRING", "the name of the outcome that was looked for"),
+        required("outcome", "STRING", "the name of the outcome"),
         required("label", "INT", "1 where the outcome was met within the horizon, else 0"),
-        optional("label_date", "DATE", "the first day on which it was"),
-        optional("label_claim_id", "STRING", "the claim that made it so"),
+        optional("label_date", "DATE", "the first day on which it was met"),
+        optional("label_claim_id", "STRING", "the claim that met the outcome"),
         optional("age", "INT", "whole years on the day of the score"),
-        optional("mature", "BOOLEAN", "whether the claims of its horizon have run out; NULL where no day is asked"),
+        optional("mature", "BOOLEAN", "whether run-out of its horizon is complete; NULL if the config sets no day"),
         required("attributes", "ARRAY<STRING>", "the attributes of the cohort"),
         required("group_values", "ARRAY<STRING>", "the member's value of each; NULL where unknown"),
     ),
@@ -332,18 +334,18 @@ _COHORT = Table(
 
 _COHORT_FLOW = Table(
     "cohort_flow",
-    "How many rows of each input came to a step, and how many were left out there and why",
+    "How many rows of each input reached a step, and how many the step excluded and why",
     ("run_id", "input", "step", "attribute", "group_value"),
     (
         *KEYS,
         required(
             "input", "STRING", "predictions, members, enrollment, claims or outcome_lines: lines within a horizon"
         ),
-        required("step", "INT", "place of the step, from 1"),
-        required("reason", "STRING", "why rows are left out there; in_cohort or used at the end"),
+        required("step", "INT", "number of the step, from 1"),
+        required("reason", "STRING", "why the step excludes rows; in_cohort or used at the end"),
         *GROUP,
-        optional("rows_in", "BIGINT", "rows that came to the step; NULL where it would show a small cell"),
-        optional("rows_out", "BIGINT", "rows left out there; likewise"),
+        optional("rows_in", "BIGINT", "rows that reached the step; NULL where it would disclose a small cell"),
+        optional("rows_out", "BIGINT", "rows that the step excludes; likewise"),
         optional("events", "BIGINT", "of the predictions in the cohort, those with the outcome; else NULL"),
     ),
     (
@@ -366,9 +368,9 @@ TABLES_OF: dict[str, tuple[str, ...]] = {verb: tuple(table.name for table in own
 """The result tables that the runs of a verb write."""
 AUDIT_TABLES, COHORT_TABLES = TABLES_OF["audit"], TABLES_OF["cohort"]
 RESULT_TABLES: tuple[str, ...] = (*AUDIT_TABLES, *COHORT_TABLES)
-"""The tables from which every count and combination could be had, where small ones are hidden."""
+"""All result tables, without `runs`."""
 RESTRICTED_TABLES: tuple[str, ...] = tuple(name for name, table in TABLES.items() if table.restricted)
-"""The tables that small cells, or members, can be read from: they belong under access rights of their own."""
+"""The tables that hold small cells or members: they need access rights of their own."""
 
 
 def markdown() -> str:

@@ -1,4 +1,4 @@
-"""What the columns and checks of result tables are made of: keys that they share, lists, ranges and order."""
+"""Building blocks of result tables: shared key columns, and checks of lists, ranges and order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def listed(column: str, values: Sequence[str], *, nullable: bool = False) -> Che
 
 
 def ranges(name: str, columns: Sequence[str], low: str, high: str | None = None) -> Check:
-    """One check for many columns: every check is analysed and compiled anew for every write."""
+    """One check for many columns, because each check is analysed and compiled again for every write."""
     upper = f" AND {{0}} <= {high}" if high is not None else ""
     each = f"({{0}} IS NULL OR ({{0}} >= {low}{upper}))"
     return Check(name, " AND ".join(each.format(column) for column in columns))
@@ -38,7 +38,7 @@ def shares(*columns: str) -> Check:
 
 def ratios(*columns: str) -> Check:
     """Finite numbers of at least 0."""
-    # Spark holds NaN to be greater than every number, so that the upper bound keeps it out as well.
+    # Spark orders NaN above every number, so that the upper bound excludes it as well.
     return ranges("ratios_range", columns, "0", LARGEST_DOUBLE)
 
 
@@ -70,10 +70,10 @@ MODEL_AND_WINDOW = (
 )
 KEYS = (required("run_id", "STRING", "the run that wrote the row; see runs"), *MODEL_AND_WINDOW)
 GROUP = (
-    required("attribute", "STRING", "the attribute; overall for everybody; intersections are joined by ' x '"),
-    required("group_value", "STRING", "the group: a value of the attribute; all for everybody"),
+    required("attribute", "STRING", "the attribute; overall for the whole population; intersections: joined by ' x '"),
+    required("group_value", "STRING", "the group: a value of the attribute; all for the whole population"),
 )
-OPERATING_POINT = required("operating_point", "STRING", "what was judged at; see operating_points")
-METRIC = required("metric", "STRING", "the metric's name, as the columns of threshold_sweep")
+OPERATING_POINT = required("operating_point", "STRING", "the operating point of the row; see operating_points")
+METRIC = required("metric", "STRING", "the metric's name: a column of threshold_sweep")
 WINDOW_CHECK = Check("window_ordered", "window_start < window_end")
-STATUS = required("status", "STRING", "defined, or why there is no value; never a stand-in number")
+STATUS = required("status", "STRING", "defined, or why there is no value; never a placeholder number")

@@ -90,7 +90,7 @@ def by_run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def combined_by_run(parts: pa.Table) -> dict[str, Checksum]:
-    """What `by_run` gave of all batches, combined."""
+    """The results of `by_run` of all batches, combined."""
     found: dict[str, list[Checksum]] = defaultdict(list)
     for row in parts.to_pylist():
         found[row["run_id"]].append(Checksum(row["rows"], row["digest"]))
@@ -161,14 +161,14 @@ def _string_hashes(column: pa.Array) -> UInt64:
 
 
 def _is_constant(column: pa.Array) -> bool:
-    """Whether every text is the same, as far as a look at the bytes tells: runs, models and windows are."""
+    """Whether all texts are equal, by a quick comparison of bytes: those of runs, models and windows are."""
     if len(column) < 2 or column.null_count or column[0] != column[len(column) - 1] or column[0] != column[1]:
         return False
     return bool(pc.all(pc.equal(column, column[0])).as_py())
 
 
 def _list_hashes(column: pa.Array) -> UInt64:
-    """Values and their places; the empty list is not NULL, and `[a, b]` is not `[b, a]`."""
+    """Values and their positions; the empty list is not NULL, and `[a, b]` is not `[b, a]`."""
     lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     ends = np.cumsum(lengths)
     places = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - lengths, lengths)

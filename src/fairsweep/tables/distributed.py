@@ -15,7 +15,7 @@ class DistributedRows(Protocol):
 
     @property
     def frame(self) -> DataFrame:
-        """What the store writes."""
+        """The rows that the store writes."""
         ...
 
     def checksum(self) -> Checksum:

@@ -1,4 +1,4 @@
-"""What run records say of themselves and of their results, and how it is reported where that does not hold."""
+"""Checks of run records against themselves and against results, and the problems that report differences."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from fairsweep.tables.checksums import row_digests
 WINDOW_KEY = ("verb", "model_id", "model_version", "window_start", "window_end")
 RECORD_CHECKSUM = "record_checksum"
 REPAIR_PAGE = "docs/repair.md"
-# `is_current` changes when another run takes its place.
+# `is_current` changes when another run replaces it.
 _NOT_IN_THE_DIGEST = ("is_current", RECORD_CHECKSUM)
 Record = Mapping[str, Any]
 
 
 class Found(NamedTuple):
-    """What a table holds of a run, as far as can be seen without reading its rows.
+    """The rows of a run in a table, as far as this is known without reading them.
 
     Attributes:
         rows: how many rows.
-        fault: which of its files is damaged, and how; empty where none is known to be.
+        fault: which of its files is damaged, and how; empty if no damage is known.
     """
 
     rows: int
@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 
 def record_digests(records: pa.Table) -> list[str]:
-    """What `record_checksum` of each record should be."""
+    """The expected `record_checksum` of each record."""
     return row_digests(records.drop_columns([name for name in _NOT_IN_THE_DIGEST if name in records.column_names]))
 
 
@@ -62,19 +62,19 @@ def check_digests(records: pa.Table) -> None:
 
 
 def check_records(records: pa.Table) -> None:
-    """Refuse a table `runs` that cannot be what was written.
+    """Refuse a table `runs` that differs from what was written.
 
     Args:
         records: all of it.
 
     Raises:
-        StorageError: naming records that differ from their digest or stand there twice, and windows that have
-            several current runs, or successful ones of which none is current.
+        StorageError: naming records that differ from their digest or occur twice, and windows that have several
+            current runs, or successful runs of which none is current.
     """
     check_digests(records)
     rows = records.to_pylist()
     times = Counter(row["run_id"] for row in rows)
-    step = f"mend it as {REPAIR_PAGE} says"
+    step = f"repair it as {REPAIR_PAGE} describes"
     problems = [
         Problem(f"{RUNS}: run {run}", f"damaged: {n} records", "one", step) for run, n in times.items() if n > 1
     ]
@@ -92,12 +92,12 @@ def check_records(records: pa.Table) -> None:
 
 
 def check_found(table: str, records: Iterable[Record], found: Mapping[str, Found]) -> list[Problem]:
-    """What a table lacks or has too much of some runs, by their records.
+    """The missing or surplus rows of some runs in a table, by their records.
 
     Args:
         table: the result table.
-        records: of the runs.
-        found: what the table holds of each run.
+        records: the records of the runs.
+        found: the rows of each run in the table.
     """
     problems = []
     for record in records:
@@ -126,17 +126,17 @@ def rows_expected(record: Record, table: str) -> int | None:
 
 
 def what(record: Record) -> str:
-    """What was run, in words."""
+    """A description of the run: verb, model and window."""
     window = (record["window_start"], record["window_end"])
     days = "" if window == (FIRST_DAY, NO_END) else f", {window[0]} to {window[1]}"
     return f"{record['verb']} of {record['model_id']} {record['model_version']}{days}"
 
 
 def again(record: Record) -> str:
-    """The command that replaces what is stored of a run."""
+    """The command that replaces the stored rows of a run."""
     verb = record["verb"]
     if verb not in TABLES_OF:
-        return f"mend it as {REPAIR_PAGE} says"
+        return f"repair it as {REPAIR_PAGE} describes"
     window = (record["window_start"], record["window_end"])
     days = "" if window == (FIRST_DAY, NO_END) else f" --window-start {window[0]} --window-end {window[1]}"
     return f"run again with --force: `fairsweep {verb} --config FILE{days} --force`"

@@ -1,4 +1,4 @@
-"""What a table is: columns, checks and properties, rendered to an Arrow schema, to DDL and to docs."""
+"""A table: columns, checks and properties, rendered to an Arrow schema, to DDL and to docs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SQL_TYPES: dict[pa.DataType, str] = {arrow: sql for sql, arrow in _ARROW_TYPES.i
 
 
 class Column(NamedTuple):
-    """A column: its SQL type, whether it may be NULL, and what it means."""
+    """A column: its SQL type, whether it may be NULL, and its meaning."""
 
     name: str
     type: str
@@ -43,7 +43,7 @@ class Check(NamedTuple):
 
 
 def sql_text(value: str) -> str:
-    r"""A SQL string literal in which nothing is expanded, whatever the session's settings.
+    r"""A SQL string literal in which nothing is expanded, with any settings of the session.
 
     >>> print(sql_text("a 'b' ${c}"))
     'a \'b\' \u0024{c}'
@@ -66,15 +66,15 @@ class Table:
     """A result table.
 
     Attributes:
-        name: what it is called in every warehouse.
-        comment: what one row is.
+        name: its name in every warehouse.
+        comment: the meaning of one row.
         key: the columns that identify a row; first `run_id`.
         columns: in their order: the keys first.
         checks: conditions on every row.
-        partitioned: by `run_id`, so that a write replaces exactly its own runs and never meets another's.
+        partitioned: by `run_id`, so that a write replaces exactly its own runs and never conflicts with another's.
         properties: further table properties.
-        of_members: rows are of members and there may be millions: they are not brought to one process to be compared.
-        restricted: small cells or members can be read from it, so that it belongs under access rights of its own.
+        of_members: rows are members and there may be millions: they are not collected in one process for comparison.
+        restricted: it holds small cells or members, and needs access rights of its own.
     """
 
     name: str
@@ -98,7 +98,7 @@ class Table:
         return pa.schema([pa.field(c.name, _ARROW_TYPES[c.type], c.nullable) for c in self.columns])
 
     def rows(self, values: Sequence[Mapping[str, Any]]) -> pa.Table:
-        """Rows given as mappings, as Arrow; a column that is left out is NULL.
+        """Rows given as mappings, as Arrow; a missing column is NULL.
 
         Raises:
             ValueError: when a column that may not be NULL is.
@@ -125,7 +125,7 @@ class Table:
 
         Args:
             name: its quoted name.
-            location: where an external table lies; None for one that the catalog manages.
+            location: the folder of an external table; None for one that the catalog manages.
         """
         columns = ",\n  ".join(
             f"{sql_name(c.name)} {c.type}{'' if c.nullable else ' NOT NULL'} COMMENT {sql_text(c.comment)}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Columns = dict[str, Any]
-"""Columns under construction: arrays or lists of one length; a column left out, or None, is NULL."""
+"""Columns under construction: arrays or lists of one length; a missing column, or None, is NULL."""
 Parts = list[Columns]
 """Parts of one table, to be stacked."""
 
@@ -27,13 +27,13 @@ _MANY_ROWS = 1 << 16
 
 
 def table_of(name: str, parts: Parts, keys: Mapping[str, object]) -> pa.Table:
-    """Parts below one another as a table of the schema, its rows sorted by key.
+    """Parts concatenated to a table of the schema, its rows sorted by key.
 
-    Each column is stacked and sorted by itself, so that there are never two copies of a whole table.
+    Each column is concatenated and sorted separately, so that there are never two copies of a whole table.
 
     Args:
         name: one of the result tables.
-        parts: columns; one that a part lacks is NULL there.
+        parts: columns; a missing column of a part is NULL there.
         keys: the columns that all rows share.
     """
     import pyarrow as pa

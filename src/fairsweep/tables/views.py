@@ -32,8 +32,8 @@ class View:
     """A named query over the result tables.
 
     Attributes:
-        name: what it is called; it begins with `v_`.
-        comment: what one row is.
+        name: the name of the view; it begins with `v_`.
+        comment: the meaning of one row.
         template: the query, with each table's name in braces.
     """
 
@@ -42,22 +42,22 @@ class View:
     template: str
 
     def render(self, name_of: NameOf) -> str:
-        """The query over tables that are called what `name_of` says, quoted where they need it."""
+        """The query over tables with the names that `name_of` returns, quoted where necessary."""
         return self.template.format_map({name: name_of(name) for name in TABLES})
 
     @property
     def sql(self) -> str:
-        """The query over tables that are called by their plain names."""
+        """The query over tables with their plain names."""
         return self.render(lambda name: name)
 
     @property
     def tables(self) -> frozenset[str]:
-        """The result tables that it reads."""
+        """The result tables that the view reads."""
         return frozenset(name for _, name, _, _ in Formatter().parse(self.template) if name)
 
 
 def tables_behind(relations: Iterable[str]) -> tuple[str, ...]:
-    """The result tables to open for a query over these tables and views: these alone, and `runs`, which rows need."""
+    """The result tables to open for a query over these tables and views: only these, and `runs`."""
     needed = {RUNS}
     for name in relations:
         needed |= VIEWS[name].tables if name in VIEWS else {name}
@@ -69,7 +69,7 @@ def _columns(alias: str, table: str, leave_out: Sequence[str] = ()) -> str:
 
 
 def _judged(condition: str) -> str:
-    """Group benefit equality at the operating points, with its counts and the two rates beside it."""
+    """Group benefit equality at the operating points, with its counts and the two rates shown with it."""
     beside = (
         "run_id",
         "model_id",
@@ -175,13 +175,13 @@ VIEWS: dict[str, View] = {
             _at_operating_points("group_metrics"),
         ),
         View("v_disparities", "How groups differ at every operating point", _at_operating_points("disparities")),
-        View("v_criteria", "The disparities that each named criterion of fairness looks at", _criteria()),
+        View("v_criteria", "The disparities that each named fairness criterion compares", _criteria()),
         View("v_open_breaches", "Groups with a proven breach", _judged(f" AND g.verdict = '{BREACH}'")),
         View(
             "v_not_assessed",
             "Groups without a verdict, and why",
             _judged(f" AND g.verdict = '{NOT_ASSESSED}'"),
         ),
-        View("v_run_health", "Rows, refusals and attempts since, of every current run", _health()),
+        View("v_run_health", "Rows, refusals and later unsuccessful attempts of every current run", _health()),
     )
 }

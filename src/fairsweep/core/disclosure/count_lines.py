@@ -1,8 +1,8 @@
 """Rows and columns of an intersection that are suppressed one after another, the least costly first.
 
-An intersection of providers and ages has as many lines as providers. What one more suppressed line changes is therefore
-kept up to date instead of being computed anew: each cell is suppressed once, so that all of it takes time in proportion
-to the cells.
+An intersection of providers and ages has as many lines as providers. Therefore the effect of one more suppressed line
+is updated instead of computed again: each cell is suppressed once, so that the total time is proportional to the number
+of cells.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Order:
         """The least costly line and its cost; None where no cell is of the kind."""
         while self._heap:
             cost, line = self._heap[0]
-            # An entry that a later change has overtaken is passed over.
+            # Entries that a later change has made invalid are skipped.
             if self._gone[line] and cost == self._axis.lost[line] / self._gone[line]:
                 return cost, line
             heapq.heappop(self._heap)
@@ -147,7 +147,7 @@ class Lines:
         self._gone_beside: list[list[int]] = []
 
     def suppress_unsafe(self) -> None:
-        """Suppress lines until no visible cell is unsafe by itself, and none lies beside an unsafe pool."""
+        """Suppress lines until no visible cell is unsafe on its own or next to an unsafe pool."""
         if not self._pools:
             alone = self._series.unsafe(self._minimum, self._bounds[:-1], self._bounds[1:]).any(axis=1)
             unsafe = alone.reshape(2, -1).any(axis=0) & self.visible
@@ -157,7 +157,7 @@ class Lines:
         self._while_any(self._gone_beside, None)
 
     def suppress_cheapest(self, count: int) -> None:
-        """Suppress as many lines as asked for, whatever their cells are."""
+        """Suppress a given number of lines, regardless of their cells."""
         orders = self._ordered([axis.count for axis in self._axes])
         for _ in range(count):
             if not self._suppress_first(orders, None):
@@ -215,7 +215,7 @@ class Lines:
                 self._turn(pools.cells[pool], 1 if pools.unsafe[pool] else -1, touched)
 
     def _turn(self, cells: Sequence[int], step: int, touched: tuple[set[int], set[int]]) -> None:
-        """The pool beside some cells has become unsafe (1) or safe (-1)."""
+        """The pool next to some cells has become unsafe (1) or safe (-1)."""
         for cell in cells:
             if not self.visible[cell]:
                 continue

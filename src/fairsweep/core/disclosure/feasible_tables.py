@@ -1,4 +1,7 @@
-"""The proof that small counts which stay hidden could be otherwise, although all that is published stays the same.
+"""Proofs that suppressed small counts have other feasible values, given everything that is published.
+
+A proof is a feasible table: another table of counts with the same published margins. It is found by a *move* of one or
+two people between cells (Markov moves, Diaconis and Sturmfels, Annals of Statistics 1998).
 
 Derived for this project and verified by attack; not published.
 """
@@ -19,7 +22,7 @@ from fairsweep.core.disclosure.nesting import Segments
 # How many other rows, columns and equal other values are tried as partners of a move, the most promising first.
 _PARTNERS = 6
 _COMMON = 8
-# Pairs of large groups are asked for again and again, pairs of small ones are quickly made.
+# Pairs of large groups are needed repeatedly; pairs of small groups are quick to compute.
 _PAIRS_KEPT = 4096
 Values = tuple[tuple[str, str], ...]
 """Names of attributes and a cell's values of them."""
@@ -27,12 +30,12 @@ Values = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, eq=False)
 class Moves:
-    """Which counts of a table could be otherwise, although everything published of it stayed the same.
+    """Which counts of a table have another feasible value, given everything published of the table.
 
     Attributes:
-        atoms: `[..., F]`, whether the entry could be.
-        cuts: `[..., F - 1]`, whether the sum over a cell's entries on one side of a bound could be.
-        swaps: `[..., F]`, whether the entry could be, and with it the total of its (hidden) cell.
+        atoms: `[..., F]`, whether the entry has another value.
+        cuts: `[..., F - 1]`, whether the sum over a cell's entries on one side of a bound has another value.
+        swaps: `[..., F]`, whether the entry and the total of its (suppressed) cell have other values together.
     """
 
     atoms: BoolArray
@@ -49,7 +52,7 @@ class Moves:
         return Moves(self.atoms[index], self.cuts[index], self.swaps[index])
 
     def cover(self, exposed: Exposed) -> BoolArray:
-        """Whether each cell's counts that must not be told could all be otherwise."""
+        """Whether all counts of each cell that must not be disclosed have other feasible values."""
         above = np.logical_or.accumulate(self.swaps[..., ::-1], axis=-1)[..., ::-1]
         beneath = np.logical_or.accumulate(self.swaps, axis=-1)
         above[..., 1:] |= self.cuts
@@ -63,9 +66,9 @@ def moves(table: IntArray, listed: BoolArray, hidden: BoolArray, interval: IntAr
 
     Args:
         table: people, `[rows, columns, F]`.
-        listed: `[rows, columns]`, the cells that are listed; of the others it is known that they are empty.
-        hidden: `[rows, columns]`, the cells that are not shown.
-        interval: `[F]`, the number of the interval between shown cutoffs that each entry lies in, rising.
+        listed: `[rows, columns]`, the cells that are listed; the others are known to be empty.
+        hidden: `[rows, columns]`, the suppressed cells.
+        interval: `[F]`, for each entry the number of its interval between shown cutoffs, rising.
         wanted: `[rows, columns]`, the cells that moves are searched for.
     """
     found = Moves.none(table.shape)
@@ -81,17 +84,17 @@ def moves_of_cells(
 ) -> Moves:
     """Search the listed cells of a table for moves: other tables of counts with the same published figures.
 
-    Published may be: rows by entries, columns by entries, the sum of each cell over each interval unless the cell is
-    hidden. With all three margins of a three-way table published, counts inside can be determined though every
-    published figure is safe; so what stays hidden is safe only where a move is found. One move shifts one person
-    in each of the four cells (a, b), (a, b'), (a', b), (a', b') between two entries of one interval; the other
-    exchanges the columns of two people of hidden cells and of one entry.
+    The published figures may be: rows by entries, columns by entries, and the sum of each cell over each interval
+    unless the cell is suppressed. If all three margins of a three-way table are published, they can determine counts
+    inside although every published figure is safe; so a suppressed count is safe only if a move is found. One kind of
+    move shifts one person in each of the four cells (a, b), (a, b'), (a', b), (a', b') between two entries of one
+    interval; the other kind exchanges the columns of two people of suppressed cells and of one entry.
 
     Args:
-        people: `[cells, F]`; the cells that are not here are known to be empty.
+        people: `[cells, F]`; cells that are missing here are known to be empty.
         place: the row and the column of each cell, numbered from 0.
-        hidden: `[cells]`, those that are not shown.
-        interval: `[F]`, the number of the interval between shown cutoffs that each entry lies in, rising.
+        hidden: `[cells]`, the suppressed cells.
+        interval: `[F]`, for each entry the number of its interval between shown cutoffs, rising.
         wanted: `[cells]`; moves are searched for in the rows of these.
     """
     row, column = place
@@ -129,7 +132,7 @@ def _cell_at(number: IntArray, inside: BoolArray) -> IntArray:
 
 
 def _partners(number: IntArray, sizes: IntArray, hidden: BoolArray) -> list[int]:
-    """The largest lines, and those with the most that is hidden."""
+    """The largest lines, and the lines with the most suppressed people."""
     all_of, hidden_of = np.bincount(number, sizes), np.bincount(number, sizes * hidden)
     largest = np.argsort(-all_of, kind="stable")[:_PARTNERS].tolist()
     most_hidden = np.argsort(-hidden_of, kind="stable")[:_PARTNERS].tolist()
@@ -148,15 +151,15 @@ def _shifts(down: BoolArray, up: BoolArray, segments: Segments) -> tuple[BoolArr
 def all_trade(
     table: Table, children: Sequence[Table], bounds: IntArray, cutoffs: IntArray, minimum: int, columns: Sequence[Table]
 ) -> bool:
-    """Whether every small count that a chain of groups hides stays open though intersections show what they show.
+    """Whether every small count that nested suppression suppresses stays unknown, given the shown intersections.
 
     Args:
-        table: the attribute whose groups form a chain, with its plan.
+        table: the attribute whose groups are nested, with its plan.
         children: the intersections that it is part of and that show something.
-        bounds: the bounds that anything related is shown at, and both ends.
-        cutoffs: the cutoffs that the last of the intersections is shown at.
+        bounds: the bounds at which anything related is shown, and both ends.
+        cutoffs: the cutoffs at which the last of the intersections is shown.
         minimum: the fewest members that may be shown.
-        columns: chains that are part of the last of the intersections only.
+        columns: nested attributes that are part of the last of the intersections only.
     """
     exposed = Exposed.of(table.series(np.arange(len(table.groups))), bounds, minimum)
     trading = Trading(table, children, bounds)
@@ -173,7 +176,7 @@ def all_trade(
 
 
 class _Open(NamedTuple):
-    """Hidden cells that two groups share: their other values, and the people of each side below each bound."""
+    """Suppressed cells that two groups share: their other values, and the people of each side below each bound."""
 
     values: Mapping[Values, Values]
     mine: IntArray
@@ -181,10 +184,10 @@ class _Open(NamedTuple):
 
 
 class Trading:
-    """Moves in which somebody of a group and somebody of another of a chain trade places between two entries.
+    """Moves in which one person of a group and one person of another nested group exchange two entries.
 
-    In each intersection the two have the same other values, so that nothing else changes. Where neither of the two
-    groups shows anything, one may also change over to the other.
+    In each intersection the two people have the same other values, so that nothing else changes. If neither of the
+    two groups shows anything, one person may also move to the other group.
     """
 
     def __init__(
@@ -200,7 +203,7 @@ class Trading:
         self.columns: Table | None = None
         self.cuts = np.zeros(len(bounds) - 2, dtype=bool)
         names = [set(child.attributes) for child in children]
-        # What holds in the finer of two intersections holds in the coarser.
+        # A property of the finer of two intersections also holds in the coarser.
         self._children = [child for child, own in zip(children, names, strict=True) if not any(own < n for n in names)]
         self._cells = [_cells_by_group(child, table) for child in self._children]
         self._by_fixed: dict[tuple[int | str, ...], dict[tuple[str, ...], list[Values]]] = {}
@@ -211,7 +214,7 @@ class Trading:
         self._partners = list(dict.fromkeys([*least_shown[:_PARTNERS], *largest]))
 
     def covers(self, exposed: Exposed, found: Moves, label: int, group: int, fixed: Mapping[str, str]) -> bool:
-        """Whether trades of people with some fixed other values, and moves found before, cover what is exposed."""
+        """Whether exchanges of people with fixed other values, and earlier moves, cover all exposed counts."""
         for other in self._partners:
             if found.cover(exposed).all():
                 return True
@@ -251,7 +254,7 @@ class Trading:
     def _exchange(
         self, found: Moves, label: int, groups: tuple[int, int], fixed: Mapping[str, str], segments: Segments
     ) -> None:
-        """Exchange the groups of two people of hidden cells of the intersection in question, of any other values."""
+        """Exchange the groups of two people of suppressed cells of this intersection, with any other values."""
         own = self._hidden_of
         shares = [set(child.attributes) for child in self._children if child is not own]
         if own is None or own not in self._children or any(names & fixed.keys() for names in shares):
@@ -287,7 +290,7 @@ class Trading:
         return self._by_fixed[place, group, *fixed].get(key, ())
 
     def _open(self, label: int, groups: tuple[int, int], own: Table) -> _Open:
-        """The hidden cells of the intersection in question that two groups share, and the people of each side."""
+        """The suppressed cells of this intersection that two groups share, and the people of each side."""
         if (label, *groups) not in self._open_cells:
             if len(self._open_cells) >= _PAIRS_KEPT:
                 self._open_cells.clear()
@@ -302,7 +305,7 @@ class Trading:
     def _common(
         self, label: int, group: int, other: int, fixed: Mapping[str, str], children: Sequence[Table]
     ) -> Iterator[tuple[BoolArray, BoolArray]]:
-        """Where two groups have somebody with equal other values, in each intersection: the likeliest values."""
+        """The most promising other values that people of two groups share, in each intersection."""
         own = np.diff(self.table.rows[label][[group, other]][:, self.bounds], axis=1) > 0
         choices = [[own]]
         most = _COMMON if len(children) > 1 else None

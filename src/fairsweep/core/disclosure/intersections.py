@@ -1,10 +1,10 @@
-"""Disclosure control: at which cutoffs each group can be shown, so that no small count can be told from the rest.
+"""Disclosure control: the cutoffs at which each group can be shown without disclosing a small count.
 
-No count of 1 to `minimum - 1` members may be recovered from what is published: not from totals minus the groups
-that are shown, nor from neighbouring cutoffs, intersections or the previous run. Everybody, single attributes and
-intersections without a reported coarser part are safe by construction; an intersection is shown only as far as a move
-is found for every small count that it leaves hidden (`moves.moves`), because three reported margins of a table
-can determine what lies inside although each of them is safe.
+No count of 1 to `minimum - 1` members may be recovered from the published figures: not from totals minus the groups
+that are shown, nor from neighbouring cutoffs, intersections or the previous run. The overall population, single
+attributes and intersections without a reported coarser part are safe by construction. Other intersections are shown
+only as far as a move is found for every small count that they suppress (`feasible_tables.moves`), because three
+reported margins of a table can determine the counts inside although each of them is safe.
 
 Derived for this project and verified by attack; not published.
 """
@@ -24,7 +24,7 @@ from fairsweep.core.disclosure.model import BoolArray, Exposed, Groups, Previous
 from fairsweep.core.disclosure.nested_suppression import chain
 from fairsweep.core.disclosure.nesting import thin
 
-# Of the cutoffs that an intersection could be shown at, each, every fourth and so on is tried until moves are found.
+# All cutoffs at which an intersection could be shown are tried, then every fourth and so on, until moves are found.
 _COARSER = (1, 4, 16)
 
 
@@ -37,24 +37,25 @@ def plan(
     """Where each group may be shown: all four counts of a group at a cutoff, or none of them.
 
     Args:
-        reported: everybody (the one without attributes), and all else that is published.
+        reported: the overall population (without attributes), and all other published attributes.
         points: cutoff indices of the operating points, the most important first; they are kept where possible.
         minimum: the fewest members that may be shown.
-        previous: what the previous run of the window showed, by name; a group is shown only where it was before.
+        previous: the rows that the previous run of the window showed, by name; a group is shown only where it was
+            shown before.
 
     Returns:
-        By name, `[groups, T]`. The plan of an attribute does not depend on attributes that are not a part of it. Of
-        an intersection that shows nothing, not even the groups may be listed: which combinations exist can tell that
+        By name, `[groups, T]`. The plan of an attribute does not depend on attributes that are not a part of it. If
+        an intersection shows nothing, its groups may not even be listed: the list of combinations can disclose that
         one attribute follows from another, and then their differences are counts.
 
     Raises:
-        ValueError: without everybody, or where an intersection has a group that its coarser part lacks.
+        ValueError: without the overall population, or if an intersection has a group that its coarser part lacks.
     """
     before = previous or {}
     tables = {table.name: Table(table, before.get(table.name), _gone(table, reported, before)) for table in reported}
     everybody = next((table for table in tables.values() if not table.attributes), None)
     if everybody is None:
-        raise ValueError("disclosure control needs everybody: an attribute without constituents")
+        raise ValueError("disclosure control needs the overall population: an attribute without constituents")
     if minimum <= 1:
         return {name: np.ones(table.shown.shape, dtype=bool) for name, table in tables.items()}
     for table in tables.values():
@@ -80,7 +81,7 @@ def plan(
 
 
 def _gone(table: Reported, reported: Sequence[Reported], previous: Mapping[str, Previous]) -> Groups:
-    """The groups of an attribute that the previous run listed, of it or of what it is a part of."""
+    """The groups of an attribute that the previous run listed, in the attribute or in its intersections."""
     finer = [one for one in reported if set(table.attributes) <= set(one.attributes) and one.name in previous]
     places = [[one.attributes.index(name) for name in table.attributes] for one in finer]
     listed = [previous[one.name].groups for one in finer]
@@ -88,9 +89,9 @@ def _gone(table: Reported, reported: Sequence[Reported], previous: Mapping[str, 
 
 
 def _shared_parts(reported: Sequence[Reported]) -> list[Reported]:
-    """What two intersections have in common and is not reported itself: both sum to it, so each tells of the other.
+    """Common parts of two intersections that are not reported: both sum to it, so each discloses the other's sums.
 
-    It is planned as if it were reported, and not shown.
+    Such a part is planned as if it were reported, and not shown.
     """
     parts = {frozenset(table.attributes): table for table in reported}
     for one, other in itertools.combinations(reported, 2):
@@ -117,7 +118,7 @@ class _Part:
 
 
 def split(attributes: Sequence[str], parts: Sequence[tuple[str, ...]]) -> tuple[set[str], list[set[str]]] | None:
-    """Divide the constituents of an intersection so that no reported part reaches over.
+    """Divide the constituents of an intersection so that no reported part crosses the division.
 
     Returns:
         The constituents that are held fixed (as few as possible), and the others in at least two sets, such that each
@@ -138,9 +139,10 @@ def split(attributes: Sequence[str], parts: Sequence[tuple[str, ...]]) -> tuple[
 class _Intersection:
     """An intersection with reported coarser parts: its cells as rows by columns in strata, shown at common cutoffs.
 
-    No reported part reaches over rows and columns, so that the people of two cells may exchange columns. Whole rows
-    and columns are hidden, the least costly first, until what is shown and every pool of hidden cells is safe, and a
-    move is found for every small count that is left hidden. Where there is no such division, all is shown or nothing.
+    No reported part contains both row and column attributes, so that the people of two cells may exchange columns.
+    Whole rows and columns are suppressed, the least costly first, until all shown cells and all pools of suppressed
+    cells are safe, and a move is found for every suppressed small count. Without such a division, all cells are shown
+    or none.
     """
 
     def __init__(self, table: Table, parents: Sequence[_Part], everybody: Table) -> None:
@@ -167,7 +169,7 @@ class _Intersection:
         self.bounds = np.concatenate([[0], np.flatnonzero(related) + 1, [table.cutoffs + 1]])
 
     def choose(self, points: Sequence[int], minimum: int) -> None:
-        """Show what can be shown: at all operating points of everybody, otherwise at the most important one."""
+        """Show as much as possible: at all operating points of the population, otherwise at the most important one."""
         points = [k for k in points if self.before[:, k].any()]
         for wanted in dict.fromkeys((tuple(points), tuple(points[:1]))):
             if self._chosen(np.array(sorted(set(wanted)), dtype=np.int64), points, minimum):
@@ -175,7 +177,7 @@ class _Intersection:
         self.table.shown[np.ix_(self.visible, self.cutoffs)] = True
 
     def _chosen(self, points: IntArray, ranked: Sequence[int], minimum: int) -> bool:
-        """Hide lines until all is safe at the points; whether anything is left."""
+        """Suppress lines until all is safe at the points; return whether anything is left."""
         bounds = np.concatenate([[0], points + 1, [self.table.cutoffs + 1]])
         visible = np.logical_and.reduce(self.before[:, points], axis=1) & self.before.any(axis=1)
         for numbers, allowed in ((self.line, self.by_line), (self.cross, self.by_column)):
@@ -213,13 +215,13 @@ class _Intersection:
         return False
 
     def _pool(self, visible: BoolArray, bounds: IntArray, places: IntArray) -> Series:
-        """The hidden cells of each part's group that has visible ones too: known as its total minus those."""
+        """The pools of suppressed cells: for each part's group with visible cells, its total minus these."""
         mixed = np.intersect1d(places[visible], places[~visible])
         cells = np.flatnonzero(~visible & np.isin(places, mixed))
         return self.table.series(cells).pooled(np.searchsorted(mixed, places[cells]), len(mixed), bounds)
 
     def _proven(self, minimum: int) -> bool:
-        """Whether a move is found for every small count that is hidden here, in a coarser part or beside it."""
+        """Whether a move is found for every suppressed small count of this, a coarser or a related attribute."""
         chains = [part for part in self.parents if part.intersection is None]
         free = [part.table for part in chains if not part.children]
         coarser = [part.intersection for part in self.parents if part.intersection is not None]

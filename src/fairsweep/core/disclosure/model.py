@@ -1,4 +1,4 @@
-"""What disclosure control works on: reported attributes, what a run before has shown, and their counts as series."""
+"""Data of disclosure control: reported attributes, the previous run's published rows, and counts as series."""
 
 from __future__ import annotations
 
@@ -120,11 +120,11 @@ class Table:
         self.new_rows = self.rows[:, :, -1].sum(axis=0) > 0
 
     def follow(self, everybody: Table) -> None:
-        """Place the previous run's counts; groups that it did not list had no rows, and everybody knows."""
+        """Align the previous run's counts; groups that it did not list had no rows, and readers know this."""
         if self._previous is None:
             return
         if everybody._previous is None:
-            raise ValueError(f"the previous run showed {self.name}, so that what it showed of everybody is needed too")
+            raise ValueError(f"the previous run showed {self.name}; its rows of the overall population are needed too")
         self.was_shown = np.repeat(everybody._previous.shown, len(self.groups), axis=0)
         places = [self.index[group] for group in self._previous.groups]
         self.was_shown[places] = self._previous.shown
@@ -158,7 +158,7 @@ class Table:
         return tuple(zip(*columns, strict=True)) if columns else ((),) * len(self.groups)
 
     def support(self) -> list[tuple[int, int, tuple[str, ...]]]:
-        """What groups are ordered by: the smaller of events and non-events, then all, then the name."""
+        """The sort key of groups: the smaller of events and non-events, then all rows, then the name."""
         totals = self.rows[:, :, -1]
         return list(zip(totals.min(axis=0).tolist(), totals.sum(axis=0).tolist(), self.groups, strict=True))
 
@@ -183,11 +183,11 @@ Groups = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True, eq=False)
 class Reported:
-    """An attribute as disclosure control sees it.
+    """An attribute in the form that disclosure control uses.
 
     Attributes:
-        name: what the results call it.
-        attributes: none for everybody, one, or the constituents of an intersection.
+        name: its name in the results.
+        attributes: none for the overall population, one, or the constituents of an intersection.
         groups: each group's values, one per constituent; other combinations are known to be empty.
         events: `[groups, T + 1]`, rows with an event per bucket.
         non_events: rows without.
@@ -204,10 +204,10 @@ class Reported:
 
 @dataclass(frozen=True, eq=False)
 class Previous:
-    """What the previous published run of the same window showed of an attribute, placed on the present grid.
+    """The rows of an attribute that the previous published run of the window showed, aligned with the present grid.
 
     Attributes:
-        groups: the groups that it listed, the hidden ones too.
+        groups: the groups that it listed, including suppressed ones.
         shown: `[groups, T]`, where it showed a group.
         tp: true positives there, anything elsewhere; `fp`, `fn` and `tn` likewise.
     """

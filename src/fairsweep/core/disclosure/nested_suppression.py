@@ -13,17 +13,17 @@ from fairsweep.core.counts import IntArray
 from fairsweep.core.disclosure.model import BoolArray, Series, Table, flat
 from fairsweep.core.disclosure.nesting import thin
 
-# How many counts of groups are looked at together: they fit a processor's cache.
+# How many counts of groups are checked together: they fit a processor's cache.
 _LOOKED_AT = 1 << 17
 
 
 def chain(table: Table, everybody: Table, points: Sequence[int], minimum: int) -> None:
-    """Show the groups of an attribute, each at no more cutoffs than any larger one, and than everybody.
+    """Show the groups of an attribute in a nested way: each only at cutoffs of all larger groups and of the population.
 
-    From the last group of an order down, group j is told apart from all before it together where both are safe. The
-    two are the rows of a table with safe margins, and an entry of such a table either is determined, and then is itself
-    0 or one of the margins, or it has a range of at least `minimum`. The first two are shown or hidden together. That
-    holds for any order; the better one of a few is taken.
+    From the last group of an order down, group j is shown separately from all groups before it, taken together, where
+    both are safe. The two are the rows of a table with safe margins. An entry of such a table is either determined, and
+    then it is 0 or equal to a margin, or it has a range of at least `minimum`. The first two groups are shown or
+    suppressed together. This holds for any order; the best of a few orders is used.
     """
     base = np.flatnonzero(everybody.shown[0])
     support, safety = table.support(), _safe_points(table, [k for k in points if everybody.shown[0, k]], minimum)
@@ -56,11 +56,11 @@ def _safe_points(table: Table, points: Sequence[int], minimum: int) -> list[tupl
 def _chain_in_order(
     table: Table, everybody: Table, base: IntArray, order: Sequence[int], points: Sequence[int], minimum: int
 ) -> BoolArray:
-    """Where groups are shown when each is told apart from all before it in the order, together."""
+    """The plan for one order: each group is shown separately from all groups before it, taken together."""
     shown = np.zeros_like(table.shown)
     had_rows = table.old[:, :, -1].sum(axis=0) > 0
     if table.was_shown is not None:
-        had_rows |= ~table.was_shown.any(axis=1)  # hidden before: who was in it is not known
+        had_rows |= ~table.was_shown.any(axis=1)  # suppressed before: its rows are not known
     live = [place for place in order if table.new_rows[place] or (table.was_shown is not None and had_rows[place])]
     for place in set(order) - set(live):
         shown[place, table.allowed(base, [place])] = True
@@ -72,7 +72,7 @@ def _chain_in_order(
         if not len(cutoffs):
             return shown
         if table.was_shown is None:
-            # Most groups of many are safe at the cutoffs of the group before: they are looked at together.
+            # Among many groups, most are safe at the cutoffs of the group before: they are checked together.
             places = np.arange(at, max(at - ahead, 0), -1)
             bounds = np.concatenate([[0], cutoffs + 1, [table.cutoffs + 1]])
             several = _told_apart(table, [live[place] for place in places.tolist()], smaller, members, places - 1)

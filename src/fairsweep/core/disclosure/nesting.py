@@ -1,11 +1,11 @@
-"""Cutoffs thinned until all that they show is safe.
+"""Thinning of cutoffs until all shown counts are safe.
 
-A count is safe to show when it is 0 or at least a minimum number of members. What is published of a group at some
-cutoffs is exactly its *atoms*: the events and the non-events between each two neighbouring cutoffs.
+A count is safe to show when it is 0 or at least a minimum number of members. Publishing a group at some cutoffs
+discloses exactly its *atoms*: the events and the non-events between each two neighbouring cutoffs.
 
 Derived for this project and verified by attack (linear and integer programmes on the published figures); not
-published. The idea of hiding complements is that of cell suppression, Willenborg and de Waal, Elements of
-Statistical Disclosure Control, 2001.
+published. Complementary suppression is an idea of cell suppression, Willenborg and de Waal, Elements of Statistical
+Disclosure Control, 2001.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ def thin(candidates: IntArray, series: Series, points: Sequence[int], minimum: i
 
     Args:
         candidates: cutoff indices, rising.
-        series: what the cutoffs would show.
+        series: the counts that the cutoffs would show.
         points: cutoff indices of the operating points.
         minimum: the fewest members that may be shown.
 
     Returns:
-        Cutoff indices, rising; empty where not even the totals are safe: then these may not be shown either.
+        Cutoff indices, rising; empty if not even the totals are safe: then these may not be shown either.
     """
     bounds = np.concatenate([[0], candidates + 1, [series.rows.shape[1] - 1]]).astype(np.int64)
     changes = None if series.changes is None else series.changes[:, bounds]
@@ -99,7 +99,7 @@ def _zones(series: Series, bounds: IntArray, minimum: int) -> Zones:
 
 
 class _Choice:
-    """Bounds chosen so far, by their place among all, such that all intervals between neighbours are safe."""
+    """The bounds chosen so far, by their index, such that all intervals between neighbours are safe."""
 
     def __init__(self, zones: Zones, changes: IntArray | None, minimum: int) -> None:
         self.chosen = [0, len(zones) - 1]
@@ -114,7 +114,7 @@ class _Choice:
             self._accept(self.chosen[at - 1], place, self.chosen[at])
 
     def refine(self, low: int, high: int) -> None:
-        """Take bounds between two neighbours, from the top, as long as what is left below stays safe."""
+        """Add bounds between two neighbours, from the top, as long as the remaining interval below stays safe."""
         for place in range(high - 1, low, -1):
             if self._accept(low, place, high):
                 high = place
@@ -140,12 +140,12 @@ class _Choice:
 
 
 def hidden_columns(table: IntArray, minimum: int, members: IntArray | None = None) -> BoolArray:
-    """Which columns of a table of counts to hide in all its rows, so that no hidden count follows from row totals.
+    """The columns of a table of counts to suppress in all rows, so that no suppressed count follows from row totals.
 
     Args:
         table: `[rows, columns]`, for example refused rows by group and reason.
         minimum: the fewest members that may be shown.
-        members: of how many members the counts are at least; by default each is of one.
+        members: a lower bound of the number of members of each count; by default each row is one member.
     """
     held = table if members is None else members
     hidden: BoolArray = np.any((table > 0) & (held < minimum), axis=0)

@@ -1,4 +1,4 @@
-"""Rounded values of group benefit equality that hidden groups keep.
+"""Rounded values of group benefit equality that suppressed groups keep.
 
 Derived for this project and verified by attack; not published.
 """
@@ -18,16 +18,16 @@ from fairsweep.core.disclosure.model import BoolArray, Exposed, Series
 from fairsweep.core.inference.intervals import FloatArray
 
 STEPS = (1, 2, 5, 10, 20, 50)
-"""What group benefit equality may be rounded to, in hundredths, the finest first."""
+"""The possible rounding steps of group benefit equality, in hundredths, the finest first."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rounded:
-    """Rounded group benefit equality of hidden groups, `[groups, points]`; NaN where none is kept.
+    """Rounded group benefit equality of suppressed groups, `[groups, points]`; NaN where none is kept.
 
     Attributes:
         value: the nearest multiple of the step.
-        step: what it is rounded to.
+        step: the rounding step.
     """
 
     value: FloatArray
@@ -42,19 +42,20 @@ def rounded_gbe(
     minimum: int,
     margins_safe: BoolArray | None = None,
 ) -> Rounded:
-    """What hidden groups of a single attribute may still say of their group benefit equality at operating points.
+    """Rounded group benefit equality that suppressed groups of a single attribute keep at operating points.
 
-    A group keeps it where its flagged, events and both complements are at least `minimum`, rounded to .01 where all
-    other hidden groups keep theirs too. Where some do not, the step is the finest that leaves their flags and their
-    events a range of at least `minimum - 1`, even for somebody who knows all other groups. Nothing is kept unless
-    every small count that is hidden could be otherwise at equal margins.
+    A group keeps it if its flagged, events and both complements are at least `minimum`. It is rounded to .01 if all
+    other suppressed groups keep theirs too. Otherwise the step is the finest that leaves the flags and events of the
+    remaining groups a range of at least `minimum - 1`, even for a reader who knows all other groups. Nothing is kept
+    unless every suppressed small count has another feasible value at equal margins.
 
-    Not for attributes that are part of an intersection which shows something: it tells more; see `steady_gbe`.
+    Not for attributes that are part of an intersection which shows something, because it discloses more; see
+    `steady_gbe`.
 
     Args:
         counts: `[groups, T]`, at all cutoffs.
         shown: `[groups, T]`, the plan.
-        everybody_shown: `[T]`, the plan of everybody.
+        everybody_shown: `[T]`, the plan of the overall population.
         points: cutoff indices of the operating points, the most important first.
         minimum: the fewest members that may be shown.
         margins_safe: `[groups, points]`, where the four margins hold enough members; by default of rows.
@@ -93,24 +94,24 @@ def rounded_gbe(
 
 
 def steady_gbe(counts: ConfusionCounts, kept: BoolArray) -> Rounded:
-    """What hidden groups may say where moves prove that every small count could be otherwise.
+    """Rounded values of suppressed groups if moves prove that every small count has another feasible value.
 
-    A move changes the flagged of a group by at most one person, and its events by at most one. So the value is told
-    to the finest step at which none of that would change it: the other tables that moves lead to tell the same.
+    A move changes the flagged of a group by at most one person, and its events by at most one. So the value is rounded
+    to the finest step at which no such change would alter it: all feasible tables that moves reach give the same value.
 
     Args:
         counts: `[groups, points]`.
-        kept: `[groups, points]`, the hidden groups whose margins are safe.
+        kept: `[groups, points]`, the suppressed groups whose margins are safe.
     """
     value, steps = np.full(kept.shape, np.nan), np.full(kept.shape, np.nan)
     flagged, events = counts.flagged[kept], counts.events[kept]
-    told, to = np.full(len(flagged), np.nan), np.full(len(flagged), np.nan)
+    rounded, to = np.full(len(flagged), np.nan), np.full(len(flagged), np.nan)
     for step in reversed(STEPS):
         multiple = _multiple(flagged, events, step)
         near = itertools.product((-1, 0, 1), repeat=2)
         steady = np.all([_multiple(flagged + f, events + e, step) == multiple for f, e in near], axis=0)
-        told[steady], to[steady] = multiple[steady] * step / 100, step / 100
-    value[kept], steps[kept] = told, to
+        rounded[steady], to[steady] = multiple[steady] * step / 100, step / 100
+    value[kept], steps[kept] = rounded, to
     return Rounded(value, steps)
 
 
@@ -154,7 +155,7 @@ def _ends(multiple: IntArray, step: int, least: IntArray, pool: IntArray, most: 
 def _inner_cells_move(
     counts: ConfusionCounts, shown: BoolArray, points: Sequence[int], kept: BoolArray, minimum: int
 ) -> bool:
-    """Whether every small count of groups hidden at a point could be otherwise though all margins stayed the same."""
+    """Whether every small count of groups suppressed at a point has another feasible value at the same margins."""
     related: BoolArray = np.logical_or.reduce(shown, axis=0)
     related[list(points)] = True
     ends = np.zeros((len(shown), 1), dtype=np.int64)
@@ -165,7 +166,7 @@ def _inner_cells_move(
     bounds = np.stack(below, axis=1)
     people = np.diff(bounds, axis=2)
     exposed = Exposed.of(Series(bounds.reshape(-1, bounds.shape[2])), np.arange(bounds.shape[2]), minimum)
-    exposed.above[:, 0] = exposed.beneath[:, -1] = False  # totals: their range is what the step leaves
+    exposed.above[:, 0] = exposed.beneath[:, -1] = False  # totals: the rounding step gives their range
     found = Moves.none(people.shape)
     some = counts.n[:, 0] > 0
     concerned = some & (~shown[:, list(points)] & kept.any(axis=0)).any(axis=1)

@@ -61,8 +61,8 @@ class Reliability:
     Attributes:
         n: rows.
         events: those with the event.
-        mean_score: what the scores promise.
-        event_rate: what came.
+        mean_score: the expected event rate.
+        event_rate: the observed event rate.
         event_rate_ci_low: lower 95 % limit, by Wilson.
         event_rate_ci_high: upper limit.
     """
@@ -88,11 +88,11 @@ def calibrate(
     least `CLIPPED_TO` away from 0 and 1. Where scores spread within buckets it approximates the fit to rows (in a
     simulation of .8 % events in 1,000 even buckets, .705 for a slope of .704); calibrated scores keep 1 and 0.
 
-    The slope is NaN where a class is absent, and where one value of the score parts events from non-events (ties with
-    it allowed) or all scores are equal: then no finite slope fits best. The intercept needs only both classes. Both
-    are NaN where the fit does not converge.
+    The slope is NaN if a class is absent, if one value of the score separates events from non-events (ties with
+    it allowed), or if all scores are equal: then no finite slope fits best. The intercept needs only both classes.
+    Both are NaN if the fit does not converge.
 
-    Limits and standard errors take a row for an independent person: give counts of rows, not weights.
+    Limits and standard errors treat a row as an independent person: give counts of rows, not weights.
 
     Args:
         events: events per group and bucket, `[groups, buckets]`, buckets in rising order of score.
@@ -102,7 +102,7 @@ def calibrate(
         score_squares: sums of squared scores of both, in billionths.
 
     Returns:
-        Arrays `[groups]`. The Brier score is reckoned in exact integers from integers, with one rounding.
+        Arrays `[groups]`. The Brier score is computed in exact integers, with one rounding.
 
     Source:
         Cox, Two further applications of a model for binary regression, Biometrika 1958; Van Calster et al.,
@@ -136,8 +136,8 @@ def byar(observed: ArrayLike, z: float = Z95) -> Limits:
     """Byar's limits of the mean of a Poisson count O, near the exact ones for any O.
 
     `O (1 - 1/(9 O) - z/(3 sqrt(O)))^3` and `(O+1) (1 - 1/(9(O+1)) + z/(3 sqrt(O+1)))^3`; the lower one is 0 at O = 0.
-    Events of which each person has at most one vary less than a Poisson count: where they are common, the limits are
-    too wide, by the root of `1/(1 - prevalence)`. What is expected counts as known.
+    If each person has at most one event, events vary less than a Poisson count: if they are common, the limits are
+    too wide, by the root of `1/(1 - prevalence)`. The expected number is treated as known.
 
     Source:
         Breslow and Day, Statistical Methods in Cancer Research II, 1987, page 69; Rothman and Boice, 1979.
@@ -195,17 +195,17 @@ def even_edges(population_n: ArrayLike, bins: int = 10) -> list[int]:
     """Edges of bins that hold about equally many of the population, at boundaries of buckets.
 
     Each edge is the boundary nearest to its share of the population, the lower of two. No bin is empty, and none holds
-    more than an even share and the largest bucket. Where many share a bucket there are fewer bins than asked for.
+    more than an even share and the largest bucket. If many rows share a bucket, there are fewer bins than requested.
 
     Args:
-        population_n: rows of everybody in each bucket, `[buckets]`.
+        population_n: rows of the overall population in each bucket, `[buckets]`.
         bins: how many bins, at least 1.
 
     Returns:
         The first bucket of each bin and at last the number of buckets, as `reliability` takes them.
     """
     rows = np.asarray(population_n)
-    # Below boundary i lie i buckets; Python's numbers do not overflow.
+    # There are i buckets below boundary i; Python's numbers do not overflow.
     below = [0, *np.cumsum(rows).tolist()]
     total = below[-1]
     inner = [i for i in range(1, len(rows)) if 0 < below[i] < total]
@@ -257,7 +257,7 @@ def _fits(
     both = (y.sum(axis=1) > 0) & (rest.sum(axis=1) > 0)
     intercept, intercept_error = np.full((2, len(y)), np.nan)
     intercept[both], _, intercept_error[both] = _maximised(np.zeros_like(x[both]), x[both], n[both], y[both])
-    # Standardised scores make the two parameters nearly independent, whatever the prevalence.
+    # Standardised scores make the two parameters nearly independent at any prevalence.
     fitted = both & _overlapping(x, y, rest)
     x, n, y = x[fitted], n[fitted], y[fitted]
     centre = (n * x).sum(axis=1, keepdims=True) / n.sum(axis=1, keepdims=True)
@@ -297,7 +297,7 @@ def _maximised(
     for _ in range(_MOST_STEPS):
         tried = at[:, going] + step[:, going]
         linear = tried[0][:, np.newaxis] + tried[1][:, np.newaxis] * x[going] + offset[going]
-        # A step that goes beyond what doubles hold does not climb.
+        # A step beyond the range of doubles does not improve the fit.
         with np.errstate(over="ignore", invalid="ignore"):
             height = (y[going] * linear - n[going] * np.logaddexp(0, linear)).sum(axis=1)
         climbs = height >= best[going] - _NOISE * np.abs(best[going])

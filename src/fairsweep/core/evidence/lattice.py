@@ -1,4 +1,4 @@
-"""The lattice of subgroups: cells of combinations of attributes, which of them contain which, and what is left."""
+"""The lattice of subgroups: cells of combinations of attributes, which cells contain others, and their remainders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fairsweep.core.histogram import Cell
 
 Members = frozenset[tuple[str, str]]
-"""Who is in a cell: the attributes and their values, whatever their order."""
+"""The members of a cell, given by attributes and their values in any order."""
 Sets = Mapping[tuple[str, ...], "tuple[Sequence[Cell], ConfusionCounts]"]
 
 
@@ -32,9 +32,9 @@ class Lattice:
         attributes: the attributes of each cell.
         values: the value of each of them.
         counts: the counts of each cell, `[cells]`.
-        members: who is in each cell.
-        place: where the cell of some members stands.
-        known: the combinations whose cells are all here; one of their cells that is absent holds nobody.
+        members: the members of each cell.
+        place: the index of the cell of some members.
+        known: the combinations whose cells are all here; if one of their cells is absent, it is empty.
     """
 
     attributes: tuple[tuple[str, ...], ...]
@@ -76,7 +76,7 @@ class Lattice:
         """Every pair of a descendant and an ancestor that is here.
 
         Args:
-            cells: the descendants asked for.
+            cells: the requested descendants.
 
         Returns:
             The descendants and, entry by entry, their ancestors.
@@ -94,18 +94,18 @@ class Lattice:
                     yield where
 
     def remainders(self, cell: int, others: Sequence[int]) -> tuple[ConfusionCounts, list[int]]:
-        """What is left of a cell when others are taken out of it, one after the other.
+        """The remainder of a cell after others are removed from it, one after the other.
 
-        Overlaps are counted once, by inclusion and exclusion over cells that are here. Another cell is passed over
-        where it shares nobody with this one, or where how many they share cannot be told: their common values name
-        a combination that is not here.
+        Overlaps are counted once, by inclusion and exclusion over cells that are here. Another cell is skipped
+        if it shares no people with this one, or if the number that they share is unknown, because their common
+        values name a combination that is not here.
 
         Args:
             cell: the cell.
-            others: what is taken out.
+            others: the cells to remove.
 
         Returns:
-            The counts that are left after each one, `[taken]`, and which of `others` were taken out.
+            The remaining counts after each removal, `[taken]`, and which of `others` were removed.
         """
         terms: dict[Members, int] = {self.members[cell]: 1}
         left, taken = self.counts[cell], []
@@ -125,7 +125,7 @@ class Lattice:
         return ConfusionCounts(*stacked), taken
 
     def _shared(self, terms: Mapping[Members, int], other: Members) -> dict[Members, int]:
-        """The part of a signed sum of cells that lies in another cell; empty where nobody does or nobody can tell."""
+        """The part of a signed sum of cells that lies in another cell; empty if there is none or it is unknown."""
         shared: dict[Members, int] = {}
         for members, sign in terms.items():
             meeting = members | other
@@ -144,17 +144,17 @@ def p_beyond_rest(cells: ConfusionCounts, rest: ConfusionCounts, flag_is: FlagIs
     With b that of cell and rest together, the cell lacks `d = b P - F` flags. Under the hypothesis its variance is
     `(1 - s)^2 v + s^2 v_rest`, where s is the cell's share of the events and the v are the variances of `F - b P`
     that the score test of the bound b rests on. Derived for this project and verified by simulation, not published:
-    its size at .05 is .04 to .055 for a group benefit equality of .5 to 1 (.07 where a cell is there only because it
-    just reached 30 events), and in the tail it seldom rises above its level, whereas the log ratio's is a hundred
-    times too large where a rest of 10 events may hold a zero.
+    its size at .05 is .04 to .055 for a group benefit equality of .5 to 1 (.07 if a cell is searched only because it
+    just reached 30 events), and in the tail it seldom exceeds its level, whereas the size of the log ratio's test is a
+    hundred times too large if a rest of 10 events may hold a zero.
 
     Args:
         cells: the descendants, `[cells]`.
-        rest: everybody else in the ancestor of each, `[cells]`.
-        flag_is: for a sanction the hypothesis is that they have at most the rest's: flags and events change places.
+        rest: all others in the ancestor of each, `[cells]`.
+        flag_is: for a sanction the hypothesis is that they have at most the rest's: flags and events are exchanged.
 
     Returns:
-        The p of each cell; NaN where neither it nor the rest has an event.
+        The p of each cell; NaN if neither it nor the rest has an event.
     """
     from scipy.special import ndtr
 

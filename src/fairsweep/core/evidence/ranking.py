@@ -58,21 +58,21 @@ def rank(
     In simulations (normal scores of equal and unequal spread, five-step ratings, up to 1,000 non-events per event) it
     covers 93 to 97 % from 20 events on for AUC up to .8, from 50 up to .9 and from 100 up to .97. With fewer events
     and a higher AUC it is too short: 20 events cover 92 % at .9 and 86 % at .97. Without t, or on the plain scale, it
-    would be shorter still; Newcombe's (2006) covers 86 % with unequal spreads, whatever the number of events.
+    would be shorter still; Newcombe's (2006) covers 86 % with unequal spreads, for any number of events.
 
-    There is no standard error and no interval where a class has only one member, and where nothing varies: at an AUC
-    of 0 or 1, or with all in one bucket. A variance of 0 there is ignorance and not precision.
+    There is no standard error and no interval if a class has only one member, or if nothing varies: at an AUC of 0
+    or 1, or with all rows in one bucket. An estimated variance of 0 means missing information there, not precision.
 
     Args:
         events: events per group and bucket, `[groups, buckets]`, buckets in rising order of score; counts or weights.
         non_events: non-events, likewise.
         event_squares: for weights, the sum of their squares per group and bucket, in the square of the unit of
-            `events`. The variance then sums squares, with Kish's effective number in the place of P. Without squares
+            `events`. The variance then sums squares, with Kish's effective sample size instead of P. Without squares
             each unit of `events` is one independent row.
         non_event_squares: the same of the non-events.
 
     Returns:
-        Arrays `[groups]`, reckoned in doubles throughout: nothing overflows, and sums up to 2^53 are exact.
+        Arrays `[groups]`, computed in doubles throughout: nothing overflows, and sums up to 2^53 are exact.
 
     Source:
         Bamber, The area above the ordinal dominance graph, J. Math. Psychology 1975; DeLong, DeLong and
@@ -113,7 +113,7 @@ def alert_cutoffs(
         rates: shares as decimals or fractions; the comparison is exact.
 
     Returns:
-        For each rate the index of the cutoff; None where even the highest cutoff flags more, or nobody has a score.
+        For each rate the index of the cutoff; None if even the highest cutoff flags more, or no one has a score.
     """
     flagged = np.asarray(population_flagged)
     population = ConfusionCounts.of(0, flagged, 0, n - flagged)
@@ -129,7 +129,7 @@ def _known_total(counts: FloatArray) -> FloatArray:
 
 
 def _below(counts: FloatArray) -> FloatArray:
-    """How many lie below each bucket, and half of those in it."""
+    """The number of rows below each bucket, plus half of the rows in it."""
     return np.cumsum(counts, axis=1) - counts / 2
 
 

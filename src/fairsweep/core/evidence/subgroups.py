@@ -1,4 +1,4 @@
-"""Subgroups that nobody listed: which combinations of attributes fall short, most people first, each told once."""
+"""Search for subgroups in breach: combinations of attributes, largest shortfall first, each reported once."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Subgroup:
 
 @dataclass(frozen=True, eq=False)
 class _Evidence:
-    """What the tests say of each cell of the lattice; the arrays are `[cells]`, NaN where not searched.
+    """The test results of each cell of the lattice; the arrays are `[cells]`, NaN where not searched.
 
     Attributes:
         value: the judged value.
@@ -97,26 +97,26 @@ def search(
 ) -> tuple[Subgroup, ...]:
     """Find the subgroups that breach the rule and that no other finding explains.
 
-    Every cell with enough events is tested once. A significant cell is dropped where an ancestor that is
-    significant too explains it: it is not lower than the rest of the ancestor, so that the simpler description says
-    it all. It is also dropped where findings explain it: without the people it shares with its own significant
-    descendants, and with findings of larger shortfall, what is left would not have been found. What is left of a
-    cell is known where the values of both name a combination that was given; a cell whose overlap with a finding
-    takes more attributes than were combined may therefore stand beside it.
+    Every cell with enough events is tested once. A significant cell is dropped if an ancestor that is
+    significant too explains it: the cell is not lower than the rest of the ancestor, so that the simpler description
+    is enough. It is also dropped if findings explain it: without the people that it shares with its own significant
+    descendants, and with findings of larger shortfall, its remainder would not have been found. The remainder of a
+    cell is known if the values of both cells name a combination that was given; a cell whose overlap with a finding
+    takes more attributes than were combined may therefore be reported beside it.
 
     Args:
         sets: for each combination of attributes its cells and their counts at one operating point, `[cells]`.
-        population: everybody at the same operating point, scalar shape.
-        rule: the floor, the level and what a flag does.
-        minimum_events: the fewest events that a cell is searched with.
+        population: the overall population at the same operating point, scalar shape.
+        rule: the floor, the level and the direction.
+        minimum_events: the fewest events of a cell that is searched.
         most: the most findings returned.
         with_explained: whether significant cells that one of these findings explains follow after them.
 
     Returns:
-        The findings, largest lower limit of the shortfall first; then what they explain, in the same order.
+        The findings, largest lower limit of the shortfall first; then the cells that they explain, in the same order.
 
     Raises:
-        ValueError: when `minimum_events` or `most` is below 1 or the sets are malformed.
+        ValueError: if `minimum_events` or `most` is below 1 or the sets are malformed.
 
     Source:
         The score test of `verdicts.judge` under Benjamini and Hochberg, Controlling the false discovery rate, JRSS B
@@ -166,16 +166,16 @@ def _figures(
 
 
 def _population_gbe(population: ConfusionCounts) -> float:
-    """What a value of 1 stands for: 1, or on the relative basis the population's group benefit equality."""
+    """The unit of judged values: 1, or on the relative basis the population's group benefit equality."""
     basis = verdict_basis(population)
     return int(population.flagged) / int(population.events) if basis == "relative" else 1.0
 
 
 def _limits(counts: ConfusionCounts, value: FloatArray, population: ConfusionCounts, z: float) -> Limits:
-    """Bonett-Price; on the relative basis over the population's value and as much wider as the ratio varies more.
+    """Bonett-Price intervals; on the relative basis divided by the population's value, and widened.
 
     The widening, on the log scale, is the one of the test on the relative basis (derived for this project, not
-    published); where nobody is flagged there is no log variance to widen by.
+    published); if no one is flagged, there is no log variance for it.
     """
     group = counts.tp, counts.fp, counts.fn
     low, high = bonett_price(*group, z)
@@ -212,10 +212,10 @@ def _told_once(evidence: _Evidence, most: int) -> tuple[list[int], dict[int, int
 
 
 def _explained_by_ancestors(evidence: _Evidence) -> tuple[dict[int, int], dict[int, list[int]]]:
-    """Which significant cells an ancestor explains, and for each ancestor those that stand out, in their order.
+    """Which significant cells an ancestor explains, and for each ancestor the descendants that differ, in their order.
 
-    A descendant stands out from a significant ancestor where it is lower than the rest of it, corrected by Holm for
-    all its descendants that were searched: each of them had its chance. One that stands out from all of its
+    A descendant differs from a significant ancestor if it is lower than the rest of it, corrected by Holm for
+    all its descendants that were searched, because each of them was tested. A cell that differs from all of its
     significant ancestors is explained by none.
     """
     lattice, rule = evidence.lattice, evidence.rule
@@ -243,9 +243,9 @@ def _explained_by_ancestors(evidence: _Evidence) -> tuple[dict[int, int], dict[i
 
 
 def _clearing(evidence: _Evidence, cell: int, others: Sequence[int]) -> int | None:
-    """Which of some cells, taken out one after the other, clears a cell; None where all of them do not.
+    """The first of some cells whose removal, after that of those before it, clears a cell; None if none clears it.
 
-    It is cleared once what is left would not have been found: it has too few events to be searched, or a p above
+    A cell is cleared if its remainder would not have been found: it has too few events to be searched, or a p above
     the largest that was significant.
     """
     left, taken = evidence.lattice.remainders(cell, others)

@@ -1,6 +1,6 @@
-"""Where each of a member's rows stands among the others, from the top: what `clusters` sums by bucket follows from it.
+"""The rank of each of a member's rows among the others, from the top; `clusters` derives its sums by bucket from it.
 
-Workers have no more than Spark's own packages: only numpy may be imported here.
+Workers have only Spark's own packages: only numpy may be imported here.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from fairsweep.core.inference.clusters import MEASURES
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _LARGEST_KEY = 1 << 63
-# Kinds of places in a cluster are numbered in a table that is no longer than this.
+# The longest table in which kinds of ranks in a cluster are numbered.
 _LONGEST_TABLE = 1 << 20
 
 
 def several(who: Sequence[IntArray], bucket: IntArray) -> tuple[IntArray, IntArray]:
-    """Which rows are of members who have several.
+    """The rows of members with several rows.
 
     Args:
-        who: the numbers that tell members apart, any int64: rows are one member's where all of them are equal.
+        who: the numbers that identify members, any int64: rows belong to one member if all of them are equal.
         bucket: the bucket of each row's score, at least 0.
 
     Returns:
-        The places of these rows, each member's together and from the highest bucket down, and a number from 0 on for
-        each of these members. Which of several rows of a member in one bucket comes first is arbitrary.
+        The indices of these rows, each member's rows together and from the highest bucket down, and for each row the
+        number of its member, from 0 on. The order of a member's rows in one bucket is arbitrary.
     """
     if not len(bucket):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
@@ -44,13 +44,13 @@ def several(who: Sequence[IntArray], bucket: IntArray) -> tuple[IntArray, IntArr
 
 
 InOrder = tuple[IntArray, NDArray[np.bool_]]
-"""Places of all rows, those of a member together, and whether each row in that order is its member's first."""
+"""Indices of all rows, each member's rows together, and whether each row in that order is its member's first."""
 
 
 def _by_one_key(member: IntArray, bucket: IntArray) -> InOrder | None:
-    """By member and falling bucket, in one number; None where it would not fit.
+    """Sort keys of member, falling bucket and index in one number; None if it would not fit.
 
-    Sorting numbers that end in their place takes a fraction of the time of sorting places.
+    Sorting numbers that end in their index takes a fraction of the time of sorting indices.
     """
     place_bits, bucket_bits = len(member).bit_length(), int(bucket.max()).bit_length()
     least, shift = int(member.min()), place_bits + bucket_bits
@@ -79,7 +79,7 @@ def _together(who: Sequence[IntArray]) -> InOrder:
     order = np.sort(high << bits | np.arange(len(high))) & ((1 << bits) - 1)
     run = np.cumsum(np.append(True, high[order[1:]] != high[order[:-1]]))
     changes = _changes(who, order)
-    # Different members that are mixed into one number stand between each other.
+    # Rows of different members with the same mixed number may be interleaved.
     wrong = changes & (run[1:] == run[:-1])
     if wrong.any():
         between = np.flatnonzero(np.isin(run, run[1:][wrong]))
@@ -99,7 +99,7 @@ def _changes(who: Sequence[IntArray], order: IntArray) -> NDArray[np.bool_]:
 
 
 class Standing(NamedTuple):
-    """Where rows stand in their clusters, which are a member's rows within one cell, int64 `[rows]`.
+    """The ranks of rows in their clusters (a member's rows within one cell), int64 `[rows]`.
 
     Attributes:
         above: the rows of its cluster above each row: of a higher bucket, or before it in the same one.
@@ -138,7 +138,7 @@ class Standing(NamedTuple):
         return cls(above, events_above, events, np.repeat(sizes, sizes), y)
 
     def measures(self) -> dict[str, IntArray]:
-        """What each row adds to the measures of its cell and bucket, by the names in `MEASURES`.
+        """The contribution of each row to the measures of its cell and bucket, by the names in `MEASURES`.
 
         Source:
             Derived for this project and checked against the direct sum over members; not published.
@@ -161,7 +161,7 @@ class Standing(NamedTuple):
 
 
 def kinds(cluster: IntArray, event: NDArray[Any]) -> tuple[Standing, IntArray]:
-    """The different standings of some clusters' rows, few while clusters are small, and which one each row has.
+    """The distinct ranks of the rows of clusters, few if clusters are small, and the number of each row's ranks.
 
     Args: as for `Standing.of`.
     """
@@ -171,7 +171,7 @@ def kinds(cluster: IntArray, event: NDArray[Any]) -> tuple[Standing, IntArray]:
     if (2 * radix**4 + len(y)) * 2 * radix**3 >= _LARGEST_KEY:
         rows, kind = np.unique(np.stack(Standing.of(cluster, event), axis=1), axis=0, return_inverse=True)
         return Standing._make(rows.T), kind.reshape(-1)
-    # A number of five digits. Two of them grow from row to row; what they were where a cluster began is taken off.
+    # A number of five digits. Two of them grow from row to row; their value at the cluster's start is subtracted.
     steps = [2 * radix**i for i in range(4)]
     before = np.append(0, np.cumsum(y))
     events = before[starts + sizes] - before[starts]

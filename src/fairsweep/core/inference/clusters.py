@@ -32,9 +32,9 @@ MEASURES: tuple[str, ...] = (
     "bottom_event_members",
     "bottom_non_event_members",
 )
-"""The additive columns, by bucket. The first five are what sums over members gain where the cutoff falls to the bucket;
-`events_squared` is a member's whole, at its highest row; the last four are 1 at the member's highest and lowest event
-and non-event, so that distinct members among tp, fp, fn and tn can be told at every cutoff."""
+"""The additive columns, by bucket. The first five are the increments of sums over members when the cutoff falls to the
+bucket; `events_squared` is a member's total, at its highest row; the last four are 1 at the member's highest and lowest
+event and non-event, so that distinct members among tp, fp, fn and tn can be counted at every cutoff."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +87,10 @@ class ClusterSums:
         return ClusterSums(*(np.asarray(array[index]) for array in self.arrays))
 
     def __sub__(self, part: ClusterSums) -> ClusterSums:
-        """The sums of everybody but `part`.
+        """The sums of the population without `part`.
 
-        Exact where each member's rows are all inside `part` or all outside; products of rows inside with rows outside
-        remain in it otherwise.
+        Exact if each member's rows are all inside `part` or all outside; otherwise products of rows inside with rows
+        outside remain in it.
         """
         return ClusterSums(*(a - b for a, b in zip(self.arrays, part.arrays, strict=True)))
 
@@ -128,8 +128,8 @@ def above(by_bucket: IntArray) -> IntArray:
 def gbe_variance(counts: ConfusionCounts, sums: ClusterSums) -> FloatArray:
     """Variance of group benefit equality over members, `Σ (a - θ b)² / P²` with θ the group benefit equality.
 
-    Written as the variance of independent rows and what pairs of rows of one member add, so that with one row a member
-    it is that variance to the last digit. Whole numbers are combined before anything is divided, and around the nearest
+    Computed as the variance of independent rows plus the contribution of pairs of rows of one member, so that with one
+    row per member it is exactly that variance. Whole numbers are combined before any division, and around the nearest
     whole θ, so that little cancels: sums below 2^53 are exact, and the result is within some units in the last place of
     its largest term.
 
@@ -158,13 +158,13 @@ def true_positive_rate_variance(counts: ConfusionCounts, sums: ClusterSums) -> F
 def positive_predictive_value_variance(counts: ConfusionCounts, sums: ClusterSums) -> FloatArray:
     """Variance of the positive predictive value `p` over members, `Σ (t - p a)² / F²`; of false discovery as well.
 
-    NaN where nobody is flagged; precision and source as for `gbe_variance`.
+    NaN if no one is flagged; precision and source as for `gbe_variance`.
     """
     return _over(sum_of_squares(positive_predictive_value_parts(counts, sums)), counts.flagged)
 
 
 Parts = tuple[FloatArray, FloatArray]
-"""A sum of squared residuals over members: what rows give each by itself, and what pairs of rows of a member add."""
+"""A sum of squared residuals over members: the part of single rows, and the part of pairs of a member's rows."""
 
 
 def gbe_parts(counts: ConfusionCounts, sums: ClusterSums) -> Parts:
@@ -184,7 +184,7 @@ def true_positive_rate_parts(counts: ConfusionCounts, sums: ClusterSums) -> Part
 
 
 def positive_predictive_value_parts(counts: ConfusionCounts, sums: ClusterSums) -> Parts:
-    """The parts of `Σ (t - p a)²`; NaN where nobody is flagged."""
+    """The parts of `Σ (t - p a)²`; NaN if no one is flagged."""
     ratio = _ratio(counts.tp, counts.flagged)
     above_only = sums.true_positives_squared - counts.tp
     both, below_only = sums.true_positives_by_flags - counts.tp, sums.flags_squared - counts.flagged

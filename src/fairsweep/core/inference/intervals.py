@@ -3,8 +3,8 @@
 Every function takes counts of any shapes that broadcast together and returns doubles of the broadcast shape:
 NaN where the estimate is undefined, infinity where an interval has no end. `F = tp + fp` is the number
 flagged, `P = tp + fn` the number of events, `S = tp + fp + fn`. Group benefit equality is `F/P`, a ratio of
-*paired* proportions: the same people stand above and below, so that methods for independent proportions would
-widen its interval and hide bias.
+*paired* proportions: the same people are in the numerator and the denominator, so that methods for independent
+proportions would widen its interval and mask bias.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def bonett_price(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, z: float = Z95) ->
     """Hybrid Wilson interval of group benefit equality, closed form and defined at zeros.
 
     Returns:
-        Lower and upper limit; NaN where there are no events. The lower limit is 0 where nobody is flagged.
+        Lower and upper limit; NaN where there are no events. The lower limit is 0 where no one is flagged.
 
     Source:
         Bonett and Price, Confidence intervals for a ratio of binomial proportions based on paired data,
@@ -91,7 +91,7 @@ def score_statistic(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, ratio: ArrayLik
         ratio: the hypothesis, above 0 and finite; for any other the statistic is NaN.
 
     Returns:
-        The statistic; NaN also where nobody is flagged and there are no events.
+        The statistic; NaN also where no one is flagged and there are no events.
 
     Source:
         Nam and Blackwelder, Analysis of the ratio of marginal probabilities in a matched-pair setting,
@@ -122,7 +122,7 @@ def log_gbe_variance(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> FloatArray:
     """Large-sample variance of the logarithm of group benefit equality, `(fp + fn) / (F P)`.
 
     Returns:
-        The variance; NaN where nobody is flagged or there are no events.
+        The variance; NaN where no one is flagged or there are no events.
     """
     tp, fp, fn = _doubles(tp, fp, fn)
     return _quotient(fp + fn, (tp + fp) * (tp + fn))
@@ -135,11 +135,11 @@ def relative_log_variance(
 
     Derived for this project by the delta method and verified by simulation; not published. It equals
     `V_g + V - 2 [tp_g (1/F_g - 1/P_g) (1/F - 1/P) + fp_g / (F_g F) + fn_g / (P_g P)]` with V the log variance
-    of group benefit equality, written as the sum of squares that it is, so that it cannot turn negative.
+    of group benefit equality, computed as a sum of squares, so that it cannot be negative.
 
     Args:
         group: tp, fp and fn of the group.
-        population: tp, fp and fn of everybody, the group included.
+        population: tp, fp and fn of the overall population, including the group.
 
     Returns:
         The variance, 0 for a group that holds every flag and event; NaN where one of the two ratios is 0 or
@@ -169,7 +169,7 @@ def koopman_ratio(x1: ArrayLike, n1: ArrayLike, x2: ArrayLike, n2: ArrayLike, z:
 
     x1, n1, x2, n2 = np.broadcast_arrays(*_doubles(x1, n1, x2, n2))
     if x1.size >= _MANY:
-        # Many small groups have few different counts; each root is found by itself, whatever stands beside it.
+        # Many small groups have few different counts; each root is computed independently of the others.
         one, back = _different(x1, n1, x2, n2)
         if 2 * len(one) <= x1.size:
             first, of_first, second, of_second = (rate.reshape(-1)[one] for rate in (x1, n1, x2, n2))
@@ -213,13 +213,13 @@ def gbe_ratio(
     """Log interval `exp(ln ratio ± z sqrt(V_a + V_b))` of the ratio of two groups' benefit equality.
 
     Args:
-        a: tp, fp and fn of the group above.
-        b: tp, fp and fn of the group below, which shares nobody with the other.
+        a: tp, fp and fn of the group in the numerator.
+        b: tp, fp and fn of the group in the denominator, which shares no people with the other.
         z: normal quantile.
 
     Returns:
         Lower and upper limit; NaN where one of the two is 0 or undefined, and where neither group has a wrong
-        flag or a missed event: the estimated variance is then 0, which is ignorance and not precision.
+        flag or a missed event: the estimated variance is then 0, which means missing information, not precision.
     """
     a_tp, a_fp, a_fn, b_tp, b_fp, b_fn = _doubles(*a, *b)
     variance = log_gbe_variance(a_tp, a_fp, a_fn) + log_gbe_variance(b_tp, b_fp, b_fn)

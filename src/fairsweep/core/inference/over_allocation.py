@@ -1,6 +1,6 @@
-"""High values: more flags than events is acceptable as long as it does not cause another group to have too few.
+"""High values: more flags than events are acceptable as long as they do not cause another group to have too few.
 
-Whether it causes that nobody can tell from counts. What is said is arithmetic: who is short, and by how many flags.
+Counts cannot show a cause. The notes are arithmetic: which groups have too few flags, and how many they lack.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ HIGH_WHILE_OTHERS_LOW = "high_while_others_low"
 
 
 def notes(ci_low: ArrayLike, below_floor: ArrayLike, floor: float) -> NDArray[np.object_]:
-    """What to say about the groups of one attribute whose value is certainly high.
+    """Notes on the groups of one attribute whose value is certainly high.
 
-    A note stands beside the verdict and never replaces it.
+    A note is given in addition to the verdict and never replaces it.
 
     Args:
         ci_low: lower 95 % limit of each group's judged value; NaN where there is none.
@@ -28,7 +28,7 @@ def notes(ci_low: ArrayLike, below_floor: ArrayLike, floor: float) -> NDArray[np
 
     Returns:
         For each group `high_acceptable` or, where another group of the attribute is below the floor,
-        `high_while_others_low`; None where the interval does not lie wholly above `1 / floor`.
+        `high_while_others_low`; None if the interval is not completely above `1 / floor`.
     """
     low = np.asarray(ci_low, dtype=np.float64)
     below = np.array([value is not None and bool(value) for value in np.asarray(below_floor, dtype=object)], dtype=bool)
@@ -42,14 +42,14 @@ def notes(ci_low: ArrayLike, below_floor: ArrayLike, floor: float) -> NDArray[np
 def shortfall(
     tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, floor: float, population: tuple[int, int] = (1, 1)
 ) -> IntArray:
-    """Flags that a group lacks to stand on the floor: `floor x P - F` in whole people, 0 where it lacks none.
+    """Flags that a group lacks to reach the floor: `floor x P - F` in whole people, 0 if it lacks none.
 
     Args:
         tp: flagged events, whole numbers.
         fp: flagged non-events, likewise.
         fn: missed events, likewise.
-        floor: the lowest acceptable value, taken as the decimal that it is written as: the count is exact.
-        population: where groups are judged relative to everybody, the flags and the events of everybody.
+        floor: the lowest acceptable value, read as a decimal, so that the count is exact.
+        population: if groups are judged relative to the population, the flags and the events of the population.
     """
     flags, events = population
     lowest = Fraction(str(floor)) * Fraction(flags, events)

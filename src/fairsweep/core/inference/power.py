@@ -22,7 +22,7 @@ def events_needed(recall: ArrayLike, bound: float = 0.8, alpha: float = 0.05, po
     points higher at low recalls.
 
     Args:
-        recall: true positive rate, of everybody: a group's own is what is in doubt. 0 to 1.
+        recall: true positive rate of the population, 0 to 1; a group's own rate is uncertain.
         bound: the floor, below 1, or a sanction's ceiling `1 / floor`, which needs as many events.
         alpha: one-sided level of the test.
         power: chance of being cleared.
@@ -40,7 +40,7 @@ def events_needed(recall: ArrayLike, bound: float = 0.8, alpha: float = 0.05, po
     from scipy.special import ndtri
 
     if not 0 < bound < np.inf or bound == 1:
-        raise ValueError(f"bound is {bound}; it must be above 0, finite and not 1, where a fair group stands")
+        raise ValueError(f"bound is {bound}; it must be above 0, finite and not 1, which is the value of a fair group")
     floor = min(bound, 1 / bound)
     recall = np.asarray(recall, dtype=np.float64)
     missed = 1 - recall

@@ -1,7 +1,7 @@
-"""How much counts say: the independent people that carry the same information, for intervals and tests to take.
+"""Effective sample size: the number of independent people with the same information, used by intervals and tests.
 
-Rows may be people, several rows of one member, or carry weights. Intervals and score tests know only independent
-people: each kind of rows says how many its counts are worth, and nothing else needs to know of members or weights.
+Rows may be people, several rows of one member, or have weights. Intervals and score tests assume independent people:
+each kind of rows defines its effective counts, and no other module handles members or weights.
 """
 
 from __future__ import annotations
@@ -28,21 +28,22 @@ FloatArray = NDArray[np.float64]
 Paired = tuple[FloatArray, FloatArray, FloatArray]
 Proportion = tuple[FloatArray, FloatArray]
 Evidence = tuple[FloatArray, ...]
-"""What the interval of a metric rests on: `Paired`, `Proportion`, or nothing where the metric has no interval."""
+"""The counts from which the interval of a metric is computed: `Paired`, `Proportion`, or none without an interval."""
 
 
 class Precision(Protocol):
-    """What intervals and tests take in the place of counts; every method gets counts of the precision's own shape."""
+    """Converts counts to effective counts for intervals and tests; all methods take counts of the precision's shape."""
 
     def paired(self, metric: Metric, counts: ConfusionCounts) -> Paired:
         """The tp, fp and fn of as many independent people as carry the same information about a paired ratio.
 
         Args:
             metric: group benefit equality, with or without the unscored.
-            counts: what the metric is made of.
+            counts: the counts from which the metric is computed.
 
         Returns:
-            Who is above and below, above only, and below only; never NaN, and all 0 only where the counts are.
+            People in numerator and denominator, only in the numerator, and only in the denominator; never NaN, and
+            all 0 only if the counts are.
         """
 
     def proportion(self, metric: Metric, counts: ConfusionCounts) -> Proportion:
@@ -52,20 +53,20 @@ class Precision(Protocol):
         """The precision of the counts at the same index."""
 
     def __sub__(self, part: Precision) -> Precision:
-        """The precision of the rest: of everybody but `part`.
+        """The precision of the rest: the population without `part`.
 
         Raises:
-            TypeError: where the two are not of one kind.
+            TypeError: if the two are not of one kind.
         """
 
 
 def evidence(metric: Metric, counts: ConfusionCounts, precision: Precision) -> Evidence:
-    """What the interval of a metric rests on, in the order in which the interval's function takes it.
+    """The effective counts of a metric's interval, in the order of the arguments of the interval's function.
 
     Args:
         metric: any metric.
-        counts: what it is made of.
-        precision: how much they say, of the same shape.
+        counts: the counts from which it is computed.
+        precision: their effective sample size, of the same shape.
 
     Returns:
         `(x, n)` of a proportion, `(tp, fp, fn)` of a paired ratio, `()` for metrics without an interval.
@@ -77,7 +78,7 @@ def evidence(metric: Metric, counts: ConfusionCounts, precision: Precision) -> E
 
 @dataclass(frozen=True)
 class _Independent:
-    """Rows are people: counts speak for themselves, whatever their shape."""
+    """Rows are people: effective counts equal the counts."""
 
     def paired(self, metric: Metric, counts: ConfusionCounts) -> Paired:
         return _scaled(metric, counts, 1.0)
@@ -102,16 +103,17 @@ INDEPENDENT: Precision = _Independent()
 class Clustered:
     """Members have several rows; counts are rows.
 
-    Group benefit equality rests on `k` times the counts, k the variance of its logarithm for independent rows over that
-    for independent members: 1 with one row a member, 1/2 where every row is there twice, above 1 where a member's false
-    flags and missed events make up for each other. Where one of the two variances is 0, which is ignorance and not
-    precision, k is that of members who each have only one kind of row: `S / Σ s²`, s a member's rows that are flagged
-    or events; of nothing counted, all is worth one person. The unscored are scaled alike.
+    The effective counts of group benefit equality are `k` times the counts. k is the variance of its logarithm for
+    independent rows over that for independent members: 1 with one row per member, 1/2 if every row occurs twice, above
+    1 if a member's false flags and missed events cancel. If one of the two variances is 0, which means missing
+    information and not precision, k is that of members who each have only one kind of row: `S / Σ s²`, with s a
+    member's rows that are flagged or events; if there are none, the effective sample size is one person. The unscored
+    are scaled in the same way.
 
-    The true positive rate, the positive predictive value and their complements rest on `p (1 - p) / Var` people, the
-    variance over members taken with two more members of mean (squared over first power) size, one for and one against:
-    without them the limits are too narrow where few members decide, and undefined where p is 0 or 1. Where nothing
-    varies that leaves `P² / Σ b²`, Kish's number. No variance is kept for other proportions.
+    The effective sample size of the true positive rate, the positive predictive value and their complements is
+    `p (1 - p) / Var`. The variance over members includes two more members of mean (squared over first power) size, one
+    for and one against: without them the limits are too narrow if few members decide, and undefined if p is 0 or 1. If
+    nothing varies, this gives Kish's effective sample size `P² / Σ b²`. No variance is kept for other proportions.
 
     In simulation 95 % intervals cover 93.5 to 96.5 % from 50 members with events upward, and with about 27 still 94 to
     96 %; below that the interval of group benefit equality can be too narrow (93 % with 13).
@@ -165,10 +167,10 @@ def _of_members(metric: Metric, counts: ConfusionCounts, parts: clusters.Parts, 
 class Weighted:
     """Rows have weights; counts are weights in millionths.
 
-    `sampling` and `exposure`: proportions rest on Kish's effective number of the denominator, group benefit equality on
-    `k` times the weights, k the variance of its logarithm as if weights were counts over that with weights; where one
-    of the two is 0, k is Kish's, `Σ w / Σ w²` over all that are flagged or events. `frequency`: a row stands for so
-    many equal people, and they are counted.
+    `sampling` and `exposure`: proportions use Kish's effective sample size of the denominator. Group benefit equality
+    uses `k` times the weights, with k the variance of its logarithm as if weights were counts, over that with weights;
+    if one of the two is 0, k is Kish's `Σ w / Σ w²` over all that are flagged or events. `frequency`: a row represents
+    as many equal people as its weight says, and they are counted.
 
     In simulation with weights as unequal as a log-normal of sigma 1, 95 % intervals of group benefit equality cover at
     least 94 % from 100 rows that are flagged or events upward, and 92.5 % from 50.

@@ -34,11 +34,11 @@ def der_simonian_laird(effect: FloatArray, variance: FloatArray) -> tuple[float,
 
 
 def shrunk_gbe(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> FloatArray:
-    """Group benefit equality of the groups of one attribute, each drawn towards their mean as far as chance explains.
+    """Group benefit equality of the groups of one attribute, shrunk towards their mean as far as chance explains.
 
     Empirical Bayes on the logarithm, with the variance `(fp + fn)/(F P)` within groups and DerSimonian and Laird's
     between them. Where F, P or the variance is 0, half a wrong flag and half a missed event are added, so that every
-    group has a place in the order. Groups that differ by no more than chance all get their mean; their own values
+    group has a rank. Groups that differ by no more than chance all get their mean; their own values
     break the tie. Never printed as a result and never used to decide.
 
     Args:

@@ -1,17 +1,17 @@
-"""Evidence at tuned cutoffs: what a figure is worth when the cutoff was chosen on the rows that it judges.
+"""Effective counts at tuned cutoffs: the cutoff was chosen on the same rows that it judges.
 
-A tuned cutoff follows its rows. Where chance brings too many flags the cutoff rises until the rule holds again, and a
-group with a share w of the rows next to the cutoff loses w of the flags that this takes. Intervals for fixed cutoffs
-leave that out and are mostly too wide. What is estimated is group benefit equality at the cutoff that the rule would
-choose in the population that the rows are a sample of.
+A tuned cutoff depends on its rows. If chance gives too many flags, the cutoff rises until the rule holds again, and a
+group with a share w of the rows next to the cutoff loses a share w of the flags that this removes. Intervals for fixed
+cutoffs ignore this and are usually too wide. The estimated quantity is group benefit equality at the cutoff that the
+rule would choose in the population from which the rows are a sample.
 
 All of it was derived for this project by the delta method and verified by simulation; none of it is published. With 20
-to 2,000 events in the smallest of five groups, intervals of the effective counts held the truth in 93.5 to 96.5 % of
-samples, on average over how the scores lie on the grid. Where a bucket beside the cutoff holds more rows than the
-cutoff's own noise moves (2,000 events, 2.1 million rows, 1,001 cutoffs), that average hides a spread: 90 % for one
-placement of the grid, where two cutoffs are about as near to the target, and 98 % for another.
+to 2,000 events in the smallest of five groups, intervals of the effective counts covered the true value in 93.5 to
+96.5 % of samples, on average over the position of the scores on the grid. If a bucket next to the cutoff holds more
+rows than the cutoff's own noise moves (2,000 events, 2.1 million rows, 1,001 cutoffs), the average conceals a spread:
+90 % for one position of the grid, where two cutoffs are about equally near to the target, and 98 % for another.
 
-`F = tp + fp` is the number flagged, `P = tp + fn` the number of events; without a subscript those of everybody.
+`F = tp + fp` is the number flagged, `P = tp + fn` the number of events; without a subscript those of the population.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ Triple = tuple[ArrayLike, ArrayLike, ArrayLike]
 
 @dataclass(frozen=True)
 class Movement:
-    """How far the cutoff follows chance. On a fine grid all the way; where neighbours are far apart hardly at all.
+    """How far the cutoff follows chance: completely on a fine grid, hardly at all if neighbours are far apart.
 
     Attributes:
-        response: flags that everybody gains as the cutoff moves, per flag that the rule is short of: the slope of the
-            regression of the one on the other.
-        excess: mean square of the flags gained beyond that line, in flags squared: what the grid's steps add.
+        response: flags that the population gains as the cutoff moves, per flag that the rule lacks: the slope of the
+            regression of the first on the second.
+        excess: mean square of the flags gained beyond that line, in flags squared: the effect of the grid's steps.
 
     One number each for one cutoff; arrays that broadcast with the counts for several.
     """
@@ -55,12 +55,12 @@ _NORMAL_WEIGHTS = np.exp(-0.5 * _NORMAL**2) / np.exp(-0.5 * _NORMAL**2).sum()
 def population_gbe_movement(
     flagged: ArrayLike, index: int, population: tuple[float, float, float], target: float = 1.0
 ) -> Movement:
-    """How a cutoff moves that was chosen for the population's group benefit equality.
+    """The movement of a cutoff that was chosen for the population's group benefit equality.
 
     Args:
-        flagged: everybody flagged at each cutoff of the grid, shape `[cutoffs]`.
+        flagged: people flagged at each cutoff of the grid, shape `[cutoffs]`.
         index: the chosen cutoff.
-        population: tp, fp and fn of everybody there.
+        population: tp, fp and fn of the overall population there.
         target: the population's group benefit equality aimed at.
     """
     tp, fp, fn = population
@@ -72,12 +72,12 @@ def population_gbe_movement(
 
 
 def alert_rate_movement(flagged: ArrayLike, index: int, n: float, rate: float) -> Movement:
-    """How a cutoff moves that was chosen for the share flagged: the lowest that flags at most `rate` of `n`.
+    """The movement of a cutoff that was chosen for the share flagged: the lowest that flags at most `rate` of `n`.
 
     Args:
-        flagged: everybody flagged at each cutoff of the grid, shape `[cutoffs]`.
+        flagged: people flagged at each cutoff of the grid, shape `[cutoffs]`.
         index: the chosen cutoff.
-        n: everybody scored.
+        n: people with a score.
         rate: the share, above 0 and below 1.
     """
     levels = np.unique(np.asarray(flagged, dtype=np.float64))
@@ -107,18 +107,18 @@ def population_gbe_variance(
 
     The cutoff moves until `F = target x P`, so that the group gains `w (target x P - F)` flags. At target 1 on a fine
     grid the variance is `(fp_g + fn_g)/(F_g P_g) - 2 (w/F_g)(fp_g/F_g + fn_g/P_g) + (w/F_g)^2 (fp + fn)`; at any other
-    a row of tp moves the cutoff as well. It is summed as the squares that it is made of and cannot turn negative.
+    a row of tp moves the cutoff as well. It is computed as a sum of squares and cannot be negative.
 
     Args:
         group: tp, fp and fn of the group.
-        population: tp, fp and fn of everybody, the group included.
+        population: tp, fp and fn of the overall population, including the group.
         share: the group's share of the rows next to the cutoff, see `share_at`.
-        target: the population's group benefit equality aimed at.
-        movement: what the grid lets the cutoff do, see `population_gbe_movement`.
+        target: the population's target group benefit equality.
+        movement: how far the grid lets the cutoff move, see `population_gbe_movement`.
         relative: the variance of the group's value over the population's instead.
 
     Returns:
-        The variance; NaN where nobody is flagged or there are no events.
+        The variance; NaN where no one is flagged or there are no events.
 
     Source:
         Derived for this project and verified by simulation; not published.
@@ -136,21 +136,21 @@ def alert_rate_variance(
     *,
     relative: bool = False,
 ) -> FloatArray:
-    """Variance of the logarithm of a group's benefit equality where a share of everybody was to be flagged.
+    """Variance of the logarithm of a group's benefit equality if the cutoff was tuned to a share flagged.
 
     The cutoff moves until `F = rate x n`. On a fine grid the variance is that of a fixed cutoff
-    `- 2 (w/F_g)(1 - TPR_g) + (w/F_g)^2 F (1 - rate)`, summed as the squares that it is made of.
+    `- 2 (w/F_g)(1 - TPR_g) + (w/F_g)^2 F (1 - rate)`, computed as a sum of squares.
 
     Args:
         group: tp, fp and fn of the group.
-        population: tp, fp and fn of everybody, the group included.
+        population: tp, fp and fn of the overall population, including the group.
         share: the group's share of the rows next to the cutoff, see `share_at`.
         rate: the share flagged, above 0 and below 1.
-        movement: what the grid lets the cutoff do, see `alert_rate_movement`.
+        movement: how far the grid lets the cutoff move, see `alert_rate_movement`.
         relative: the variance of the group's value over the population's instead.
 
     Returns:
-        The variance; NaN where nobody is flagged or there are no events.
+        The variance; NaN where no one is flagged or there are no events.
 
     Source:
         Derived for this project and verified by simulation; not published.
@@ -163,7 +163,7 @@ def alert_rate_variance(
 
 
 class _Rows(NamedTuple):
-    """What one row of each kind adds to a linear form."""
+    """The contribution of one row of each kind to a linear form."""
 
     tp: float | FloatArray
     fp: float | FloatArray
@@ -180,10 +180,11 @@ def _variance(
     *,
     relative: bool,
 ) -> FloatArray:
-    """Sum over rows of the square of what each adds to the logarithm.
+    """Sum over rows of the squared contribution of each row to the logarithm.
 
-    A row adds to its group's flags and events, on the relative basis to everybody's, and through the flags that the
-    rule is then short of (`drift`) to the place of the cutoff. `others` is the sum of squared drift of true negatives.
+    A row contributes to its group's flags and events, on the relative basis to the population's, and through the flags
+    that the rule then lacks (`drift`) to the position of the cutoff. `others` is the sum of squared drift of true
+    negatives.
     """
     tp, fp, fn = (np.asarray(a, dtype=np.float64) for a in group)
     all_tp, all_fp, all_fn = (np.asarray(a, dtype=np.float64) for a in population)
@@ -199,17 +200,17 @@ def _variance(
 
 
 def neighbourhood(everybody: ArrayLike, index: int, least: float | None = None) -> tuple[int, int]:
-    """The buckets next to a cutoff that groups' shares are taken of: the first, and the one after the last.
+    """The buckets next to a cutoff in which groups' shares are computed: the first, and the one after the last.
 
-    The bucket just below cutoff k is k and the one just above is k + 1. Where they hold few rows the neighbourhood
-    grows by a bucket on each side until it holds enough: the root of all rows, but at most half of the flags. Simulated
-    with 5 to 200 events in the smallest group, fewer rows make the shares noise and the intervals too wide; three times
-    as many, or more than half of the flags where events are rare, reach into scores where the shares are others.
+    The bucket just below cutoff k is k and the one just above is k + 1. If they hold few rows, the neighbourhood
+    grows by a bucket on each side until it holds enough: the root of all rows, but at most half of the flags. In
+    simulations with 5 to 200 events in the smallest group, fewer rows make the shares noisy and the intervals too wide;
+    three times as many, or more than half of the flags if events are rare, include scores where the shares differ.
 
     Args:
-        everybody: rows of each bucket, shape `[cutoffs + 1]`.
+        everybody: rows of the population in each bucket, shape `[cutoffs + 1]`.
         index: the cutoff k.
-        least: how many rows are enough, when it shall be another number.
+        least: how many rows are enough, if not the default.
     """
     everybody = np.asarray(everybody, dtype=np.float64)
     enough = min(np.sqrt(everybody.sum()), everybody[index + 1 :].sum() / 2) if least is None else least
@@ -225,12 +226,12 @@ def share_at(rows: ArrayLike, index: int, least: float | None = None) -> FloatAr
     """Each group's share of the rows in the buckets next to a cutoff, see `neighbourhood`.
 
     Args:
-        rows: rows of each group and bucket, shape `[groups, cutoffs + 1]`; the groups hold everybody once.
+        rows: rows of each group and bucket, shape `[groups, cutoffs + 1]`; each person is in exactly one group.
         index: the cutoff k.
-        least: how many rows are enough, when it shall be another number.
+        least: how many rows are enough, if not the default.
 
     Returns:
-        The shares, shape `[groups]`; they sum to 1. NaN where nobody is flagged and
+        The shares, shape `[groups]`; they sum to 1. NaN where no one is flagged and
         the two buckets are empty, or where there are no rows at all.
     """
     rows = np.asarray(rows, dtype=np.float64)
@@ -240,19 +241,19 @@ def share_at(rows: ArrayLike, index: int, least: float | None = None) -> FloatAr
 
 
 def effective(group: Triple, variance: ArrayLike, population: Triple | None = None) -> FloatArray:
-    """The factor k such that `k x (tp, fp, fn)` counts carry the information that is there at a tuned cutoff.
+    """The factor k such that `k x (tp, fp, fn)` are the effective counts at a tuned cutoff.
 
-    Intervals and score tests take them as if they were counts at a fixed cutoff. The factor is below 1 for a group
+    Intervals and score tests use them like counts at a fixed cutoff. The factor is below 1 for a group
     with few flags and a large share of the rows next to the cutoff: there, tuning adds noise.
 
     Args:
         group: tp, fp and fn of the group.
         variance: of the logarithm of its value, see `population_gbe_variance` and `alert_rate_variance`.
-        population: tp, fp and fn of everybody where the variance is `relative`. The factor is then that of the score
-            test of `verdicts.judge` on the relative basis, not of the interval of the group's own value.
+        population: tp, fp and fn of the overall population if the variance is `relative`. The factor is then that of
+            the score test of `verdicts.judge` on the relative basis, not of the interval of the group's own value.
 
     Returns:
-        The factor; 1 where it cannot be computed: without flags or events, or where one of the variances is 0.
+        The factor; 1 if it cannot be computed: without flags or events, or if one of the variances is 0.
     """
     fixed = log_gbe_variance(*group) if population is None else relative_log_variance(group, population)
     factor = fixed * _reciprocal(variance)
@@ -260,18 +261,18 @@ def effective(group: Triple, variance: ArrayLike, population: Triple | None = No
 
 
 def indistinguishable(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, target: float = 1.0) -> NDArray[np.bool_]:
-    """The cutoffs at which the population's group benefit equality cannot be told from the target.
+    """The cutoffs at which the population's group benefit equality does not differ significantly from the target.
 
     This is the confidence set of the cutoff that a rule for the target chooses: two-sided score tests at 5 %.
 
     Args:
-        tp: flagged events of everybody at each cutoff.
+        tp: flagged events of the population at each cutoff.
         fp: flagged non-events, likewise.
         fn: missed events, likewise.
-        target: the population's group benefit equality aimed at, above 0.
+        target: the population's target group benefit equality, above 0.
 
     Returns:
-        Whether, for each cutoff; false where there are neither flags nor events.
+        For each cutoff whether it is in the set; false where there are neither flags nor events.
     """
     return np.asarray(np.abs(score_statistic(tp, fp, fn, target)) <= Z95)
 

@@ -36,7 +36,7 @@ class Family:
     """The tests that are corrected together. Cutoffs are near-copies of one another and never share a family.
 
     Attributes:
-        name: what the results call it.
+        name: its name in the results.
         correction: how the p-values of its members are adjusted.
     """
 
@@ -50,20 +50,19 @@ class Family:
 
 
 OVERALL = Family("overall", "none")
-"""Everybody: alone in its family, and without a verdict where groups are judged relative to everybody."""
+"""The family of the overall population alone; it has no verdict if groups are judged relative to it."""
 INTERSECTIONS = Family("intersections", "benjamini_hochberg")
 """All groups of all intersections of one operating point."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What groups are held to.
+    """The rule by which groups are judged.
 
     Attributes:
-        flag_is: `help` when being flagged too little is the harm, `sanction` when being flagged too much is.
+        flag_is: `help` if too few flags do harm, `sanction` if too many do.
         floor: the lowest acceptable group benefit equality, above 0 and at most 1; for a sanction the highest
-            is
-            its reciprocal.
+            acceptable value is its reciprocal.
         alpha: one-sided level of the tests, above 0 and below one half.
     """
 
@@ -72,7 +71,7 @@ class Rule:
     alpha: float = 0.05
 
     def __post_init__(self) -> None:
-        """Check what the verdicts rely on."""
+        """Check the ranges of floor and alpha."""
         if not 0 < self.floor <= 1:
             raise ValueError(f"floor is {self.floor}; it must be above 0 and at most 1")
         if not 0 < self.alpha < 0.5:
@@ -90,18 +89,16 @@ class Verdicts:
 
     Attributes:
         judged_value: group benefit equality, or on the relative basis its ratio to the population's; NaN
-            where
-            undefined.
+            where undefined.
         verdict_basis: `absolute` or `relative`, the same for all; None where the population has no events.
         p_below: one-sided p of the hypothesis that the value is at least the bound; NaN where not assessed.
         p_above: one-sided p of the hypothesis that the value is at most the bound; NaN where not assessed.
-        p_adjusted: the one of the two that a breach rests on, corrected within its family.
+        p_adjusted: the one of the two that decides a breach, corrected within its family.
         p_is_own: whether `p_adjusted` follows from the group's own p rather than from another's of its family.
         family: names of the families.
         family_size: how many groups of the family were tested.
-        below_floor: whether the value is below the floor, whatever its uncertainty; None for a sanction or
-            where
-            undefined.
+        below_floor: whether the value is below the floor, regardless of its uncertainty; None for a sanction or
+            where undefined.
         above_ceiling: whether the value is above the ceiling; None for help or where undefined.
         verdict: one of `VERDICT_ORDER`.
         flag_balance: people flagged minus people with the event.
@@ -134,14 +131,14 @@ def judge(
 
     Args:
         counts: the groups at the operating point's cutoff, shape `[groups]`.
-        population: everybody at the same cutoff, scalar shape.
-        families: the family of each group; `OVERALL` marks everybody.
-        rule: the floor, the level and what a flag does.
-        precision: what the tests take in the place of the counts, of the same shape.
-        tuned: whether the cutoff was chosen on these counts, which leaves nothing to judge about everybody.
+        population: the overall population at the same cutoff, scalar shape.
+        families: the family of each group; `OVERALL` marks the overall population.
+        rule: the floor, the level and the direction.
+        precision: converts the counts to effective counts for the tests, of the same shape.
+        tuned: whether the cutoff was chosen on these counts, which fixes the value of the population.
 
     Returns:
-        A verdict per group. The verdict rests on the tests; printed intervals describe.
+        A verdict per group. Only the tests decide the verdict; printed intervals describe the value.
 
     Source:
         The score test of `intervals.score_statistic`. Its form on the relative basis, scaled by the root of
@@ -192,7 +189,7 @@ def verdict_basis(population: ConfusionCounts) -> Basis | None:
 def _judged_value(counts: ConfusionCounts, population: ConfusionCounts, basis: Basis | None) -> FloatArray:
     """`F/P`, or `(F/P)` over the population's; Python divides integers of any size with one rounding.
 
-    So a group that stands exactly on the floor is not below it.
+    So a group whose value equals the floor is not below it.
     """
     flags, events = (1, 1) if basis == "absolute" else (int(population.flagged), int(population.events))
     above, below = counts.flagged.astype(object) * events, counts.events.astype(object) * flags
@@ -229,7 +226,7 @@ def _named(
     p_breach: FloatArray,
     p_acquit: FloatArray,
 ) -> ObjectArray:
-    """What holds first: not assessed, breach, proven acceptable, or the side that the value is on."""
+    """The first verdict that applies: not assessed, breach, proven acceptable, or the side of the bound."""
     breach, beyond_unproven, within_unproven, within, not_assessed = VERDICT_ORDER[rule.flag_is]
     names = np.array([not_assessed, breach, within, beyond_unproven, within_unproven], dtype=object)
     first = np.select([~assessed, p_breach < rule.alpha, p_acquit < rule.alpha, beyond], range(4), default=4)
@@ -237,10 +234,10 @@ def _named(
 
 
 def by_family(families: Sequence[Family]) -> dict[Family, IntArray]:
-    """The places of the members of each family, in the order of their first members."""
+    """The indices of the members of each family, in the order of their first members."""
     members: dict[Family, list[IntArray]] = {}
     start = 0
-    # The groups of an attribute stand together, so that whole stretches are of one family.
+    # The groups of an attribute are consecutive, so that long runs belong to one family.
     for end in range(1, len(families) + 1):
         if end == len(families) or families[end] is not families[start]:
             members.setdefault(families[start], []).append(np.arange(start, end))
@@ -291,7 +288,7 @@ _CORRECTIONS: dict[Correction, Callable[[FloatArray], FloatArray]] = {
     "holm": holm,
     "benjamini_hochberg": benjamini_hochberg,
 }
-# What the correction multiplies a p by, before it makes the order of the adjusted that of the p: equal ones alike.
+# The factor of each p in the correction, before adjusted values are made monotone; equal p have equal factors.
 _FACTORS: dict[Correction, Callable[[FloatArray], FloatArray]] = {
     "none": np.ones_like,
     "holm": lambda p: np.asarray(len(p) - np.searchsorted(np.sort(p), p, side="left"), dtype=np.float64),

@@ -1,7 +1,7 @@
 """Weighted rows: weights as whole numbers, so that sums never depend on their order, and variances that use them.
 
 A weight is kept in millionths, its square in ten-thousandths, rounded up: sums of squares are never understated, so
-that nobody gets a narrower interval for it. Ten-thousandths hold the squares of national surveys (10,000 people of
+that rounding never makes an interval narrower. Ten-thousandths hold the squares of national surveys (10,000 people of
 weight 30,000 make 1e13) as well as exposures of a few days in a year; millionths would overflow on the former. Weights
 that are all far below 0.01 should be multiplied by a constant: for `sampling` and `exposure` only ratios matter.
 """
@@ -73,7 +73,7 @@ def squares(weights: IntArray) -> IntArray:
 
 
 def _checked(whole: IntArray, what: str) -> IntArray:
-    """The numbers, whose sum is told not to fit before it silently wraps around."""
+    """The numbers, after a check that their sum does not overflow 64 bits."""
     sums = np.atleast_1d(whole).sum(axis=-1, dtype=np.float64)
     if (sums >= _LARGEST_SUM).any() or (whole < 0).any():
         raise OverflowError(
@@ -112,7 +112,7 @@ class WeightSums:
         return WeightSums(self.weights[index], self.squares[index])
 
     def __sub__(self, part: WeightSums) -> WeightSums:
-        """The sums of everybody but `part`, exact."""
+        """The sums of the population without `part`, exact."""
         return WeightSums(self.weights - part.weights, self.squares - part.squares)
 
 

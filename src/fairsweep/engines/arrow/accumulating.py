@@ -22,21 +22,20 @@ if TYPE_CHECKING:
     from fairsweep.input.expressions import AsText, Expression
     from fairsweep.input.intake import Intake
 
-# What the numbers that tell members apart are called in a table, each with its place.
+# The columns of the numbers that identify members, each with its index.
 MEMBER = "member_"
 
 
 class Judge:
-    """Takes batches, sums what each row adds by itself, and keeps the rows of members.
+    """Takes batches, sums the contributions of single rows, and keeps the rows of members.
 
-    Each thread or task has one of its own. Where a member may be there only once, all rows are kept, and none is summed
-    before.
+    Each thread or task has a separate one. If members must be unique, all rows are kept, and none is summed before.
 
     Args:
-        intake: what to ask of every row.
+        intake: the rules for every row.
         grid: the cutoffs.
         sets: for each grouping set the positions of its single attributes.
-        parts: in how many parts rows are kept; those of a member are in the same one.
+        parts: the number of parts in which rows are kept; all rows of a member are in the same part.
     """
 
     def __init__(self, intake: Intake, grid: CutoffGrid, sets: Sequence[tuple[int, ...]], parts: int = 1) -> None:
@@ -63,11 +62,11 @@ class Judge:
             self._keep(batch, rule, _places(kept, batch.rows), self._intake.member)
 
     def sums(self) -> list[pa.Table]:
-        """What rows added by themselves, in the form that `states` takes."""
+        """The sums of single rows, in the form that `states` takes."""
         return self._sums if self._counter is None else [self._counter.table()]
 
     def taken(self) -> list[list[pa.Table]]:
-        """The rows kept of each part since this was asked last, as `finished` takes them."""
+        """The rows kept of each part since the last call, as `finished` takes them."""
         taken, self._parts = self._parts, [[] for _ in self._parts]
         return taken
 
@@ -117,11 +116,11 @@ def finished(
     """Counts and measures in the form that `states` takes.
 
     Args:
-        intake: what was asked of every row.
+        intake: the rules that were applied to every row.
         buckets: how many buckets used rows have.
         sets: for each grouping set the positions of its single attributes.
-        sums: what some judges summed.
-        kept: what they kept of one part, or of several.
+        sums: the sums of several accumulators.
+        kept: the rows that they kept, of one part or of several.
     """
     parts = [measuring.nothing(intake)]
     if kept:
@@ -158,7 +157,7 @@ def rows_of(table: pa.Table, intake: Intake) -> measuring.Rows:
 
 
 def who_of(table: pa.Table) -> list[NDArray[np.int64]]:
-    """The numbers that together tell the members of kept rows apart."""
+    """The numbers that together identify the members of kept rows."""
     names = sorted(name for name in table.column_names if name.startswith(MEMBER))
     # Where other rows need more numbers, a further one is 0.
     return [table[name].fill_null(0).to_numpy().astype(np.int64, copy=False) for name in names]
@@ -174,7 +173,7 @@ def _texts(batch: Batch, expression: Expression | None) -> pa.DictionaryArray:
 
 
 def _places(holds: NDArray[np.bool_] | bool, rows: int) -> NDArray[np.int64]:
-    """The places of the rows that something holds for."""
+    """The indices of the rows for which a condition holds."""
     return np.arange(rows) if np.all(holds) else np.flatnonzero(np.broadcast_to(holds, rows))
 
 

@@ -1,4 +1,4 @@
-"""Counts by cell and place within it: dense while the cells are few, sparse when they are many."""
+"""Counts by cell and slot within the cell: dense while there are few cells, sparse if there are many."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _FEWEST_TO_MERGE = 1 << 22
 
 
 class TooManyCellsError(Exception):
-    """A grouping set has more combinations than a key can tell apart, or more counts than may be held."""
+    """A grouping set has more combinations than a key can represent, or more counts than may be held."""
 
 
 class Names:
-    """The names that a column has had so far; each keeps the code it got first."""
+    """The names of a column seen so far; each keeps its first code."""
 
     def __init__(self) -> None:
         self.array: pa.Array = pa.array([], pa.string())
@@ -45,13 +45,13 @@ class Names:
 
 
 class CellCounts:
-    """How many rows there were of every cell of one grouping set, and place within the cell.
+    """The number of rows by cell of one grouping set, and by slot within the cell.
 
     They are counted by key, see `mixed_radix`; the radix of a digit grows with the names of its column.
     """
 
     def __init__(self, places: int, most_dense: int = MOST_DENSE, most: int | None = None) -> None:
-        """Take the number of places that each cell has, and how many counts may be held: densely, and at all."""
+        """Take the number of slots of each cell, and the most counts that may be held densely, and in total."""
         self.places, self._most_dense, self._most = places, most_dense, most
         self.radices: tuple[int, ...] = ()
         self._dense: NDArray[np.int64] | None = None
@@ -60,7 +60,7 @@ class CellCounts:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """What one step of each column's code adds to a key."""
+        """The increment of a key for one step of each column's code."""
         return strides(self.radices, self.places)
 
     def fit(self, sizes: Sequence[int]) -> None:
@@ -110,7 +110,7 @@ class CellCounts:
         return self._sparse[0] if self._sparse else (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def over(self, columns: Sequence[int]) -> CellCounts:
-        """The counts of coarser cells: the sum over all columns but these, which are given by their place."""
+        """The counts of coarser cells: the sum over all columns except these, which are given by index."""
         found = CellCounts(self.places, self._most_dense, self._most)
         found.fit([self.radices[i] for i in columns])
         keys, counts = self.entries()
@@ -124,7 +124,7 @@ class CellCounts:
         return found
 
     def decoded(self, keys: Keys) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
-        """The codes of each column, and the place, of some keys."""
+        """The codes of each column, and the slot, of some keys."""
         cells, place = np.divmod(keys, self.places)
         return digits(cells, self.radices), place
 

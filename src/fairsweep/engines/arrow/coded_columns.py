@@ -1,4 +1,4 @@
-"""A column as levels and codes, so that whatever is asked of a value is asked once for each distinct one."""
+"""A column as levels and codes, so that each condition is evaluated once for each distinct value."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CodedColumn:
     """Row i has the value `levels[codes[i]]`; without codes the levels are the rows themselves.
 
     Attributes:
-        levels: the values that the codes stand for, perhaps some that no row has; NULL is one of them where it occurs.
+        levels: the values of the codes, perhaps some that no row has; NULL is one of them if it occurs.
         codes: one for each row, or None.
     """
 
@@ -46,7 +46,7 @@ class CodedColumn:
         return _of_many(array)
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
-        """What was found for each level, for each row."""
+        """The result of each row, from the results of the levels."""
         return values if self.codes is None else values.take(self.codes)
 
 

@@ -56,8 +56,8 @@ class Groups(NamedTuple):
     """A text of every row, as codes into names.
 
     Attributes:
-        field: the column over whose levels `codes` are; None where they are over rows, or one for all of them.
-        codes: places in `names`.
+        field: the column whose levels have the `codes`; None if they are per row, or one for all rows.
+        codes: indices into `names`.
         names: the texts, some perhaps twice, or on no row.
     """
 
@@ -94,7 +94,7 @@ class Batch:
         return self._columns[expression.value.position].spread(self._numbers(expression).numbers)
 
     def who(self, expression: AsText) -> list[NDArray[np.int64]]:
-        """The numbers that together tell apart what the rows are of."""
+        """The numbers that together identify the value of each row."""
         column = self._columns[expression.value.position]
         levels = column.levels if pa.types.is_integer(column.levels.type) else self._texts(expression)
         return [column.spread(number) for number in numbers(levels)]
@@ -184,7 +184,7 @@ class Batch:
 
     def _longer(self, value: Expression, characters: int) -> Mask | bool:
         if not _is_text(self._columns[_field_of(value).position].levels.type):
-            return False  # what is not text is written in a few characters
+            return False  # values that are not text take only a few characters
         longer = pc.greater(pc.utf8_length(self._texts(value)), characters).fill_null(False)
         mask: Mask = longer.to_numpy(zero_copy_only=False)
         return mask

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # A block of keys stays in the processor's cache while it is made and counted.
 BLOCK_ROWS = 1 << 15
-# Enough to tell a thousand groups from a hundred thousand.
+# Enough rows to distinguish a thousand groups from a hundred thousand.
 SAMPLED_ROWS = 10_000
 MODEL_COLUMNS = 2
 
@@ -45,7 +45,7 @@ class Buckets:
         table = self._table
         if not table.factor or table.same > MOST_COMPARISONS:
             return np.searchsorted(self._cutoffs, scores, side="right").astype(np.int64)
-        with np.errstate(over="ignore"):  # what is infinitely far away is clipped like the rest
+        with np.errstate(over="ignore"):  # infinite values are clipped like the others
             guess = np.subtract(scores, table.first)
             guess *= table.factor
         np.clip(guess, 0, len(self._low) - 1, out=guess)
@@ -60,20 +60,20 @@ class Buckets:
 
 
 class _Part(NamedTuple):
-    """What one column adds to the keys: `steps[levels[row]]`, or one step for all rows where there are no levels."""
+    """The contribution of one column to the keys: `steps[levels[row]]`, or one step for all rows without levels."""
 
     levels: NDArray[Any] | None
     codes: NDArray[np.int64]
 
 
 class Counter:
-    """Counts batches of rows; each thread or task has one of its own.
+    """Counts batches of rows; each thread or task has a separate one.
 
     Args:
-        intake: what to ask of every row.
+        intake: the rules for every row.
         grid: the cutoffs.
         sets: for each grouping set the positions of its single attributes.
-        most: how many counts of one set may be held; all there are, where it is None.
+        most: how many counts of one set may be held; None for no limit.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Counter:
         parts = []
         for names, expression in zip(self._names, wanted, strict=True):
             groups = batch.groups(expression)
-            # Names that stand for nobody would only make the cells more.
+            # Names without rows would only add cells.
             met = np.flatnonzero(np.bincount(groups.codes, minlength=len(groups.names)))
             codes = np.zeros(len(groups.names), dtype=np.int64)
             codes[met] = names.codes(groups.names.take(pa.array(met)))
@@ -163,7 +163,7 @@ class Counter:
 
     @staticmethod
     def _steps(parts: Sequence[_Part], columns: tuple[int, ...], counts: CellCounts) -> tuple[int, list[_Part]]:
-        """What is added to every key, and for each column what its levels add."""
+        """The constant part of every key, and the contribution of each column's levels."""
         base, found = 0, []
         for i, stride in zip(columns, counts.strides, strict=True):
             levels, codes = parts[i]

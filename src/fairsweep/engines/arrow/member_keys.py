@@ -1,4 +1,4 @@
-"""Members as numbers, and cells as single texts: alike just where what they stand for is alike, and small to send."""
+"""Members as numbers, and cells as single texts: equal exactly if members or cells are equal, and small to send."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-# Between the texts of a cell; in a text, it and the sign that stands before it there are written as these.
+# The separator of the texts of a cell, and its escaped forms inside a text.
 _BETWEEN, _WRITTEN = "|", (("\\", "\\e"), ("|", "\\p"))
 WORD = 8
-# A longer text is told apart by its digest, which is so long.
+# A longer text is represented by its digest of this length.
 LONGEST_TEXT = 63
 # By how many bytes of a word are text, from 0 to 8, and -1 behind the text's end: which bits are kept, and the 1 that
 # follows the text, so that one with zeros at its end is not taken for a shorter one.
@@ -25,10 +25,10 @@ _HALF = np.uint64(32)
 
 
 def numbers(values: pa.Array) -> list[NDArray[np.int64]]:
-    """The numbers that together stand for each value, in the order of the rows; anything where there is no value.
+    """The numbers that together represent each value, in the order of the rows; arbitrary where there is no value.
 
-    A whole number stands for itself, and a text for its bytes, eight to a number: other rows may need more numbers, and
-    then further zeros make no difference.
+    A whole number represents itself, and a text is represented by its bytes, eight per number. If other rows need more
+    numbers, further zeros are added, which do not change the value.
     """
     if pa.types.is_integer(values.type):
         return [values.fill_null(0).cast(pa.int64(), safe=False).to_numpy()]

@@ -17,12 +17,12 @@ _ARROW = {"int": pa.int32(), "bigint": pa.int64()}
 
 
 def cell_columns(intake: Intake) -> list[str]:
-    """The columns that tell cells apart."""
+    """The columns that identify cells."""
     return [*KEYS[:2], *group_columns(intake)]
 
 
 def packed(counts: pa.Table, intake: Intake) -> pa.Table:
-    """Counts with a row for each run of rows of one cell; rows of a cell need not stand together.
+    """Counts with a row for each run of rows of one cell; rows of a cell need not be consecutive.
 
     Args:
         counts: in the form that `states` takes.

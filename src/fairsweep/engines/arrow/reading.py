@@ -19,7 +19,7 @@ from fairsweep.input.files import stored_columns
 from fairsweep.input.source_columns import SourceColumn
 
 BATCH_ROWS = 1 << 19
-# What a column is called in a batch that has none of its rows: any type of its kind serves.
+# The type of a column in a batch without rows: any type of its kind is suitable.
 _TYPE_OF_KIND = {
     "text": pa.string(), "boolean": pa.bool_(), "integer": pa.int64(), "decimal": pa.decimal128(38, 10),
     "float": pa.float32(), "double": pa.float64(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC"),
@@ -37,12 +37,12 @@ class Piece(Protocol):
 
     @property
     def rows(self) -> int:
-        """How many rows there are; 0 where only reading them could tell."""
+        """The number of rows; 0 if it is not known before reading them."""
         ...
 
     @property
     def alike(self) -> bool:
-        """Whether the columns have the types that the input has, those too that nobody asks for."""
+        """Whether the columns have the types of the input, including columns that are not used."""
         ...
 
     def batches(self, wanted: Collection[int]) -> Iterator[Batch]:
@@ -99,7 +99,7 @@ class ParquetPiece:
 
 
 def _metadata(path: str) -> pq.FileMetaData:
-    """What a file's footer says; it is read once for all pieces, of which there can be thousands."""
+    """The content of a file's footer; it is read once for all pieces, of which there can be thousands."""
     status = Path(path).stat()
     return _footer(path, status.st_size, status.st_mtime_ns)
 
@@ -126,7 +126,7 @@ def _names(path: str, metadata: pq.FileMetaData, wanted: Sequence[tuple[int, Sou
                     f"{quoted(Path(path).name)}, column {quoted(name)}",
                     f"of type {kinds[name]}, and {expected} in another file",
                     "one type in all files",
-                    "write the files anew with one schema, or audit them one by one",
+                    "write the files again with one schema, or audit them one by one",
                 )
             )
     return names
@@ -175,6 +175,6 @@ def unreadable(path: str, error: Exception) -> UsageError:
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "a broken file"
     # Arrow's own words can quote a row.
     reason = "broken text" if re.search("CSV|UTF", str(error)) else reason
-    step = "check its permissions and that it is whole"
+    step = "check its permissions and that it is complete"
     place = f"input.path: file {quoted(Path(path).name)}"
     return UsageError(Problem(place, f"not readable ({reason})", "a readable file", step))

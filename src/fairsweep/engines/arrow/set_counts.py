@@ -1,6 +1,6 @@
 """Counts of several grouping sets: small ones are counted together, as one set of all their columns, and summed later.
 
-Every set that is counted costs each row one addition. Only how fast it is depends on what is counted together.
+Every counted set costs one addition per row. Only the speed depends on which sets are counted together.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class CountedSet(NamedTuple):
 
 
 class SetCounts:
-    """How many rows there were of every cell of some grouping sets, and place within the cell.
+    """The number of rows by cell of several grouping sets, and by slot within the cell.
 
     Args:
         sets: the columns of each, ascending.
-        places: how many places each cell has.
-        most: how many counts of one set may be held; all there are, where it is None.
+        places: how many slots each cell has.
+        most: how many counts of one set may be held; None for no limit.
     """
 
     def __init__(self, sets: Sequence[Columns], places: int, most: int | None = None) -> None:
@@ -56,7 +56,7 @@ class SetCounts:
             one for one in self._counted if one.columns not in self._sets and not self._fits(one.columns, sizes)
         ]
         for one in outgrown:
-            # What has met more names than at first is counted on its own from now on.
+            # A set with more names than at first is counted separately from now on.
             self._counted.remove(one)
             inside = [columns for columns in self._sets if self._holder(columns) is None]
             self._counted += [CountedSet(columns, self._summed(one, columns)) for columns in inside]

@@ -1,4 +1,4 @@
-"""Where rows come from without Spark: each source tells its columns and version, and then gives pieces to read."""
+"""Sources of rows without Spark: each source has columns and a version, and returns pieces to read."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def why_not(spec: InputSpec) -> str | None:
 
 @dataclass
 class FrameSource:
-    """A table in memory; only its counted rows can tell its version."""
+    """A table in memory; its version is derived from its counted rows."""
 
     table: pa.Table
     name: str = "dataframe"

@@ -72,8 +72,8 @@ class CsvPiece:
     Attributes:
         path: the file.
         width: how many fields a row has.
-        start: the first byte; the header is passed over at the file's first.
-        end: the byte after the last; in a packed file of what is read, not of what it holds.
+        start: the first byte; at the start of the file, the header is skipped.
+        end: the byte after the last; in a compressed file, a position in the compressed bytes.
     """
 
     path: str
@@ -184,7 +184,7 @@ class _Lines:
         self._ends_field = np.isin(np.arange(256), [_COMMA, _LINE_FEED, _RETURN])
 
     def line_of(self, places: NDArray[np.intp]) -> NDArray[np.intp]:
-        """The number of the line that each of some places lies in."""
+        """The line number of each of some byte positions."""
         return self.ends.searchsorted(places)
 
     @property
@@ -209,13 +209,13 @@ class _Lines:
         return wrong & self.with_quoted_field
 
     def _lone(self, quotes: NDArray[np.intp], side: int) -> NDArray[np.intp]:
-        """Quotes that on this side stand beside neither the end of a field nor another quote."""
+        """Quotes that on this side are next to neither the end of a field nor another quote."""
         neighbour = self._beside(quotes, side)
         lone: NDArray[np.intp] = quotes[~(self._ends_field[neighbour] | (neighbour == _QUOTE))]
         return lone
 
     def _beside(self, places: NDArray[np.intp], side: int) -> NDArray[np.uint8]:
-        """The bytes before or after some places; a line end where the text has no more."""
+        """The bytes before or after some positions; a line end at the limits of the text."""
         found = self.bytes.take(places + side, mode="clip")
         found[(places + side < 0) | (places + side >= len(self.bytes))] = _LINE_FEED
         return found
@@ -293,7 +293,7 @@ def _split(columns: Mapping[int, pa.DictionaryArray], rows: int, *, malformed: b
 
 
 def _decoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """Bytes as text; what is not UTF-8 is replaced, level by level."""
+    """Bytes as text; invalid UTF-8 is replaced, level by level."""
     encoded = column.combine_chunks().dictionary_encode()
     try:
         levels = encoded.dictionary.cast(pa.string())

@@ -1,4 +1,4 @@
-"""What the leaves of an expression are over the levels of a column: text, number or day."""
+"""The values of an expression's leaves over the levels of a column: text, number or day."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _numbers_of_texts(levels: pa.Array) -> Values:
     try:
         found = plain.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
-        # Arrow refuses what is beyond the range of a double, which is infinite, or nothing.
+        # Arrow refuses numbers beyond the range of a double; they are infinite, or 0.
         found = np.array([float(text) for text in plain.to_pylist()])
     absent = ~written.to_numpy(zero_copy_only=False)
     return Values(found, absent if absent.any() else None)

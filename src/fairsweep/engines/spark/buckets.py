@@ -46,7 +46,7 @@ def _array(values: NDArray[np.generic], kind: str) -> Column:
 
 
 def _binary_search(start: Column, reached: Callable[[Column], Column], same: int) -> Column:
-    """Compare with the middle of what is left; for grids whose cutoffs crowd together."""
+    """Binary search; for grids where many cutoffs are close together."""
 
     def advance(width: int) -> Callable[[Column], Column]:
         return lambda at: F.when(reached(at + (width - 1)), at + width).otherwise(at)

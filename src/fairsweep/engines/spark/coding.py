@@ -1,8 +1,8 @@
-"""Cells as whole numbers: levels learned from the first rows, and a safe path for those that were not among them.
+"""Cells as whole numbers: levels come from the first rows, with a safe path for levels that were not among them.
 
 Grouping by text costs most of a scan. So a row's whole key, its cell, rule, label and bucket, is one BIGINT: a number
-whose digits are the codes of its columns' levels. A row with a level that was not met before has its texts beside the
-key, as JSON; a column with very many levels stays a key of its own.
+whose digits are the codes of its columns' levels. A row with a level that the probe did not find has its texts beside
+the key, as JSON; a column with very many levels stays a separate key.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class CodedColumn:
         name: the column of the counts.
         expression: the text; None where it is empty in every row.
         levels: the texts that have a code, in its order.
-        raw: input values and the code of their text, the most frequent first; empty where the expression itself tells.
-        empty: the text where the input has no value.
+        raw: input values and the code of their text, the most frequent first; empty if the expression is compiled.
+        empty: the text if the input has no value.
     """
 
     name: str
@@ -99,13 +99,13 @@ def coded(name: str, expression: Expression | None, met: Sequence[tuple[Any, str
 
 @dataclass(frozen=True)
 class Layout:
-    """How the rows of one grouping set are keyed.
+    """The keys of the rows of one grouping set.
 
     Attributes:
-        place: the number of the set.
+        place: the index of the set.
         coded: its columns that are part of the key.
-        plain: names and texts of its columns that are keys of their own.
-        places: how many places a cell has: one for each label and bucket, and for each rule and label.
+        plain: names and texts of its columns that are separate keys.
+        places: how many slots a cell has: one for each label and bucket, and for each rule and label.
     """
 
     place: int
@@ -157,14 +157,14 @@ class Layout:
         """The texts of the coded columns of some counts, by name.
 
         Args:
-            cells: the keys of cells, divided by `places`; anything where `unmet` says the texts.
-            unmet: JSON where a level was not met, otherwise the empty text.
+            cells: the keys of cells, divided by `places`; arbitrary where `unmet` has the texts.
+            unmet: JSON if a level was not found by the probe, otherwise the empty text.
         """
         told = {value: json.loads(value) for value in unmet.unique().to_pylist() if value}
         index = _places_of(unmet, list(told))
         result = {}
         for at, (column, met) in enumerate(zip(self.coded, digits(cells, self.radices), strict=True)):
-            # A text can be a level and be told as well.
+            # A text can be a level and also occur as JSON.
             names = pa.array([*column.levels, *(texts[at] for texts in told.values())], pa.string()).dictionary_encode()
             code = np.where(index >= 0, len(column.levels) + index, met)
             result[column.name] = pa.DictionaryArray.from_arrays(names.indices.take(pa.array(code)), names.dictionary)

@@ -40,8 +40,8 @@ class CohortSource:
         """The columns of every cohort, and the attributes that any of them has.
 
         Raises:
-            UsageError: where no cohort is published.
-            StorageError: where what is stored of one is not what its record says.
+            UsageError: if no cohort is published.
+            StorageError: if the stored rows of one differ from its record.
         """
         self._check_counts()
         facts = sorted((run["run_id"], json.loads(run["checksums"])[_TABLE]) for run in self._runs)
@@ -56,7 +56,7 @@ class CohortSource:
         return renamed(self._members().select(*_FIXED, *groups))
 
     def pieces(self) -> str:
-        """Groups lie in lists, which the kernel does not read."""
+        """Groups are stored in lists, which the kernel does not read."""
         return "a cohort"
 
     @property
@@ -83,7 +83,7 @@ class CohortSource:
         return found
 
     def _check_counts(self) -> None:
-        """Compare how many rows there are with the records: lost ones would be members that nobody misses."""
+        """Compare the number of rows with the records: otherwise lost members would not be noticed."""
         try:
             with readable(self._name):
                 counts = self._members().groupBy("run_id").agg(F.count("*").alias("n")).collect()

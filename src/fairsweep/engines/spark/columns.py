@@ -39,7 +39,7 @@ MALFORMED_COLUMN = "malformed"
 
 
 def field_name(position: int) -> str:
-    """The name that column `position` has inside the scan, where users' names play no part."""
+    """The name of column `position` inside the scan, where users' names are not used."""
     return f"c{position}"
 
 
@@ -58,7 +58,7 @@ class Compiler:
         self._values: dict[Expression, Column] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        """What tasks are sent: columns stay with Java."""
+        """The state that is sent to tasks: columns stay in Java."""
         return {"_types": self._types, "malformed": self.malformed}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -85,7 +85,7 @@ class Compiler:
             case IsIn(value, choices):
                 return F.coalesce(self.value(value).isin(*choices), F.lit(False))
             case LongerThan(value, characters):
-                # What is not text is written in a few characters.
+                # Values that are not text take only a few characters.
                 is_text = self._types[value.value.position] == "text"
                 longer = F.char_length(self.value(value)) > F.lit(characters)
                 return F.coalesce(longer, F.lit(False)) if is_text else F.lit(False)
@@ -102,7 +102,7 @@ class Compiler:
 
     def _is_null(self, value: Expression) -> Column:
         if isinstance(value, AsText) and self._types[value.value.position] != "text":
-            # Whether a number is there can be told without spelling it, which takes longer than all else.
+            # Checking whether a number exists does not need its text, which would take longer than everything else.
             return F.col(field_name(value.value.position)).isNull()
         return self.value(value).isNull()
 
@@ -113,15 +113,15 @@ class Compiler:
         return F.unix_date(column) if self._types[position] == "date" else column
 
     def short(self, position: int, characters: int) -> Column:
-        """An input column as in `raw`, NULL where it is a text of more characters: what is collected stays small."""
+        """An input column as in `raw`, NULL if it is a text of more characters, so that collected rows stay small."""
         column = self.raw(position)
         return F.when(F.char_length(column) <= characters, column) if self._types[position] == "text" else column
 
     def who(self, expression: AsText) -> list[Column]:
-        """The numbers that together tell apart what the rows are of.
+        """The numbers that together identify the value of each row.
 
-        A whole number is its own; of texts there are two hashes of 64 bits, which tell them apart as surely as they are
-        random. No text leaves the scan.
+        A whole number represents itself; a text is represented by two hashes of 64 bits, so that collisions are as
+        unlikely as for random numbers. No text leaves the scan.
         """
         if self._types[expression.value.position] == "integer":
             whole = self.raw(expression.value.position)

@@ -1,4 +1,4 @@
-"""An input whose columns are asked for by name, each read as what it is used for."""
+"""An input whose columns are read by name, each with the type of its use."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class NamedColumns:
-    """An opened input, whose columns are asked for by the names that users gave.
+    """An opened input, whose columns are read by the names that users gave.
 
     Attributes:
         frame: its rows.
-        version: what pins its content.
+        version: the version of its content.
     """
 
     def __init__(self, section: str, inspection: Inspection, compiler: Compiler, frame: DataFrame) -> None:

@@ -27,14 +27,14 @@ SETTINGS: Mapping[str, str] = {
     "spark.sql.runSQLOnFiles": "false",
     # The result tables' logs are small; fifty tasks to read one would take longer than the audit.
     "spark.databricks.delta.snapshotPartitions": "2",
-    # Errors name no lines of this program, and to tell Java the line of each call takes as long as the call.
+    # Errors name no lines of this program, and sending Java the line of each call takes as long as the call.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
-# How long a server may take to accept a connection; what it does afterwards may take as long as it likes.
+# How long a server may take to accept a connection; later work has no limit.
 REACHED_WITHIN = 15.0
-# What Delta's coordinates bring beside its own two jars; a second Hadoop on the class path would clash with Spark's.
+# Packages of Delta's coordinates other than its two jars; a second Hadoop on the class path conflicts with Spark's.
 _NOT_NEEDED = "org.*:*,com.*:*,io.unitycatalog:*,io.delta:delta-kernel-*"
 LOCAL_SETTINGS: Mapping[str, str] = {
     "spark.sql.shuffle.partitions": "2",
@@ -44,9 +44,9 @@ LOCAL_SETTINGS: Mapping[str, str] = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
 }
-# A short job spends most of its time compiling and loading classes: Java's quick compiler, and no collections for them.
-# Nothing here may fix the size of the heap, which can be told to be smaller.
-# With that compiler alone Java keeps 48 MB for compiled code, which a few audits fill; it then stops to compile at all.
+# A short job spends most of its time compiling and loading classes: use Java's quick compiler, and no collections for
+# them. Nothing here may set the size of the heap, because users can make it smaller.
+# With only that compiler Java reserves 48 MB for compiled code; a few audits fill it, and then Java stops compiling.
 QUICK_SETTINGS: Mapping[str, str] = {
     "spark.driver.defaultJavaOptions": (
         "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC -XX:MetaspaceSize=256m"
@@ -118,16 +118,16 @@ def is_of_this_machine(spark: SparkSession) -> bool:
 
 
 def _reach_server(remote: str) -> None:
-    """Refuse a Connect server that nobody answers for, which PySpark would ask again for many minutes.
+    """Refuse a Connect server that does not answer; PySpark would retry for many minutes.
 
-    The channel is gRPC's own, so that proxies and encryption are those of the session to come.
+    The channel is gRPC's own, so that proxies and encryption are the same as for the later session.
     """
     try:
         import grpc  # type: ignore[import-untyped]
         from pyspark.sql.connect.client import DefaultChannelBuilder
     except ImportError as error:
         raise UsageError(Problem("--remote", "without its packages", "", install_step("spark"))) from error
-    # What follows the host can be a token of access.
+    # The text after the host can contain an access token.
     shown = quoted(remote.partition(";")[0].rpartition("@")[2])
     try:
         channel = DefaultChannelBuilder(remote).toChannel()
@@ -141,7 +141,7 @@ def _reach_server(remote: str) -> None:
 
 
 def _reach_master(master: str) -> None:
-    """Refuse a standalone master where nobody listens, on which Spark would wait for minutes; one address is enough."""
+    """Refuse a standalone master that does not answer; Spark would wait for minutes. One address is enough."""
     addresses = _addresses(master)
     until = time.monotonic() + REACHED_WITHIN
     while time.monotonic() < until:
@@ -168,12 +168,12 @@ def _addresses(master: str) -> Sequence[tuple[str, int]]:
 
 
 def _unreached(flag: str, shown: str, step: str) -> Problem:
-    found = f"{shown}, where nobody answered within {REACHED_WITHIN:.0f} seconds"
+    found = f"{shown}, which did not answer within {REACHED_WITHIN:.0f} seconds"
     return Problem(flag, found, "", f"check host and port, or {step}")
 
 
 def _new(master: str | None, *, quick: bool) -> SparkSession:
-    """A session with our settings, on a master or on what spark-submit was told."""
+    """A session with our settings, on the given master or on that of spark-submit."""
     from pyspark.sql import SparkSession
 
     wanted: dict[str, str] = dict(SETTINGS)
@@ -182,7 +182,7 @@ def _new(master: str | None, *, quick: bool) -> SparkSession:
         builder = builder.master(master)
         if master.startswith("local"):
             wanted |= {**LOCAL_SETTINGS, **_quiet_logs(), **(QUICK_SETTINGS if quick else {})}
-            # Without it Spark's Python workers would be whatever `python3` means, perhaps without numpy.
+            # Without it Spark's Python workers would use the system's `python3`, perhaps without numpy.
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for key, value in wanted.items():
         builder = builder.config(key, value)
@@ -201,7 +201,7 @@ def _new(master: str | None, *, quick: bool) -> SparkSession:
 
 
 def _quiet_logs() -> dict[str, str]:
-    """Keep Spark's own log off the terminal: its warnings help nobody here, and can quote values of rows."""
+    """Keep Spark's own log off the terminal: its warnings do not help users, and can quote values of rows."""
     logging = Path(__file__).with_name("log4j2.properties")
     if not logging.is_file():  # inside a zip, which Java cannot look into
         return {"spark.driver.extraJavaOptions": _END_WITHOUT_MEMORY, "spark.log.level": "FATAL"}
@@ -210,7 +210,7 @@ def _quiet_logs() -> dict[str, str]:
 
 
 def _has_delta() -> bool:
-    """Whether Delta's jars lie beside Spark's own, as `scripts/setup` puts them."""
+    """Whether Delta's jars are in the folder of Spark's jars, where `scripts/setup` puts them."""
     import pyspark
 
     home = Path(os.environ.get("SPARK_HOME", Path(pyspark.__file__).parent))
@@ -219,7 +219,7 @@ def _has_delta() -> bool:
 
 @contextmanager
 def settings(spark: SparkSession, wanted: Mapping[str, str]) -> Iterator[None]:
-    """Set what the session lets us set, and put it back afterwards (serverless compute refuses most settings)."""
+    """Set the settings that the session allows, and restore them afterwards (serverless compute refuses most)."""
     before: dict[str, str | None] = {}
     for key, value in wanted.items():
         old = spark.conf.get(key, None)

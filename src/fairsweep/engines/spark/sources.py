@@ -1,4 +1,4 @@
-"""Where rows come from: each source tells its columns and what pins its content, and then gives one DataFrame."""
+"""Sources of rows: each source has columns and a version of its content, and returns one DataFrame."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from fairsweep.engines.arrow.reading import Piece
 
-# One text field per column and no inference: what a field means is the intake's to say.
+# One text field per column and no inference: only the intake interprets fields.
 CSV_OPTIONS = {
     "header": "true", "sep": ",", "quote": '"', "escape": '"', "encoding": "UTF-8", "multiLine": "false",
     "mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED_COLUMN, "columnPruning": "false",
@@ -45,9 +45,9 @@ CSV_OPTIONS = {
 }  # fmt: skip
 
 
-# What Spark says of a field that is longer than `maxCharsPerColumn`.
+# Spark's message for a field that is longer than `maxCharsPerColumn`.
 _TOO_LONG = re.compile(r"exceeds the maximum number of characters")
-# What Spark calls a file that turned out unreadable, and why; Delta has names of its own for one that is gone.
+# Spark's error conditions for an unreadable file; Delta has separate conditions for a missing one.
 _UNREAD = re.compile(
     r"\b(?:FAILED_READ_FILE|DELTA_FILE_NOT_FOUND_DETAILED|DELTA_LOG_FILE_NOT_FOUND|DELTA_TRUNCATED_TRANSACTION_LOG)\b"
     r"(?:\.([A-Z_]+))?"
@@ -85,7 +85,7 @@ class Source(Protocol):
 
 @dataclass
 class FrameSource:
-    """A DataFrame passed in Python; only its counted rows can tell its version."""
+    """A DataFrame passed in Python; its version is derived from its counted rows."""
 
     frame: DataFrame
     name: str = "dataframe"
@@ -168,7 +168,7 @@ class ParquetSource:
         try:
             schema = self._frame.schema
         except Exception as error:
-            # A column of a type that Spark does not know is enough, even where nobody asks for it.
+            # One column of a type that Spark does not know is enough, even if it is not used.
             raise _unreadable(self.path, error) from error
         return Inspection(columns_of(schema), self.path, _version(self.spark, self.path))
 
@@ -178,7 +178,7 @@ class ParquetSource:
         return self.spark.read.parquet(located(self.path))
 
     def pieces(self) -> list[Piece] | str:
-        """The row groups of the files, where they lie within reach."""
+        """The row groups of the files, if this process can read them."""
         return _pieces(InputSpec(format="parquet", path=self.path), self.inspect())
 
     def rows(self, read: Sequence[int]) -> DataFrame:
@@ -249,7 +249,7 @@ class DeltaSource:
         return renamed(self._frame())
 
     def pieces(self) -> list[Piece] | str:
-        """The row groups of the pinned version's files, where they lie within reach."""
+        """The row groups of the pinned version's files, if this process can read them."""
         if self._path is None:
             return "a table of a catalog"
         seen = self.inspect()
@@ -257,7 +257,7 @@ class DeltaSource:
 
 
 def _pieces(spec: InputSpec, seen: Inspection) -> list[Piece] | str:
-    """What the kernel reads of an input that it sees as Spark does, or why it does not."""
+    """The pieces that the kernel reads if it sees the input as Spark does, or why it does not."""
     from fairsweep.engines.arrow.sources import opened, why_not
 
     reason = why_not(spec)
@@ -316,9 +316,9 @@ def _kind(data_type: T.DataType) -> ColumnType:  # noqa: PLR0911  (a table)
 
 
 def located(path: str) -> str:
-    """A path as Spark must be told it: a local one names its file system, which a cluster's default is not.
+    """A path in Spark's form: a local path names its file system, because a cluster's default may be another.
 
-    It is no URI: Spark takes every character of it as it is.
+    It is not a URI: Spark reads every character literally.
     """
     local = inputs.local_path(path)
     return path if local is None else f"file://{local.resolve()}"
@@ -334,7 +334,7 @@ def _names(files: DataFrame) -> list[str]:
 
 
 def _version(spark: SparkSession, path: str) -> str:
-    """What pins files: a hash of sorted relative paths, sizes and modification times in milliseconds."""
+    """The version of files: a hash of sorted relative paths, sizes and modification times in milliseconds."""
     local = inputs.local_path(path)
     if local is not None:
         return inputs.files_version(local)
@@ -364,7 +364,7 @@ def readable(name: str) -> Iterator[None]:
             raise StorageError(SPARK_ENDED) from error
         if _TOO_LONG.search(str(error)) and not isinstance(error, FairsweepError):
             found = f"with a field of more than {inputs.LONGEST_LINE:,} characters"
-            step = "check what wrote it: a quote or a line end may be missing"
+            step = "check the program that wrote it: a quote or a line end may be missing"
             # Not from the error, which quotes the field.
             raise DataRefusedError(Problem(f"input {quoted(name)}", found, "shorter fields", step)) from None
         unread = _UNREAD.search(str(error))
@@ -372,12 +372,12 @@ def readable(name: str) -> Iterator[None]:
             raise
         place = f"input {quoted(name)}"
         if unread[1] == _TYPES_DIFFER:
-            found, step = "a column of other types in some files", "write the files anew with one schema"
+            found, step = "a column of other types in some files", "write the files again with one schema"
             raise DataRefusedError(
                 Problem(place, found, "one type in all files", f"{step}, or use --engine local")
             ) from error
         found = f"not readable by Spark ({unread[0]})"
-        step = "check that all files are there and whole; those of an old version may have been vacuumed"
+        step = "check that all files exist and are complete; those of an old version may have been vacuumed"
         raise UsageError(Problem(place, found, "readable files", step)) from error
 
 

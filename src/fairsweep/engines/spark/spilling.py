@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.input.intake import Intake
 
-# A task makes so many rows of a block: what a cluster's smallest worker has room for.
+# The number of rows that a task makes of a block: it fits a cluster's smallest worker.
 BLOCK_ROWS = 1_000_000
 Sets = Sequence[tuple[int, ...]]
 
@@ -33,14 +33,14 @@ def counted(
     """The state of every model.
 
     Args:
-        counts: as `states` takes them, laid aside, so that reading them again does not count again.
-        intake: what was asked of every row.
+        counts: as `states` takes them, spilled, so that reading them again does not count again.
+        intake: the rules that were applied to every row.
         grid: the cutoffs.
         sets: for each grouping set the positions of its single attributes.
-        limits: how many rows the driver may hold, and how many there may be at all.
+        limits: how many rows the driver may hold, and how many there may be in total.
 
     Raises:
-        DataRefusedError: when there are more than there may be.
+        DataRefusedError: if there are more than allowed.
     """
     kept = (F.col("rule") == USED) | (F.col("rule") >= intake.refusals)
     within = F.lit("") if len(sets) == 1 else F.concat(*(_bit(name) for name in group_columns(intake)))
@@ -71,10 +71,10 @@ def counted(
 
 
 def _large(sizes: Mapping[tuple[ModelKey, str], int], limit: int) -> list[tuple[ModelKey, str]]:
-    """The sets that stay in Spark, so that the smaller ones together do not exceed what the driver may hold."""
+    """The sets that stay in Spark, so that the smaller sets together fit the driver."""
     held, large = 0, []
     for place, rows in sorted(sizes.items(), key=lambda one: (one[1], one[0])):
-        # Refused rows come beside them, and events and non-events of a bucket may be two rows.
+        # Refused rows are added to them, and events and non-events of a bucket may be two rows.
         held += 2 * rows
         if held > limit:
             large.append(place)

@@ -51,7 +51,7 @@ def task_count(pieces: Sequence[Piece], parallelism: int) -> int:
 
 
 def parallelism(spark: SparkSession) -> int:
-    """How many tasks the session's cores run at a time, asked as Spark Connect can be asked too."""
+    """How many tasks the session's cores run at a time, in a way that also works on Spark Connect."""
     numbers = spark.range(_MORE_THAN_CORES).select(F.spark_partition_id().alias("number"))
     row = numbers.agg(F.max("number").alias("last")).collect()[0]
     return int(row["last"]) + 1
@@ -70,11 +70,11 @@ def counted(
 
     Args:
         spark: the session.
-        pieces: what the tasks read.
-        intake: what they ask of every row.
+        pieces: the pieces that the tasks read.
+        intake: the rules for every row.
         grid: the cutoffs.
         sets: for each grouping set the positions of its single attributes.
-        summed: whether Spark sums them however few tasks there are.
+        summed: whether Spark sums them even if there are few tasks.
     """
     tasks = task_count(pieces, parallelism(spark))
     work = _counting(shares(pieces, tasks), intake, grid, sets)
@@ -94,7 +94,7 @@ def are_packs(counts: DataFrame) -> bool:
 
 
 def collected(counts: pa.Table, intake: Intake) -> pa.Table:
-    """What `counted` gave, collected, in the form that `states` takes."""
+    """The collected result of `counted`, in the form that `states` takes."""
     packs = pa.types.is_list(counts.schema.field("bucket").type)
     return unpacked(counts, intake) if packs else counts
 
@@ -113,21 +113,21 @@ def _counting(
 
 
 def task_numbers(batches: Batches) -> Iterator[int]:
-    """The numbers of the tasks that a partition stands for."""
+    """The numbers of the tasks in a partition."""
     for numbers in batches:
         yield from numbers.column(0).to_pylist()
 
 
 def rows_of(pieces: Sequence[Piece], intake: Intake) -> Iterator[Batch]:
-    """All that the intake asks for of some pieces."""
+    """The counts of some pieces."""
     for piece in pieces:
         yield from piece.batches(intake.fields)
 
 
 def why_tasks_cannot_read(spark: SparkSession, piece: Piece, intake: Intake) -> str | None:
-    """What keeps a task from reading a piece, or None: one task tries, and reads no more than one batch.
+    """Why a task cannot read a piece, or None: one task tries, and reads at most one batch.
 
-    Tasks in the driver's own process tree read what the driver reads, and need not try.
+    Tasks in the driver's own process tree can read what the driver reads, and need not try.
     """
     if not is_remote() and str(spark.conf.get("spark.master", "")).startswith("local"):
         return None
@@ -139,7 +139,7 @@ def why_tasks_cannot_read(spark: SparkSession, piece: Piece, intake: Intake) -> 
 
     try:
         spark.range(0, 1, 1, 1).mapInArrow(attempt, "done boolean").collect()
-    except Exception as error:  # noqa: BLE001  (whatever it is, Spark's own reader may still succeed)
+    except Exception as error:  # noqa: BLE001  (after any error, Spark's own reader may still succeed)
         missing = "ModuleNotFoundError" in str(error)
         return "tasks do not have this package" if missing else "tasks cannot read the files"
     return None
