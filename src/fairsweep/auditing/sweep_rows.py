@@ -9,68 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.groups import attribute_name
-from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.core.inference import intervals, verdicts
 from fairsweep.core.inference.precision import INDEPENDENT, Precision
 from fairsweep.core.inference.weights import MILLION
-from fairsweep.core.metrics import DEFINED, EMPTY, GBE, GBE_INCLUDING_UNSCORED, SUPPRESSED, Metric, metric_values
+from fairsweep.core.metrics import DEFINED, EMPTY, GBE, Metric, metric_values
 from fairsweep.tables.tabulating import Columns, repeated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-def entry_rows(histogram: ScoreHistogram, first_cell: int = 0) -> Columns:
-    """Rows of `score_histograms`.
-
-    Args:
-        histogram: of a grouping set, or of a block of it.
-        first_cell: the place of its first cell in the set.
-    """
-    size = len(histogram.cell)
-    return {
-        "grouping_set": repeated(attribute_name(histogram.attributes), size),
-        "grid_id": repeated(histogram.grid.id, size),
-        "cell_id": histogram.cell + np.int32(first_cell),
-        "bucket": histogram.bucket,
-        "events": histogram.events,
-        "non_events": histogram.non_events,
-        **histogram.measures,
-    }
-
-
-_KEPT = {
-    "attribute", "group_value", "cutoff_index", "cutoff", "operating_points", "operating_point", "metric", "comparator",
-    "compared_group",
-}  # fmt: skip
-"""What says whom and what a row speaks of."""
-
-
-def hidden(columns: Columns, hide: NDArray[np.bool_]) -> Columns:
-    """The columns with nothing but keys, and the status `suppressed`, where something may not be shown."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not hide.any():
-        return columns
-    found: Columns = {}
-    for name, values in columns.items():
-        if name in _KEPT or values is None:
-            found[name] = values
-            continue
-        if name == "status" and isinstance(values, pa.Array):
-            found[name] = pc.if_else(pa.array(hide), SUPPRESSED, values.cast(pa.string())).dictionary_encode()
-            continue
-        column = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
-        if column.dtype.kind in "ib":
-            # Nothing else is done with whole numbers than to store them; as objects they would take ten times the room.
-            found[name] = pa.array(column, mask=hide)
-            continue
-        column = column.copy()
-        column[hide] = np.nan if column.dtype == np.float64 else SUPPRESSED if name == "status" else None
-        found[name] = column
-    return found
 
 
 @dataclass(frozen=True)
@@ -96,51 +42,27 @@ class Swept:
         rows: ConfusionCounts,
         weighted: ConfusionCounts | None = None,
         precision: Precision = INDEPENDENT,
-        shown: NDArray[np.bool_] | None = None,
+        chosen: NDArray[np.int64] | None = None,
         *,
-        keep: bool = False,
-        unscored: bool = True,
         with_intervals: bool = True,
     ) -> Columns:
-        """The rows that are shown; of operating points also those that are not, without figures.
+        """The rows of every group at every cutoff, or of some of them.
 
         Args:
             rows: counts of rows, `[groups, len(indices)]`.
             weighted: weights in millionths, of which the metrics are; None where these are of the rows.
             precision: how much the counts say.
-            shown: what may be shown; None for everything. Groups without a row always are.
-            keep: whether what may not be shown stands there without figures at any cutoff.
-            unscored: whether people without a score may be told.
+            chosen: indices of groups and cutoffs in the flattened counts; None for all.
             with_intervals: whether group benefit equality has its interval.
         """
-        worth = precision if with_intervals else None
-        if shown is None:
-            return self._columns(rows, weighted, worth, np.arange(rows.tp.size))
-        absent = rows.n + rows.unscored_events + rows.unscored_non_events == 0
-        visible = shown | absent
-        at_points = np.array([k in self.points for k in self.indices], dtype=bool)
-        kept = np.flatnonzero(visible | at_points[np.newaxis, :] | keep)
-        columns = self._columns(rows, weighted, worth, kept)
-        if not unscored:
-            nothing = [0 if none else None for none in absent.reshape(-1)[kept]]
-            columns |= {"unscored_events": nothing, "unscored_non_events": nothing}
-            columns[GBE_INCLUDING_UNSCORED.name] = np.full(len(kept), np.nan)
-        return hidden(columns, ~visible.reshape(-1)[kept])
-
-    def _columns(
-        self,
-        rows: ConfusionCounts,
-        weighted: ConfusionCounts | None,
-        precision: Precision | None,
-        kept: NDArray[np.int64],
-    ) -> Columns:
         import pyarrow as pa
 
+        kept = np.arange(rows.tp.size) if chosen is None else chosen
         group, place = np.divmod(kept, max(len(self.indices), 1))
         every = len(kept) == rows.tp.size
         told = rows.reshape(-1) if every else rows[group, place]
         counts = told if weighted is None else weighted[group, place]
-        worth = None if precision is None else precision[group, place].paired(GBE, counts)
+        worth = precision[group, place].paired(GBE, counts) if with_intervals else None
         limits = (None, None) if worth is None else intervals.bonett_price(*worth)
         indices = np.array(self.indices, dtype=np.int32)
         named = pa.array([self.points.get(k, []) for k in self.indices], type=pa.list_(pa.string()))
