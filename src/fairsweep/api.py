@@ -194,7 +194,7 @@ class AuditResult:
         from fairsweep.tables.catalogue import TABLES
 
         if name not in self._made:
-            parts = [m.assessment.table(name, self._batch.keys(m.key)) for m in self._accepted]
+            parts = [m.results.table(name, self._batch.keys(m.key)) for m in self._accepted]
             self._made[name] = pa.concat_tables([TABLES[name].arrow_schema.empty_table(), *parts])
         return self._made[name]
 
@@ -283,7 +283,7 @@ class AuditResult:
                     )
                 )
             keys = self._batch.keys(model.key)
-            parts.append(model.assessment.table_at("group_metrics" if intervals else "threshold_sweep", index, keys))
+            parts.append(model.results.table_at("group_metrics" if intervals else "threshold_sweep", index, keys))
         several = len(parts) > 1
         hidden = [name for name in _KEYS if not (several and name in {"model_id", "model_version"})]
         frame: pd.DataFrame = pa.concat_tables(parts).drop_columns(hidden).to_pandas()

@@ -196,7 +196,7 @@ def _audited(batch: Batch, engine: Engine) -> Outcomes:
 
 def _outcome(model: Assessed) -> Outcome:
     state = model.assessment.state
-    tables = model.assessment.tables(dict.fromkeys(("run_id", "model_id", "model_version"), "r"))
+    tables = model.results.tables(dict.fromkeys(("run_id", "model_id", "model_version"), "r"))
     outcome = Outcome(
         tallies={tally[:4]: tally.n for tally in state.tallies},
         rows={name: getattr(state, f"rows_{name}") for name in ("input", "used", "unscored", "refused")},

@@ -100,6 +100,29 @@ def test_no_module_imports_itself_through_others() -> None:
     assert circles == []
 
 
+def reached(start: str) -> set[str]:
+    """The modules of fairsweep that a module needs, itself or through others."""
+    seen: set[str] = set()
+    waiting = imported_modules(start)
+    while waiting:
+        one = waiting.pop()
+        if one not in seen:
+            seen.add(one)
+            waiting |= imported_modules(one)
+    return seen
+
+
+AUDITING = "fairsweep.auditing"
+BUILDERS = [name for name in MODULES if name.startswith(f"{AUDITING}.") and name.endswith("_rows")]
+
+
+@pytest.mark.parametrize("name", [f"{AUDITING}.assessment", f"{AUDITING}.reported", *BUILDERS])
+def test_assessment_and_builders_of_rows_know_nothing_of_disclosure(name: str) -> None:
+    assert len(BUILDERS) > 5
+    gate = {f"{AUDITING}.{module}" for module in ("disclosing", "publishable", "suppressing", "suppression")}
+    assert not {one for one in reached(name) if one in gate or one.startswith("fairsweep.core.disclosure")}
+
+
 def test_a_name_of_a_module_means_one_thing() -> None:
     """The files that every capability, engine or store has are called alike; all other names are taken once."""
     roles = {

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from fairsweep.auditing.sweep_rows import Swept, entry_rows
+from fairsweep.auditing.state_rows import entry_rows
+from fairsweep.auditing.sweep_rows import Swept
 from fairsweep.core.groups import attribute_name, group_name
 from fairsweep.tables.checksums import checksum
 from fairsweep.tables.tabulating import table_of

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from fairsweep.auditing.sweep_rows import hidden
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.disparities import Comparison, compare, worst_pair
 from fairsweep.core.groups import ALL, OVERALL
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from fairsweep.core.counts import IntArray
     from fairsweep.core.inference.precision import Precision
     from fairsweep.core.metrics import Metric
-    from fairsweep.tables.tabulating import Columns, Parts
+    from fairsweep.tables.tabulating import Columns
 
 THE_REST = "the rest"
 _FIGURES = (
@@ -45,13 +44,13 @@ class Members:
         attributes: the attribute of each entry.
         groups: the group of each entry.
         references: the reference of an attribute, if it has one.
-        shown: whether the counts of each entry may be shown.
+        known: whether the counts of each entry are known.
     """
 
     attributes: Sequence[str]
     groups: Sequence[str]
     references: Mapping[str, str]
-    shown: NDArray[np.bool_]
+    known: NDArray[np.bool_]
 
     @cached_property
     def places(self) -> IntArray:
@@ -87,8 +86,11 @@ class Members:
 
 def compared(
     operating_point: str, metric: Metric, members: Members, counts: ConfusionCounts, precision: Precision
-) -> Parts:
+) -> list[tuple[Columns, IntArray]]:
     """One metric at one operating point, with every comparator.
+
+    Each part comes with the two entries whose counts its rows rest on, `[2, rows]`; the rest is everybody without the
+    group, so that it rests on everybody's.
 
     Args:
         operating_point: its name.
@@ -102,17 +104,16 @@ def compared(
     groups, of_groups = counts[places], evidence(metric, counts[places], precision[places])
     rest = everybody - groups
     of_rest = evidence(metric, rest, precision[np.zeros(len(places), dtype=np.int64)] - precision[places])
-    # If the overall population is suppressed, the rest is unknown.
-    known = members.shown[places] & members.shown[0]
+    with_everybody = np.stack([places, np.zeros(len(places), dtype=np.int64)])
     the_rest = repeated(THE_REST, len(places))
-    independent = [_Pairs("rest", places, the_rest, groups, rest, of_groups, of_rest, known)]
+    independent = [_Pairs("rest", places, the_rest, groups, rest, of_groups, of_rest, with_everybody)]
     pairs = (("reference", members.with_reference), ("worst_pair", _worst(metric, members, counts)))
     for comparator, (first, second) in pairs:
         independent.append(
             _Pairs(
                 comparator, first, members.coded[1].take(pa.array(second)), counts[first], counts[second],
                 evidence(metric, counts[first], precision[first]), evidence(metric, counts[second], precision[second]),
-                members.shown[first] & members.shown[second],
+                np.stack([first, second]),
             )
         )  # fmt: skip
     # All at once, because the limits of one ratio take nearly as long as those of a thousand.
@@ -121,25 +122,26 @@ def compared(
         _joined([p.group for p in independent]),
         _joined([p.other for p in independent]),
         (_side([p.of_group for p in independent]), _side([p.of_other for p in independent])),
-        np.concatenate([p.shown for p in independent]),
+        np.concatenate([members.known[p.entries].all(axis=0) for p in independent]),
     )
+    same = {"operating_point": operating_point, "metric": metric.name}
     parts, start = [], 0
     for one in independent:
         stop = start + len(one.places)
         mine = Comparison(*(getattr(figures, field.name)[start:stop] for field in fields(Comparison)))
-        parts.append(_rows(members, one.places, one.comparator, one.compared_groups, mine, one.shown))
+        parts.append((_rows(members, one.places, one.comparator, one.compared_groups, mine, same), one.entries))
         start = stop
     overall = compare(metric, groups, everybody, None)
-    parts.insert(1, _rows(members, places, "overall", repeated(ALL, len(places)), overall, known))
-    same = {"operating_point": operating_point, "metric": metric.name}
-    return [part | {name: repeated(value, len(part["status"])) for name, value in same.items()} for part in parts]
+    rows = _rows(members, places, "overall", repeated(ALL, len(places)), overall, same)
+    parts.insert(1, (rows, with_everybody))
+    return parts
 
 
 def _worst(metric: Metric, members: Members, counts: ConfusionCounts) -> tuple[IntArray, IntArray]:
-    """The worst pair of each attribute among the groups that are shown."""
+    """The worst pair of each attribute among the groups whose counts are known."""
     worst = []
     for every in members.of_attribute.values():
-        places = every[members.shown[every]]
+        places = every[members.known[every]]
         pair = worst_pair(metric, [members.groups[i] for i in places.tolist()], counts[places])
         worst += [(places[pair[0]], places[pair[1]])] if pair is not None else []
     lowest, highest = np.array(worst, dtype=np.int64).reshape(-1, 2).T
@@ -156,7 +158,7 @@ class _Pairs(NamedTuple):
     other: ConfusionCounts
     of_group: Evidence
     of_other: Evidence
-    shown: NDArray[np.bool_]
+    entries: IntArray
 
 
 def _side(several: Sequence[Evidence]) -> Evidence:
@@ -173,12 +175,12 @@ def _rows(
     comparator: str,
     compared_groups: pa.DictionaryArray,
     figures: Comparison,
-    shown: NDArray[np.bool_],
+    same: Mapping[str, str],
 ) -> Columns:
-    columns: Columns = {
+    return {
         **{name: c.take(pa.array(places)) for name, c in zip(("attribute", "group_value"), members.coded, strict=True)},
         "comparator": repeated(comparator, len(places)),
         "compared_group": compared_groups,
         **{name: getattr(figures, name) for name in _FIGURES},
+        **{name: repeated(value, len(places)) for name, value in same.items()},
     }
-    return hidden(columns, ~shown)

@@ -13,46 +13,44 @@ from fairsweep.core.metrics import SUPPRESSED
 from fairsweep.input.intake import REFUSAL_REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pyarrow as pa
 
+    from fairsweep.auditing.assessment import Assessment
     from fairsweep.auditing.reported import Attribute
     from fairsweep.core.counts import IntArray
-    from fairsweep.engines.protocol import Tally
     from fairsweep.tables.schema import Table
 
 Unnamed = Mapping[str, frozenset[str]]
 """By attribute, the groups that no table and no text names."""
 
 
-def unnamed_groups(
-    attributes: Sequence[Attribute], tallies: Sequence[Tally], named: Mapping[str, frozenset[str]], minimum: int
-) -> dict[str, frozenset[str]]:
+def groups_too_small_to_name(assessment: Assessment) -> Unnamed:
     """The groups of fewer members than the minimum, but for those that the config names.
 
     Such a name can tell of a single person: a rare language, a village. None of these groups is ever shown with
     figures, because its events, its non-events or its people without a score are fewer than the minimum.
-
-    Args:
-        attributes: everybody and all that is reported.
-        tallies: what was refused counts as well: a group of many refused rows is not small.
-        named: by attribute, the groups that the config declares.
-        minimum: the fewest members that may be shown; with 0 every group is named.
     """
+    minimum = assessment.spec.privacy.minimum_cell_size
+    if not minimum:
+        return {}
+    named = {
+        one.name: {*(one.values or ()), *((one.reference,) if one.reference is not None else ())}
+        for one in assessment.spec.base_attributes
+    }
+    # A group of many refused rows is not small.
     refused: dict[tuple[str, str], int] = {}
-    for tally in tallies:
+    for tally in assessment.state.tallies:
         if tally.reason in REFUSAL_REASONS:
             refused[tally.attribute, tally.group_value] = refused.get((tally.attribute, tally.group_value), 0) + tally.n
     found = {}
-    for attribute in attributes:
-        if not minimum or attribute.name == OVERALL:
+    for attribute in assessment.attributes:
+        if attribute.name == OVERALL:
             continue
-        declared = named.get(attribute.name, frozenset())
         small = frozenset(
             group
             for group, members in zip(attribute.groups, _members(attribute).tolist(), strict=True)
-            if members + refused.get((attribute.name, group), 0) < minimum and group not in declared
+            if members + refused.get((attribute.name, group), 0) < minimum
+            and group not in named.get(attribute.name, ())
         )
         if small:
             found[attribute.name] = small

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairsweep.auditing.sweep_rows import hidden, metric_columns, verdict_columns
+from fairsweep.auditing.sweep_rows import metric_columns, verdict_columns
 from fairsweep.core.evidence import calibration
 from fairsweep.core.groups import OVERALL
 from fairsweep.core.inference import over_allocation as high
@@ -18,14 +18,13 @@ from fairsweep.core.inference import power, shrinkage, tuning, verdicts
 from fairsweep.core.inference.precision import Precision, Scaled
 from fairsweep.core.inference.verdicts import Family, ObjectArray, Verdicts
 from fairsweep.core.inference.weights import MILLION
-from fairsweep.core.metrics import DEFINED, GBE, GBE_INCLUDING_UNSCORED, METRICS, TRUE_POSITIVE_RATE
+from fairsweep.core.metrics import DEFINED, GBE, METRICS, TRUE_POSITIVE_RATE
 from fairsweep.tables.tabulating import coded, repeated
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from fairsweep.auditing.suppression import Disclosure, Kept
     from fairsweep.core.counts import ConfusionCounts, IntArray
     from fairsweep.core.inference.intervals import FloatArray
     from fairsweep.core.metrics import Metric
@@ -104,14 +103,14 @@ class Judged:
 
     @cached_property
     def verdicts(self) -> Verdicts:
-        """The verdict of each group, before disclosure control."""
+        """The verdict of each group."""
         everybody = self.counts[0]
         relative = verdicts.verdict_basis(everybody) == "relative"
         evidence = self._at_tuned(relative=True) if relative else self._for_intervals
         return verdicts.judge(self.counts, everybody, self.families, self.rule, evidence, tuned=self.tuned)
 
     def conditions(self) -> dict[str, int]:
-        """How many groups meet each condition of `--fail-on`, before disclosure control."""
+        """How many groups meet each condition of `--fail-on`."""
         judged = self.verdicts
         beyond = judged.below_floor if self.rule.flag_is == "help" else judged.above_ceiling
         return {
@@ -120,69 +119,46 @@ class Judged:
             "not_assessed": int(np.sum((judged.verdict == verdicts.NOT_ASSESSED) & ~self._everybody)),
         }
 
-    # --- who is shown
+    # --- which groups there are
 
     @cached_property
     def _everybody(self) -> NDArray[np.bool_]:
         return np.array([name == OVERALL for name in self.attributes], dtype=bool)
 
     @cached_property
-    def _present(self) -> NDArray[np.bool_]:
+    def present(self) -> NDArray[np.bool_]:
         """The groups that any row has."""
         return np.asarray(self.rows.n + self.rows.unscored_events + self.rows.unscored_non_events > 0)
 
     @cached_property
-    def _sizes(self) -> list[tuple[str, int]]:
+    def sizes(self) -> list[tuple[str, int]]:
         """Each attribute and the number of its groups, in their order."""
         return [(name, len(list(those))) for name, those in groupby(self.attributes)]
 
     @cached_property
     def _places(self) -> list[NDArray[np.int64]]:
         """The indices of the groups of each attribute."""
-        ends = np.cumsum([size for _, size in self._sizes])
-        return [np.arange(end - size, end) for end, (_, size) in zip(ends, self._sizes, strict=True)]
-
-    def shown(self, disclosure: Disclosure) -> NDArray[np.bool_]:
-        """Which groups are shown with their exact counts."""
-        k = self.chosen.cutoff_index
-        if k is None:
-            return np.ones(len(self.groups), dtype=bool)
-        parts = [disclosure.at(name, [k], size)[:, 0] for name, size in self._sizes]
-        return np.concatenate(parts) | ~self._present
+        ends = np.cumsum([size for _, size in self.sizes])
+        return [np.arange(end - size, end) for end, (_, size) in zip(ends, self.sizes, strict=True)]
 
     # --- rows
 
-    def rows_of(self, disclosure: Disclosure, *, with_verdict: bool = True) -> Parts:
-        """Rows of `group_metrics`, with suppressed values removed.
+    def rows_of(self, known: NDArray[np.bool_], *, with_verdict: bool = True) -> Parts:
+        """Rows of `group_metrics`, a part for each of `METRICS`.
 
         Args:
-            disclosure: what may be shown.
+            known: the groups whose counts are known; what other groups are worth is not derived from the rest.
             with_verdict: False for exploration away from a declared operating point.
         """
-        shown = self.shown(disclosure)
-        kept = disclosure.kept(self.chosen.name, len(self.groups))
-        unscored = np.array([disclosure.tells_unscored(name) for name in self.attributes], dtype=bool)
-        return [self._metric(metric, shown, unscored, kept, with_verdict=with_verdict) for metric in METRICS]
+        return [self._metric(metric, known, with_verdict=with_verdict) for metric in METRICS]
 
-    def _metric(
-        self,
-        metric: Metric,
-        shown: NDArray[np.bool_],
-        unscored: NDArray[np.bool_],
-        kept: Kept,
-        *,
-        with_verdict: bool,
-    ) -> Columns:
+    def _metric(self, metric: Metric, known: NDArray[np.bool_], *, with_verdict: bool) -> Columns:
         columns = metric_columns(metric, self.counts, self._for_intervals, self.rows if self.weighted else None)
         if self.chosen.cutoff_index is None:
             nothing = dict.fromkeys(("numerator", "denominator", "value", "ci_low", "ci_high"))
             columns |= nothing | {"status": np.full(len(self.groups), self.chosen.status, dtype=object)}
-        told = shown & unscored if metric is GBE_INCLUDING_UNSCORED else shown
         if metric is GBE:
-            columns |= self._of_gbe(shown, with_verdict=with_verdict)
-        columns = hidden(columns, ~told)
-        if metric is GBE:
-            columns |= self._stay(columns, shown, kept, with_verdict=with_verdict)
+            columns |= self._of_gbe(known, with_verdict=with_verdict)
         attributes, groups = self._named
         named = {
             "operating_point": repeated(self.chosen.name, len(groups)),
@@ -195,28 +171,28 @@ class Judged:
         """Attributes and groups as columns."""
         return coded(self.attributes), coded(self.groups)
 
-    def _of_gbe(self, shown: NDArray[np.bool_], *, with_verdict: bool) -> Columns:
+    def _of_gbe(self, known: NDArray[np.bool_], *, with_verdict: bool) -> Columns:
         """The further columns of the row of group benefit equality."""
         columns: Columns = {}
         if with_verdict:
             columns |= verdict_columns(self.verdicts, self.rule, balance=self.chosen.cutoff_index is not None)
             if self.weighted and columns["flag_balance"] is not None:
                 columns["flag_balance"] = np.rint(columns["flag_balance"] / MILLION).astype(np.int64)
-            columns["p_adjusted"] = self._adjusted(shown)
+            columns["p_adjusted"] = self._adjusted(known)
             columns |= self._standing()
             columns["events_needed"] = self._events_needed()
-        columns["shrunk_value"] = self._shrunk(shown)
+        columns["shrunk_value"] = self._shrunk(known)
         if self.expected is not None and self.chosen.cutoff_index is not None:
             factors = calibration.gbe_factors(self.counts.flagged, self.counts.events, self.expected)
             columns |= dict(zip(("flags_per_expected_event", "expected_to_observed"), factors, strict=True))
         return columns
 
-    def _adjusted(self, shown: NDArray[np.bool_]) -> FloatArray:
-        """The adjusted p-values but for those that may follow from the p of a group that is not shown."""
-        others_hidden = np.zeros(len(shown), dtype=bool)
+    def _adjusted(self, known: NDArray[np.bool_]) -> FloatArray:
+        """The adjusted p-values but for those that may follow from the p of a group whose counts are not known."""
+        others_unknown = np.zeros(len(known), dtype=bool)
         for places in self._by_family:
-            others_hidden[places] = not shown[places].all()
-        return np.where(others_hidden & ~self.verdicts.p_is_own, np.nan, self.verdicts.p_adjusted)
+            others_unknown[places] = not known[places].all()
+        return np.where(others_unknown & ~self.verdicts.p_is_own, np.nan, self.verdicts.p_adjusted)
 
     @cached_property
     def _by_family(self) -> list[IntArray]:
@@ -252,34 +228,14 @@ class Judged:
             needed[self._everybody] = None
         return needed
 
-    def _shrunk(self, shown: NDArray[np.bool_]) -> FloatArray:
-        """Values shrunk towards the attribute's other shown groups: suppressed groups could be derived from them."""
+    def _shrunk(self, known: NDArray[np.bool_]) -> FloatArray:
+        """Values shrunk towards those of the attribute's other groups whose counts are known."""
         found = np.full(len(self.groups), np.nan)
         if self.chosen.cutoff_index is None:
             return found
         tp, fp, fn = self._for_intervals.paired(GBE, self.counts)
         for places in self._places[1:]:
-            at = places[shown[places]]
+            at = places[known[places]]
             if len(at):
                 found[at] = shrinkage.shrunk_gbe(tp[at], fp[at], fn[at])
-        return found
-
-    def _stay(self, columns: Columns, shown: NDArray[np.bool_], kept: Kept, *, with_verdict: bool) -> Columns:
-        """The rest of suppressed groups that is shown: a rounded value and, where margins are safe, the verdict."""
-        rounded = ~shown & ~np.isnan(kept.step)
-        status = np.array(columns["status"], dtype=object)
-        status[rounded] = DEFINED
-        exact = np.full(len(shown), np.nan) if columns["value"] is None else columns["value"]
-        found: Columns = {
-            "value": np.where(rounded, kept.value, exact),
-            "status": status,
-            "rounded_to": np.where(rounded, kept.step, np.nan),
-        }
-        if not with_verdict:
-            return found
-        judged, told = self.verdicts, ~shown & kept.verdict
-        for name in ("verdict", "verdict_basis", "below_floor", "above_ceiling"):
-            found[name] = np.array(columns[name], dtype=object)
-            found[name][told] = getattr(judged, name)[told]
-        found["verdict"][~shown & ~told] = verdicts.NOT_ASSESSED
         return found

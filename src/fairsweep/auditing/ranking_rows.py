@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from fairsweep.core.evidence import calibration
 from fairsweep.core.evidence.ranking import ALERT_RATES, alert_cutoffs, rank
 from fairsweep.core.inference.weights import MILLION, MILLIONTHS_SQUARED
-from fairsweep.core.metrics import DEFINED, EMPTY, EVENTS, NON_EVENTS, SUPPRESSED, TRUE_POSITIVE_RATE
+from fairsweep.core.metrics import DEFINED, EMPTY, EVENTS, NON_EVENTS, TRUE_POSITIVE_RATE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,44 +41,46 @@ class Ranker:
     everybody: Attribute
     probabilities: bool
 
-    def ranking(self, attribute: Attribute, shown: NDArray[np.bool_]) -> Parts:
-        """Rows of `ranking`; a group that is not shown at any cutoff has no figures.
+    def ranking(self, attribute: Attribute) -> Parts:
+        """Rows of `ranking`, block by block of an attribute's groups."""
+        step = max(1, BLOCK_PLACES // len(attribute.histogram.grid))
+        return [self._ranked(attribute, slice(i, i + step)) for i in range(0, len(attribute.groups), step)]
+
+    @cached_property
+    def sensitivities(self) -> dict[str, int]:
+        """By column, the index of the cutoff that flags a share of everybody; without shares that none does."""
+        found = alert_cutoffs(self.population.flagged, int(self.population.n[0]))
+        return {name: k for name, k in zip(SENSITIVITIES, found, strict=True) if k is not None}
+
+    def reliability(self, attribute: Attribute, known: NDArray[np.bool_]) -> Parts:
+        """Rows of `reliability`: about ten ranges of scores with equally many of everybody.
 
         Args:
-            attribute: the attribute of the groups.
-            shown: whether each group is shown at each cutoff, `[groups, cutoffs]`.
+            attribute: whose groups.
+            known: at which cutoffs the counts of each group are known, `[groups, cutoffs]`: ranges end there.
         """
-        size = len(attribute.groups)
-        step = max(1, BLOCK_PLACES // shown.shape[1])
-        return [self._ranked(attribute, shown, slice(first, first + step)) for first in range(0, size, step)]
-
-    def reliability(self, attribute: Attribute, shown: NDArray[np.bool_]) -> Parts:
-        """Rows of `reliability`: about ten score ranges with equal shares of the population, at shown cutoffs."""
         if not self.probabilities:
             return []
         population = self.everybody.dense("events") + self.everybody.dense("non_events")
         edges = calibration.even_edges(population[0])
         events, non_events = attribute.dense("events"), attribute.dense("non_events")
         scores = attribute.dense("event_score_sum") + attribute.dense("non_event_score_sum")
-        told = np.flatnonzero(shown.any(axis=1)).tolist()
-        rows = [self._bins(attribute, i, (events[[i]], non_events[[i]], scores[[i]]), edges, shown[i]) for i in told]
+        some = np.flatnonzero(known.any(axis=1)).tolist()
+        rows = [self._bins(attribute, i, (events[[i]], non_events[[i]], scores[[i]]), edges, known[i]) for i in some]
         return [part for part in rows if len(part["bin"])]
 
-    def _ranked(self, attribute: Attribute, shown: NDArray[np.bool_], block: slice) -> Columns:
+    def _ranked(self, attribute: Attribute, block: slice) -> Columns:
         events, non_events = attribute.dense("events")[block], attribute.dense("non_events")[block]
-        told = shown[block].any(axis=1)
         n, found = (events + non_events).sum(axis=1), events.sum(axis=1)
-        figures = self._figures(attribute, block) | self._sensitivities(attribute, shown, block)
         status = np.where(found == 0, EVENTS.zero, np.where(n == found, NON_EVENTS.zero, DEFINED)).astype(object)
         status[n == 0] = EMPTY
-        status[~told & (n > 0)] = SUPPRESSED
-        told |= n == 0
         return {
-            "attribute": [attribute.name] * len(told),
+            "attribute": [attribute.name] * len(n),
             "group_value": list(attribute.groups[block]),
-            "n": [int(x) if t else None for x, t in zip(n, told, strict=True)],
-            "events": [int(x) if t else None for x, t in zip(found, told, strict=True)],
-            **{name: np.where(told, values, np.nan) for name, values in figures.items()},
+            "n": n,
+            "events": found,
+            **self._figures(attribute, block),
+            **self._sensitivities(attribute, block),
             "status": status,
         }
 
@@ -109,15 +112,12 @@ class Ranker:
                 figures[name] = np.full(len(found.expected), np.nan)
         return figures
 
-    def _sensitivities(self, attribute: Attribute, shown: NDArray[np.bool_], block: slice) -> dict[str, FloatArray]:
-        """The share of each group's events that is found if a share of the population is flagged."""
+    def _sensitivities(self, attribute: Attribute, block: slice) -> dict[str, FloatArray]:
+        """The share of each group's events that is found where a share of everybody is flagged."""
         found = {}
-        flagged, n = self.population.flagged, int(self.population.n[0])
-        for name, k in zip(SENSITIVITIES, alert_cutoffs(flagged, n), strict=True):
-            if k is None:
-                continue
+        for name, k in self.sensitivities.items():
             value, _ = TRUE_POSITIVE_RATE.evaluate(attribute.counts_at([k])[block])
-            found[name] = np.where(shown[block, k], value[:, 0], np.nan)
+            found[name] = value[:, 0]
         return found
 
     @staticmethod
@@ -126,10 +126,10 @@ class Ranker:
         i: int,
         sums: tuple[IntArray, IntArray, IntArray],
         edges: Sequence[int],
-        shown: NDArray[np.bool_],
+        known: NDArray[np.bool_],
     ) -> Columns:
-        # Bucket b begins at cutoff b - 1; an edge at a cutoff that is not shown would show more than the sweep does.
-        kept = [0, *(edge for edge in edges[1:-1] if shown[edge - 1]), edges[-1]]
+        # Bucket b begins at cutoff b - 1.
+        kept = [0, *(edge for edge in edges[1:-1] if known[edge - 1]), edges[-1]]
         found = calibration.reliability(*sums, kept)
         cutoffs = attribute.histogram.grid.values
         at = np.flatnonzero(found.n[0] > 0)

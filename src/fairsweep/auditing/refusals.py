@@ -13,6 +13,7 @@ from fairsweep.runs.model_names import model_problems
 
 if TYPE_CHECKING:
     from fairsweep.auditing.assessment import Assessment
+    from fairsweep.auditing.group_names import Unnamed
     from fairsweep.engines.protocol import ModelKey, Tally
 
 # In a smaller group one bad row would already be a tenth.
@@ -20,12 +21,12 @@ SMALLEST_LIMITED_GROUP = 100
 NO_ROWS = Problem("input", "without a row to count", "at least one row, inside the window if there is one", "check it")
 
 
-def problems(key: ModelKey, assessment: Assessment) -> list[Problem]:
+def problems(key: ModelKey, assessment: Assessment, unnamed: Unnamed) -> list[Problem]:
     """Everything that refuses the run of one model; empty where it may be published."""
     limits, state = assessment.spec.limits, assessment.state
     if not state.rows_input:
         return [NO_ROWS]
-    found = [*model_problems(key), *_reference_problems(assessment)]
+    found = [*model_problems(key), *_reference_problems(assessment, unnamed)]
     if state.rows_refused / state.rows_input > limits.maximum_refused_share:
         found.append(
             Problem(
@@ -49,14 +50,14 @@ def _identifying(assessment: Assessment) -> list[Problem]:
     return [problem for problem in found if problem is not None]
 
 
-def _reference_problems(assessment: Assessment) -> list[Problem]:
+def _reference_problems(assessment: Assessment, unnamed: Unnamed) -> list[Problem]:
     return [
         Problem(
             f"the reference of {attribute.name}", f"{quoted(attribute.reference)}, which no row has",
             "a group of the input or of `values`",
             did_you_mean(
                 attribute.reference or "",
-                [g for g in attribute.groups if g not in assessment.unnamed_groups.get(attribute.name, ())],
+                [group for group in attribute.groups if group not in unnamed.get(attribute.name, ())],
             ),
         )
         for attribute in assessment.without_reference()

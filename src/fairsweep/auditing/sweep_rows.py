@@ -2,80 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fairsweep.core.counts import ConfusionCounts
-from fairsweep.core.groups import attribute_name
-from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.core.inference import intervals, verdicts
 from fairsweep.core.inference.precision import INDEPENDENT, Precision
 from fairsweep.core.inference.weights import MILLION
-from fairsweep.core.metrics import DEFINED, EMPTY, GBE, GBE_INCLUDING_UNSCORED, SUPPRESSED, Metric, metric_values
+from fairsweep.core.metrics import DEFINED, EMPTY, GBE, Metric, metric_values
 from fairsweep.cores import available_cores
 from fairsweep.tables.tabulating import Columns, Parts, nullable, repeated
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
+    from fairsweep.core.counts import IntArray
+    from fairsweep.core.inference.precision import Paired
 
-def entry_rows(histogram: ScoreHistogram, first_cell: int = 0) -> Columns:
-    """Rows of `score_histograms`.
-
-    Args:
-        histogram: of a grouping set, or of a block of it.
-        first_cell: the index of its first cell in the set.
-    """
-    size = len(histogram.cell)
-    return {
-        "grouping_set": repeated(attribute_name(histogram.attributes), size),
-        "grid_id": repeated(histogram.grid.id, size),
-        "cell_id": histogram.cell + np.int32(first_cell),
-        "bucket": histogram.bucket,
-        "events": histogram.events,
-        "non_events": histogram.non_events,
-        **histogram.measures,
-    }
-
-
+Finish = Callable[[Columns, slice], Columns]
 # Arrays of that many doubles stay in the processor's cache.
 _BLOCK_ROWS = 1 << 15
-
-_KEPT = {
-    "attribute", "group_value", "cutoff_index", "cutoff", "operating_points", "operating_point", "metric", "comparator",
-    "compared_group",
-}  # fmt: skip
-"""The columns that identify a row; suppressed rows keep them."""
-
-
-def hidden(columns: Columns, hide: NDArray[np.bool_]) -> Columns:
-    """The columns with nothing but keys, and the status `suppressed`, where something may not be shown."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not hide.any():
-        return columns
-    found: Columns = {}
-    for name, values in columns.items():
-        if name in _KEPT or values is None:
-            found[name] = values
-            continue
-        if name == "status" and isinstance(values, pa.Array):
-            found[name] = pc.if_else(pa.array(hide), SUPPRESSED, values.cast(pa.string())).dictionary_encode()
-            continue
-        column = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
-        if column.dtype.kind in "ib":
-            # Nothing else is done with whole numbers than to store them; as objects they would take ten times the room.
-            found[name] = pa.array(column, mask=hide)
-            continue
-        column = column.copy()
-        column[hide] = np.nan if column.dtype == np.float64 else SUPPRESSED if name == "status" else None
-        found[name] = column
-    return found
 
 
 @dataclass(frozen=True)
@@ -101,99 +52,75 @@ class Swept:
         rows: ConfusionCounts,
         weighted: ConfusionCounts | None = None,
         precision: Precision = INDEPENDENT,
-        shown: NDArray[np.bool_] | None = None,
+        chosen: IntArray | None = None,
         *,
-        keep: bool = False,
-        unscored: bool = True,
+        finish: Finish | None = None,
         with_intervals: bool = True,
     ) -> Parts:
-        """The rows that are shown; at operating points also suppressed rows, without figures.
-
-        They come in blocks of whole groups, made by several threads: a block stays in the processor's cache.
+        """The rows of every group at every cutoff, or of some of them, in blocks that several threads make.
 
         Args:
             rows: counts of rows, `[groups, len(indices)]`.
             weighted: weights in millionths, from which metrics are computed; None if metrics are of the rows.
             precision: the effective sample size of the counts.
-            shown: which entries may be shown; None for all. Groups without a row always are.
-            keep: whether suppressed rows are kept without figures at every cutoff.
-            unscored: whether counts of people without a score may be shown.
+            chosen: indices of groups and cutoffs in the flattened counts; None for all.
+            finish: applied to each block, with the indices of its rows among the chosen ones.
             with_intervals: whether group benefit equality has its interval.
         """
-        size = max(1, _BLOCK_ROWS // max(len(self.indices), 1))
+        kept = np.arange(rows.tp.size) if chosen is None else chosen
+        names = self._names
 
         def block(first: int) -> Columns:
-            mine = slice(first, first + size)
-            columns = replace(self, groups=self.groups[mine])._rows(
-                rows[mine],
-                None if weighted is None else weighted[mine],
-                precision[mine] if with_intervals else None,
-                None if shown is None else shown[mine],
-                keep=keep,
-                unscored=unscored,
-            )
-            return {name: nullable(values) for name, values in columns.items()}
+            part = slice(first, first + _BLOCK_ROWS)
+            at = np.divmod(kept[part], max(len(self.indices), 1))
+            counts = rows[at]
+            of_metrics = counts if weighted is None else weighted[at]
+            worth = precision[at].paired(GBE, of_metrics) if with_intervals else None
+            columns = self._columns(names, at, counts, of_metrics, worth)
+            if weighted is not None:
+                columns |= {f"weighted_{n}": getattr(of_metrics, n) / MILLION for n in ("tp", "fp", "fn", "tn")}
+            finished = columns if finish is None else finish(columns, part)
+            return {name: nullable(values) for name, values in finished.items()}
 
-        starts = range(0, len(self.groups), size)
+        starts = range(0, len(kept), _BLOCK_ROWS)
         if len(starts) < 2:
             return [block(0)]
         with ThreadPoolExecutor(available_cores(), thread_name_prefix="fairsweep-rows") as pool:
             return list(pool.map(block, starts))
 
-    def _rows(
-        self,
-        rows: ConfusionCounts,
-        weighted: ConfusionCounts | None,
-        worth: Precision | None,
-        shown: NDArray[np.bool_] | None,
-        *,
-        keep: bool,
-        unscored: bool,
-    ) -> Columns:
-        if shown is None:
-            return self._columns(rows, weighted, worth, np.arange(rows.tp.size))
-        absent = rows.n + rows.unscored_events + rows.unscored_non_events == 0
-        visible = shown | absent
-        at_points = np.array([k in self.points for k in self.indices], dtype=bool)
-        kept = np.flatnonzero(visible | at_points[np.newaxis, :] | keep)
-        columns = self._columns(rows, weighted, worth, kept)
-        if not unscored:
-            nothing = [0 if none else None for none in absent.reshape(-1)[kept]]
-            columns |= {"unscored_events": nothing, "unscored_non_events": nothing}
-            columns[GBE_INCLUDING_UNSCORED.name] = np.full(len(kept), np.nan)
-        return hidden(columns, ~visible.reshape(-1)[kept])
+    @property
+    def _names(self) -> tuple[pa.Array, pa.Array]:
+        """The groups, and the operating points at each cutoff."""
+        import pyarrow as pa
+
+        points = [self.points.get(k, []) for k in self.indices]
+        return pa.array(self.groups, pa.string()), pa.array(points, type=pa.list_(pa.string()))
 
     def _columns(
         self,
+        names: tuple[pa.Array, pa.Array],
+        at: tuple[IntArray, IntArray],
         rows: ConfusionCounts,
-        weighted: ConfusionCounts | None,
-        precision: Precision | None,
-        kept: NDArray[np.int64],
+        counts: ConfusionCounts,
+        worth: Paired | None,
     ) -> Columns:
         import pyarrow as pa
 
-        group, place = np.divmod(kept, max(len(self.indices), 1))
-        every = len(kept) == rows.tp.size
-        told = rows.reshape(-1) if every else rows[group, place]
-        counts = told if weighted is None else weighted[group, place]
-        worth = None if precision is None else precision[group, place].paired(GBE, counts)
+        (groups, points), (group, place) = names, at
         limits = (None, None) if worth is None else intervals.bonett_price(*worth)
-        indices = np.array(self.indices, dtype=np.int32)
-        named = pa.array([self.points.get(k, []) for k in self.indices], type=pa.list_(pa.string()))
-        by_weight = ("tp", "fp", "fn", "tn") if weighted is not None else ()
+        indices = np.array(self.indices, dtype=np.int32)[place]
         return {
-            "attribute": repeated(self.attribute, len(kept)),
-            "group_value": pa.array(self.groups, pa.string()).take(pa.array(group)),
-            "cutoff_index": indices[place],
-            "cutoff": self.cutoffs[indices[place]],
-            "n": told.n,
-            **{field.name: getattr(told, field.name) for field in fields(ConfusionCounts)},
+            "attribute": repeated(self.attribute, len(group)),
+            "group_value": groups.take(pa.array(group)),
+            "cutoff_index": indices,
+            "cutoff": self.cutoffs[indices],
+            "n": rows.n,
+            **{field.name: getattr(rows, field.name) for field in fields(ConfusionCounts)},
             **metric_values(counts),
             "gbe_ci_low": limits[0],
             "gbe_ci_high": limits[1],
-            "status": pa.DictionaryArray.from_arrays((told.n > 0).astype(np.int32), [EMPTY, DEFINED]),
-            "operating_points": named.take(pa.array(place)),
-            **{f"weighted_{name}": getattr(counts, name) / MILLION for name in by_weight},
+            "status": pa.DictionaryArray.from_arrays((rows.n > 0).astype(np.int32), [EMPTY, DEFINED]),
+            "operating_points": points.take(pa.array(place)),
         }
 
 

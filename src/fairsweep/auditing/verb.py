@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,10 @@ from fairsweep.auditing import warnings as warning
 from fairsweep.auditing.assessment import Assessment
 from fairsweep.auditing.column_checks import check_columns
 from fairsweep.auditing.disclosing import disclosed, nothing, of_refused
+from fairsweep.auditing.group_names import Unnamed, groups_too_small_to_name
+from fairsweep.auditing.publishable import Publishable
 from fairsweep.auditing.state_versions import state_version
+from fairsweep.auditing.suppression import EVERYTHING, Disclosure
 from fairsweep.engines.protocol import Counted, Engine, Inspection, ModelKey
 from fairsweep.errors import Problem, quoted
 from fairsweep.input.intake import Window, build
@@ -52,15 +56,24 @@ class Assessed:
 
     Attributes:
         key: the model; `unknown` if the rows do not name one.
-        assessment: its results.
+        assessment: everything that its state gives.
+        unnamed: the groups that no table and no text names.
         problems: why it is refused; empty if it is published.
         warnings: warnings that are needed to interpret the figures.
+        disclosure: what of it may be shown.
     """
 
     key: ModelKey
     assessment: Assessment
+    unnamed: Unnamed
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
+    disclosure: Disclosure = EVERYTHING
+
+    @cached_property
+    def results(self) -> Publishable:
+        """What may be published of it, as result tables."""
+        return Publishable(self.assessment, self.disclosure, self.unnamed)
 
 
 class AuditOutcome(Outcome):
@@ -169,14 +182,15 @@ def assess(spec: AuditSpec, window: Window, engine: Engine, inspection: Inspecti
     for given, assessment in assessments.items():
         state = assessment.state
         key = ModelKey(spec.model.id, spec.model.version) if spec.model is not None else given
-        warnings = warning.warnings(assessment)
+        unnamed = groups_too_small_to_name(assessment)
+        warnings = warning.warnings(assessment, unnamed)
         if state.rows_used and not assessment.has_events:
             if labels is None:
                 labels = engine.labels_seen(build(spec, [column.name for column in inspection.columns], window))
             warnings.append(_no_event(spec, labels))
-        problems = refusing.problems(key, assessment)
+        problems = refusing.problems(key, assessment, unnamed)
         named = ModelKey(*(part or UNNAMED for part in key))
-        found.append(Assessed(named, assessment, tuple(problems), tuple(warnings)))
+        found.append(Assessed(named, assessment, unnamed, tuple(problems), tuple(warnings)))
     return found
 
 
@@ -261,14 +275,12 @@ def run_of(batch: Batch[AuditSpec], counted: Counted, model: Assessed) -> Run:
     if model.problems:
         return Run(record_of(batch, counted, model))
     keys = batch.keys(model.key)
-    tables, distributed = model.assessment.tables(keys), model.assessment.distributed(keys)
-    return Run(record_of(batch, counted, model), tables, distributed)
+    return Run(record_of(batch, counted, model), model.results.tables(keys), model.results.distributed(keys))
 
 
 def record_of(batch: Batch[AuditSpec], counted: Counted, model: Assessed) -> dict[str, object]:
     """A model's record."""
-    assessment, told = model.assessment, model.assessment.disclosure
-    counts = counted_columns(assessment.state, counted)
+    told, counts = model.disclosure, counted_columns(model.assessment.state, counted)
     record = batch.record(model.key, now()) | {
         name: value if not name.startswith("rows_") or told.tells_rows(name) else None for name, value in counts.items()
     }
@@ -277,9 +289,9 @@ def record_of(batch: Batch[AuditSpec], counted: Counted, model: Assessed) -> dic
         return record | {"status": "refused", "error": one_line(model.problems)}
     return record | {
         "status": "succeeded",
-        "full_sweep": assessment.full_sweep,
+        "full_sweep": model.results.full_sweep,
         "hidden": told.told(),
-        "conditions": json.dumps(assessment.conditions(), sort_keys=True),
+        "conditions": json.dumps(model.assessment.conditions(), sort_keys=True),
         "notes": json.dumps(list(model.warnings)),
         "finished_at": now(),
     }
@@ -298,7 +310,7 @@ def hide(model: Assessed, before: RunBefore = NO_RUN) -> Assessed:
     else:
         told = (disclosed if before.is_known else nothing)(model.assessment, before)
         warnings = (*warnings, *warning.of_hidden(model.assessment, told))
-    return replace(model, assessment=model.assessment.with_disclosure(told), warnings=tuple(dict.fromkeys(warnings)))
+    return replace(model, disclosure=told, warnings=tuple(dict.fromkeys(warnings)))
 
 
 def _suppressed(batch: Batch[AuditSpec], counted: Counted, model: Assessed, store: Store, *, force: bool) -> Assessed:

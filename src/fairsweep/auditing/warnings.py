@@ -10,13 +10,14 @@ from fairsweep.errors import shortened
 
 if TYPE_CHECKING:
     from fairsweep.auditing.assessment import Assessment
+    from fairsweep.auditing.group_names import Unnamed
     from fairsweep.auditing.suppression import Disclosure
 
 # A group without a share in the training data is reported from this share on.
 NEW_SHARE = 0.01
 
 
-def warnings(assessment: Assessment) -> list[str]:
+def warnings(assessment: Assessment, unnamed: Unnamed) -> list[str]:
     """Warnings that are needed to interpret the figures."""
     found = []
     declared = {a.name: a.values for a in assessment.spec.base_attributes if a.values is not None}
@@ -24,9 +25,9 @@ def warnings(assessment: Assessment) -> list[str]:
         values = declared.get(attribute.name)
         extra = [group for group in attribute.groups if values is not None and group not in (*values, "unknown")]
         if attribute.single and extra:
-            listed = _listed(assessment, attribute.name, extra)
+            listed = _listed(unnamed, attribute.name, extra)
             found.append(f"{attribute.name}: {len(extra)} group(s) not in its declared values: {listed}")
-    return [*found, *_of_units(assessment), *_of_mix(assessment)]
+    return [*found, *_of_units(assessment), *_of_mix(assessment, unnamed)]
 
 
 def of_hidden(assessment: Assessment, told: Disclosure) -> list[str]:
@@ -50,7 +51,7 @@ def _of_units(assessment: Assessment) -> list[str]:
     return []
 
 
-def _of_mix(assessment: Assessment) -> list[str]:
+def _of_mix(assessment: Assessment, unnamed: Unnamed) -> list[str]:
     """Groups whose share differs from that in the training data beyond chance and by a tenth of it or more."""
     found = []
     for attribute in assessment.attributes:
@@ -62,15 +63,14 @@ def _of_mix(assessment: Assessment) -> list[str]:
         far = [g for g in sorted(declared) if _differs(there.get(g, 0.0), declared[g], assessment.state.rows_used)]
         far += [g for g in sorted({*there} - {*declared}) if there[g] > NEW_SHARE]
         if far:
-            listed = _listed(assessment, attribute.name, far)
+            listed = _listed(unnamed, attribute.name, far)
             found.append(f"{attribute.name}: the mix differs from the training population's declared: {listed}")
     return found
 
 
-def _listed(assessment: Assessment, attribute: str, groups: Sequence[str]) -> str:
+def _listed(unnamed: Unnamed, attribute: str, groups: Sequence[str]) -> str:
     """The first groups that may be named, and how many may not."""
-    unnamed = assessment.unnamed_groups.get(attribute, frozenset())
-    named = [group for group in groups if group not in unnamed]
+    named = [group for group in groups if group not in unnamed.get(attribute, ())]
     small = len(groups) - len(named)
     return ", ".join([*(shortened(group) for group in named[:10]), *([too_small_to_name(small)] if small else [])])
 
