@@ -40,6 +40,7 @@ ASIDE = {"driver_state_rows": 1, "joint_state_rows": 1}
 PARTLY = {"driver_state_rows": 150, "joint_state_rows": 1}
 JOINT = {"driver_state_rows": 60}
 OTHER_SEX = {"attributes": ["race", {"name": "sex", "values": ["female", "male", "other"]}]}
+POINTS_ALONE = {"cutoffs": {"values": [0.3]}, "operating_points": [{"name": "given", "rule": "fixed", "at": 0.3}]}
 TWO_MODELS = {
     "columns": {"score": "score", "label": "label", "model_id": "model", "model_version": "version"},
     "model": None,
@@ -78,6 +79,7 @@ def published(
         pytest.param("arrow", ASIDE, {}, id="every set-arrow", marks=pytest.mark.soak),
         pytest.param("catalyst", PARTLY, TWO_MODELS, id="two models-catalyst", marks=pytest.mark.soak),
         pytest.param("catalyst", JOINT, OTHER_SEX, id="joint-catalyst", marks=pytest.mark.soak),
+        pytest.param("catalyst", ASIDE | {"full_sweep_groups": 1}, POINTS_ALONE, id="all cutoffs are operating points"),
     ],
 )
 def test_what_stays_in_spark_gives_the_same_tables(
@@ -128,7 +130,7 @@ def test_the_smallest_sets_come_to_the_driver(spark: SparkSession, tmp_path: Pat
     engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, "catalyst", scratch)
     intake = build(spec, [column.name for column in engine.inspect().columns], Window())
     (state,) = engine.count(intake, spec.grid()).models.values()
-    apart = {h.attributes: hasattr(h, "collected") for h in state.histograms}
+    apart = {h.attributes: not h.here().cells for h in state.histograms}
     assert apart == {("race",): True, ("sex",): False, ("age_band",): True, ("race", "sex"): True}
     engine.close()
 

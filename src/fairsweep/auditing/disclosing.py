@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from fairsweep.auditing.assessment import Assessment
     from fairsweep.auditing.reported import Attribute
+    from fairsweep.core.counts import ConfusionCounts
     from fairsweep.core.cutoffs import CutoffGrid
     from fairsweep.core.inference.intervals import FloatArray
     from fairsweep.runs.run_before import RunBefore
@@ -245,6 +246,17 @@ def _margins_are_safe(attribute: Attribute, points: Sequence[int], minimum: int)
         pairs = (("tp", "fp"), ("tp", "fn"), ("fn", "tn"), ("fp", "tn"))
         margins = [np.maximum(getattr(people, one), getattr(people, other)) for one, other in pairs]
     return np.asarray(np.all([margin >= minimum for margin in margins], axis=0))
+
+
+def is_safe_subgroup(counts: ConfusionCounts, minimum: int) -> bool:
+    """Whether enough members of a subgroup are flagged, not flagged, have the event, and have it not.
+
+    Args:
+        counts: of the subgroup, scalar shape.
+        minimum: the fewest members that may be shown; 0 where everything is.
+    """
+    margins = (counts.flagged, counts.events, counts.n - counts.flagged, counts.n - counts.events)
+    return all(int(margin) >= minimum for margin in margins)
 
 
 # --- refused and unscored rows

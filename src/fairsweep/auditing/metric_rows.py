@@ -147,7 +147,7 @@ class Judged:
         """Rows of `group_metrics`, a part for each of `METRICS`.
 
         Args:
-            known: the groups whose counts are known; what other groups are worth is not derived from the rest.
+            known: the groups whose counts are known; values that follow from several groups are of these alone.
             with_verdict: False for exploration away from a declared operating point.
         """
         return [self._metric(metric, known, with_verdict=with_verdict) for metric in METRICS]

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fairsweep.auditing.disclosing import is_safe_subgroup
 from fairsweep.auditing.disparity_rows import Members, compared
 from fairsweep.auditing.group_names import with_unnamed_groups
 from fairsweep.auditing.point_rows import point_rows
@@ -254,7 +255,7 @@ class Publishable:
 
         parts = []
         for point, found in searched(self.assessment):
-            shown = [one for one in found if self.disclosure.tells_subgroup(one.counts)]
+            shown = [one for one in found if is_safe_subgroup(one.counts, self.disclosure.minimum)]
             if shown:
                 rows = subgroup_rows(point, shown)
                 parts.append(subgroups_suppressed(rows) if self.disclosure.minimum else rows)

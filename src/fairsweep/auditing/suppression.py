@@ -14,7 +14,6 @@ from fairsweep.core.groups import SEPARATOR
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fairsweep.core.counts import ConfusionCounts
     from fairsweep.core.inference.intervals import FloatArray
     from fairsweep.engines.protocol import Tally
 
@@ -99,11 +98,6 @@ class Disclosure:
             return list(tallies)
         # The scan also tallies combinations that a search asks for and nobody listed: of these nothing is reported.
         return [tally for tally in tallies if (tally.reason, tally.label) in self.lines.get(tally.attribute, ())]
-
-    def tells_subgroup(self, counts: ConfusionCounts) -> bool:
-        """Whether a subgroup that a search found may be told: where all its margins are those of enough members."""
-        margins = (counts.flagged, counts.events, counts.n - counts.flagged, counts.n - counts.events)
-        return all(int(margin) >= self.minimum for margin in margins)
 
     def tells_rows(self, column: str) -> bool:
         """Whether a number of rows in the run record may be told."""
