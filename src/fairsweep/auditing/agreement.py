@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from fairsweep.config.attributes import AttributeSpec, IntersectionSpec
 from fairsweep.config.cutoffs import OperatingPointSpec
 from fairsweep.config.faults import Fault, describe, printable
+from fairsweep.config.privacy import PrivacySpec
 from fairsweep.config.sections import ColumnsSpec, ModelSpec
-from fairsweep.config.units_and_privacy import DiscoverSpec, PrivacySpec
+from fairsweep.config.units_and_search import DiscoverSpec
 from fairsweep.errors import did_you_mean, quoted
 
 LabelValue = str | int | float | bool

@@ -18,6 +18,7 @@ from fairsweep.config.attributes import (
 )
 from fairsweep.config.cutoffs import CutoffsSpec, OperatingPointSpec
 from fairsweep.config.faults import WrongValueError
+from fairsweep.config.privacy import PrivacySpec
 from fairsweep.config.scalars import Label, Listed
 from fairsweep.config.sections import (
     ColumnsSpec,
@@ -26,17 +27,16 @@ from fairsweep.config.sections import (
     ModelSpec,
     SparkSpec,
     StoredConfig,
-    VerdictSpec,
     canonical,
 )
-from fairsweep.config.units_and_privacy import (
+from fairsweep.config.units_and_search import (
     Discover,
-    PrivacySpec,
     ScoreKind,
     TrainingPopulation,
     Unit,
     WeightKind,
 )
+from fairsweep.config.verdict import VerdictSpec
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.errors import Problem, UsageError
 from fairsweep.input.result_size import ResultSize

@@ -25,9 +25,9 @@ from fairsweep.cohort.outcomes import SYSTEMS, Days, OutcomeSpec, load_outcome
 from fairsweep.config.faults import ConfigPath, Fault, WrongValueError, describe, printable, refusal
 from fairsweep.config.overrides import resolved
 from fairsweep.config.parsing import content_of, parsed
+from fairsweep.config.privacy import PrivacySpec
 from fairsweep.config.scalars import NOT_BLANK, Listed, Share
 from fairsweep.config.sections import FORMATS, ModelSpec, Section, StoredConfig, canonical
-from fairsweep.config.units_and_privacy import PrivacySpec
 from fairsweep.errors import did_you_mean, quoted
 
 DIAGNOSIS_SYSTEMS = ("icd10cm", "icd9cm")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from fairsweep.config.faults import Fault, WrongValueError, describe, printable, refusal
-from fairsweep.config.scalars import Checked, ColumnName, Identifier, PositiveWholeNumber, Share, double, whole
+from fairsweep.config.scalars import Checked, ColumnName, Identifier, PositiveWholeNumber, Share, whole
 from fairsweep.errors import did_you_mean, quoted
 
 # Where an input may lie: Spark reads a scheme's name as code to load, so only these are passed on.
@@ -86,8 +86,6 @@ TableName = Annotated[
     Checked(_table, "one to three names joined by dots, odd ones in backticks", _TABLE_STEP),
 ]
 TableVersion = Annotated[int, Field(ge=0), whole]
-Floor = Annotated[float, Field(gt=0, lt=1), double]
-Alpha = Annotated[float, Field(gt=0, lt=0.5), double]
 
 
 class InputSpec(Section):
@@ -163,17 +161,6 @@ class ColumnsSpec(Section):
         if faults:
             raise WrongValueError(*faults)
         return self
-
-
-class VerdictSpec(Section):
-    """What a group's Group Benefit Equality is judged by."""
-
-    floor: Floor = Field(
-        default=0.8,
-        description="The Group Benefit Equality below which a group is in breach. "
-        "The ceiling of a sanction is its reciprocal.",
-    )
-    alpha: Alpha = Field(default=0.05, description="The level of the one-sided test.")
 
 
 class LimitsSpec(Section):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fairsweep.config.attributes import AttributeSpec, Grouping
     from fairsweep.config.scalars import Label
     from fairsweep.config.sections import ColumnsSpec
-    from fairsweep.config.units_and_privacy import ScoreKind, Unit
+    from fairsweep.config.units_and_search import ScoreKind, Unit
     from fairsweep.input.result_size import ResultSize
 
 UNKNOWN = "unknown"

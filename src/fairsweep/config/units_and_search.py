@@ -1,4 +1,4 @@
-"""What an audit's config says about evidence and privacy: units, weights, subgroups to search, what may be shown."""
+"""Sections of an audit's config about its rows and subgroups: units, weights, the search, the training population."""
 
 from __future__ import annotations
 
@@ -8,30 +8,13 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from fairsweep.config.attributes import Name
 from fairsweep.config.faults import describe, refusal
-from fairsweep.config.scalars import Checked, ColumnName, Listed, PositiveWholeNumber, Share, as_whole, whole
+from fairsweep.config.scalars import Listed, PositiveWholeNumber, Share, whole
 from fairsweep.config.sections import Section
 
 Unit = Literal["member", "prediction"]
 WeightKind = Literal["sampling", "frequency", "exposure"]
 ScoreKind = Literal["score", "probability"]
 MOST_WAYS = 3
-
-SUPPRESSING = "0, which shows small cells, or a whole number from 2 to 100"
-CellSize = Annotated[Literal[0] | Annotated[int, Field(ge=2, le=100)], Checked(as_whole, SUPPRESSING)]
-
-
-class PrivacySpec(Section):
-    """What may be shown."""
-
-    minimum_cell_size: CellSize = Field(
-        default=11,
-        description="No count of fewer members than this, except 0, is shown or can be derived from what is shown. "
-        "0 shows everything.",
-    )
-    allowed_attributes: Annotated[tuple[ColumnName, ...], Listed()] = Field(
-        default=(), description="Attributes that are reported although their names suggest that they identify people."
-    )
-
 
 _Searched = Annotated[tuple[Name, ...], Field(min_length=1), Listed()]
 
