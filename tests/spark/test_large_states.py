@@ -11,14 +11,17 @@ import pytest
 
 import fairsweep as fs
 from fairsweep.auditing.loading import load_mapping
+from fairsweep.auditing.state_versions import state_version
 from fairsweep.auditing.verb import AuditOutcome, audit
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
+from fairsweep.engines.protocol import Counted
+from fairsweep.engines.spark import choosing
 from fairsweep.engines.spark import spilling as laying_aside
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.opening import source_of
-from fairsweep.errors import DataRefusedError
-from fairsweep.input.intake import Window
+from fairsweep.errors import DataRefusedError, UsageError
+from fairsweep.input.intake import Window, build
 from fairsweep.runs.connecting import store_beside
 from fairsweep.runs.options import RunOptions
 from fairsweep.stores import spark_delta
@@ -41,6 +44,7 @@ PARTLY = {"driver_state_rows": 150, "joint_state_rows": 1}
 JOINT = {"driver_state_rows": 60}
 OTHER_SEX = {"attributes": ["race", {"name": "sex", "values": ["female", "male", "other"]}]}
 POINTS_ALONE = {"cutoffs": {"values": [0.3]}, "operating_points": [{"name": "given", "rule": "fixed", "at": 0.3}]}
+ATTRIBUTES = [f"a{i}" for i in range(6)]
 TWO_MODELS = {
     "columns": {"score": "score", "label": "label", "model_id": "model", "model_version": "version"},
     "model": None,
@@ -123,8 +127,6 @@ def test_a_frame_has_the_same_version_wherever_its_state_is(spark: SparkSession,
 
 
 def test_the_smallest_sets_come_to_the_driver(spark: SparkSession, tmp_path: Path) -> None:
-    from fairsweep.input.intake import build
-
     spec = load_mapping(config_of(input=stored(people(), tmp_path, "parquet"), limits=PARTLY))
     scratch = Scratch(spark, Place.warehouse(tmp_path / "place"))
     engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, "catalyst", scratch)
@@ -153,6 +155,49 @@ def test_a_state_that_cannot_fit_is_refused_with_an_estimate_before_the_rows_are
     assert problem.place == "limits.maximum_state_rows"
     assert problem.value.startswith("exceeded: about 9,") or problem.value.startswith("exceeded: about 8,")
     assert problem.value.endswith("of 9,000 rows")
+
+
+def rows_that_change() -> pd.DataFrame:
+    """First rows that are alike, and later ones of very many groups in each of six columns."""
+    alike, later = 10_100, 1_200
+    columns = {f"a{i}": ["first"] * alike + [f"{i} {j}" for j in range(later)] for i in range(6)}
+    label = [int(j % 3 == 0) for j in range(alike + later)]
+    return pd.DataFrame({"score": [0.35] * alike + [j / later for j in range(later)], "label": label, **columns})
+
+
+@pytest.mark.parametrize("form", ["catalyst", "arrow"])
+def test_counts_that_the_first_rows_did_not_announce_are_made_again_and_stay_in_spark(
+    spark: SparkSession, tmp_path: Path, form: str
+) -> None:
+    source = stored(rows_that_change(), tmp_path, "parquet")
+    attributes = {"attributes": ["a0", "a1"], "privacy": {"minimum_cell_size": 0, "allowed_attributes": ["a0", "a1"]}}
+    limits = {"joint_state_rows": 1, "full_sweep_groups": 10}
+    _, wanted = published(spark, tmp_path / "here", source, form, limits, **attributes)
+    limits |= {"driver_state_rows": 100}
+    _, found = published(spark, tmp_path / "aside", source, form, limits, **attributes)
+    assert found["runs"]["counting_reason"].to_pylist() == ["asked for" + choosing.COUNTED_TWICE]
+    assert wanted["runs"]["counting_reason"].to_pylist() == ["asked for"]
+    for name in ("threshold_sweep", "group_metrics", "score_histograms", "refused_counts"):
+        assert bare(found)[name].to_pylist() == bare(wanted)[name].to_pylist(), name
+
+
+def test_more_combinations_than_the_kernel_tells_apart_are_left_to_catalyst(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "WORTHWHILE_ROWS", 0)
+    spec = load_mapping(config_of(input=stored(rows_that_change(), tmp_path, "parquet"), attributes=ATTRIBUTES))
+
+    def counted(form: str) -> Counted:
+        engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, form)
+        intake = build(spec, [column.name for column in engine.inspect().columns], Window())
+        return engine.count(intake, spec.grid())
+
+    found, wanted = counted("auto"), counted("catalyst")
+    assert (found.counting, found.counting_reason) == ("catalyst", choosing.TOO_MANY_CELLS)
+    groupings = [grouping.attributes for grouping in spec.groupings]
+    assert state_version(found, groupings) == state_version(wanted, groupings)
+    with pytest.raises(UsageError, match=choosing.TOO_MANY_CELLS):
+        counted("arrow")
 
 
 def test_one_process_refuses_what_only_a_cluster_may_hold(spark: SparkSession, tmp_path: Path) -> None:
