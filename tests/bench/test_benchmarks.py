@@ -166,6 +166,7 @@ def test_a_row_of_the_sweep_costs_what_more_rows_cost() -> None:
     assert not outcome.reached
 
 
+@pytest.mark.slow
 def test_whole_audits_answer_for_every_grouping(work: Work, tmp_path: Path) -> None:
     audit = CONTESTANTS["audit-local"].prepared(replace(work, scratch=tmp_path, groupings=ALL))
     assert isinstance(audit, Command)

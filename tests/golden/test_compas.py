@@ -12,8 +12,6 @@ from tests.conftest import REPOSITORY
 from tests.spark.small_audits import audited, confusion, recounted
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
     from fairsweep.auditing.verb import AuditOutcome
 
 CONFIG = REPOSITORY / "conf" / "compas.yaml"
@@ -34,13 +32,13 @@ def table(data_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sanction(spark: SparkSession, table: Path) -> AuditOutcome:
-    return audited(spark, CONFIG, f"input.path={table}")
+def sanction(table: Path) -> AuditOutcome:
+    return audited(None, CONFIG, f"input.path={table}")
 
 
 @pytest.fixture(scope="module")
-def aid(spark: SparkSession, table: Path) -> AuditOutcome:
-    return audited(spark, CONFIG, f"input.path={table}", "flag_is=help")
+def aid(table: Path) -> AuditOutcome:
+    return audited(None, CONFIG, f"input.path={table}", "flag_is=help")
 
 
 def test_all_ten_cutoffs_of_every_group_equal_a_naive_loop(sanction: AuditOutcome, table: Path) -> None:
@@ -85,9 +83,9 @@ def test_as_sanction_other_is_not_the_harmed_group(sanction: AuditOutcome) -> No
     assert other["below_floor"] is None
 
 
-def test_the_repeated_header_is_a_column_of_its_own(spark: SparkSession, aid: AuditOutcome, table: Path) -> None:
+def test_the_repeated_header_is_a_column_of_its_own(aid: AuditOutcome, table: Path) -> None:
     """The second `decile_score` is the same score again, so every count is too."""
-    other = audited(spark, CONFIG, f"input.path={table}", "flag_is=help", "columns.score=decile_score.1")
+    other = audited(None, CONFIG, f"input.path={table}", "flag_is=help", "columns.score=decile_score.1")
     assert confusion(other.tables) == confusion(aid.tables)
 
 

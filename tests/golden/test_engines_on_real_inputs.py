@@ -153,6 +153,7 @@ def summed(rows: pd.DataFrame, attributes: Sequence[str]) -> dict[tuple[Any, ...
     return {key: (int(events), int(others)) for key, events, others in sums.itertuples()}
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("real", ALL, ids=named)
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_every_engine_and_form_gives_the_same_tables(

@@ -12,8 +12,6 @@ import pytest
 from tests.spark.small_audits import audited, confusion, recounted, written
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
     from fairsweep.auditing.verb import AuditOutcome
 
 CUTOFF = 0.1
@@ -25,9 +23,7 @@ def rows(data_folder: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def outcome(
-    spark: SparkSession, rows: pd.DataFrame, data_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AuditOutcome:
+def outcome(rows: pd.DataFrame, data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> AuditOutcome:
     config = {
         "model": {"id": "readmission", "version": "tree"},
         "flag_is": "help",
@@ -42,7 +38,7 @@ def outcome(
         ],
         "privacy": {"minimum_cell_size": 0},
     }
-    return audited(spark, written(config, tmp_path_factory.mktemp("tree") / "audit.yaml"))
+    return audited(None, written(config, tmp_path_factory.mktemp("tree") / "audit.yaml"))
 
 
 def test_a_tenth_and_every_distinct_score_equal_pandas_for_every_race(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fairsweep.auditing.loading import load_mapping
@@ -25,10 +25,11 @@ from fairsweep.engines.states import grouping_sets, states
 from fairsweep.input.expressions import AsText, Case, Constant, Expression, Field, fields_of
 from fairsweep.input.intake import Window, build
 from tests import reference
+from tests.examples import examples
 from tests.laws.strategies import CONDITIONS, GRIDS, scores
 from tests.laws.test_expressions import ARROW, COLUMNS, MALFORMED_ROWS, ROWS, holds, value
 
-MANY, SOME = settings(max_examples=150, deadline=None), settings(max_examples=60, deadline=None)
+MANY, SOME = examples(150), examples(60)
 WHOLE = [i for i, line in enumerate(MALFORMED_ROWS) if line is None]
 TEXT_COLUMNS = [i for i, kind in enumerate(ARROW) if pa.types.is_string(kind)]
 

@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from fairlearn import metrics as fairlearn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.metrics import DEFINED, METRIC, METRICS, Metric
 from tests import reference
+from tests.examples import examples
 from tests.laws.strategies import confusion
 
-QUICK = settings(max_examples=100, deadline=None)
+QUICK = examples(100)
 FLAGS_AND_EVENTS = (
     "group_benefit_equality",
     "true_positive_rate",
@@ -135,7 +136,7 @@ def tallied(y: np.ndarray, p: np.ndarray) -> ConfusionCounts:
     return ConfusionCounts.of(sum(y & p), sum(~y & p), sum(y & ~p), sum(~y & ~p))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(rows=ROWS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 def test_metrics_are_scikit_learns(rows: list[tuple[bool, bool, str]]) -> None:
@@ -146,7 +147,7 @@ def test_metrics_are_scikit_learns(rows: list[tuple[bool, bool, str]]) -> None:
         assert value == pytest.approx(theirs(y, p), nan_ok=True, abs=1e-12), name
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(rows=ROWS)
 def test_metrics_by_group_are_fairlearns(rows: list[tuple[bool, bool, str]]) -> None:
     y, p = (np.array([row[i] for row in rows]).astype(int) for i in (0, 1))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fairsweep.auditing.reported import summed
 from fairsweep.core.counts import ConfusionCounts
 from fairsweep.core.cutoffs import CutoffGrid
 from fairsweep.core.histogram import ScoreHistogram
+from tests.examples import examples
 from tests.laws.strategies import (
     ATTRIBUTES,
     FLOAT_GRIDS,
@@ -27,7 +28,7 @@ from tests.reference import as_float, cell_of
 
 PLACES = [(), ("race",), ("sex",), ("sex", "race"), ATTRIBUTES]
 NAMES = ("tp", "fp", "fn", "tn", "unscored_events", "unscored_non_events")
-FEW, SOME = settings(max_examples=40, deadline=None), settings(max_examples=100, deadline=None)
+FEW, SOME = examples(40), examples(100)
 
 
 def naive(rows: list[Person], cutoff: float) -> Counter[str]:

@@ -120,6 +120,7 @@ def _other_values(folder: Path) -> None:
 HARMS = [pytest.param(_emptied), pytest.param(_cut, marks=pytest.mark.slow), pytest.param(_other_values)]
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("harm", HARMS)
 def test_the_same_run_is_made_again_by_force_and_is_identical(
     folder: Path, harm: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
@@ -139,6 +140,7 @@ def test_the_same_run_is_made_again_by_force_and_is_identical(
     assert audit(folder) == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_followed_another_is_made_again_as_it_was_beside_that_one(folder: Path) -> None:
     first = run_id(folder)
     write_input(folder, more=3)
@@ -152,6 +154,7 @@ def test_a_run_that_followed_another_is_made_again_as_it_was_beside_that_one(fol
         assert json.loads(store(folder).current(RUNS)["hidden"][0].as_py())["run_before"] == first
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("harm", HARMS)
 def test_another_run_neither_ignores_a_damaged_one_nor_is_blocked_for_ever(
     folder: Path, harm: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
@@ -171,6 +174,7 @@ def test_another_run_neither_ignores_a_damaged_one_nor_is_blocked_for_ever(
     assert shown(folder, SWEEP)[SWEEP]["tp"].isna().all()
 
 
+@pytest.mark.slow
 def test_after_the_damaged_run_is_mended_the_other_one_shows_its_counts(folder: Path) -> None:
     before = shown(folder)
     _emptied(folder)
@@ -182,6 +186,7 @@ def test_after_the_damaged_run_is_mended_the_other_one_shows_its_counts(folder: 
     assert_same({SWEEP: before[SWEEP]}, shown(folder, SWEEP), without=("run_id",))
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     ("column", "value"),
     [("minimum_cell_size", "0"), pytest.param("engine", "'x'", marks=pytest.mark.slow), ("checksums", "'{}'")],
@@ -199,6 +204,7 @@ def test_a_damaged_record_is_mended_by_the_same_run_and_shows_no_more(folder: Pa
         assert_same(before, shown(folder))
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("harm", ["is_current = false", "model_id = 'fallt'"])
 def test_a_run_that_is_no_longer_known_as_the_current_one_is_not_forgotten(folder: Path, harm: str) -> None:
     before = shown(folder)

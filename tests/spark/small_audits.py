@@ -13,6 +13,9 @@ import yaml
 
 from fairsweep.auditing.check import check
 from fairsweep.auditing.verb import AuditOutcome, audit
+from fairsweep.engines.arrow import sources as files
+from fairsweep.engines.local import LocalEngine
+from fairsweep.engines.protocol import Engine
 from fairsweep.engines.spark.engine import SparkEngine
 from fairsweep.engines.spark.opening import source_of
 from fairsweep.runs.options import RunOptions
@@ -79,11 +82,15 @@ def written(config: Mapping[str, Any], file: Path) -> Path:
     return file
 
 
-def audited(spark: SparkSession, config: Path, *overrides: str) -> AuditOutcome:
-    """The audit of a config file, published in memory only."""
+def audited(spark: SparkSession | None, config: Path, *overrides: str) -> AuditOutcome:
+    """The audit of a config file, by Spark or without a session by the local engine, published in memory only."""
     checked = check(config, overrides)
     spec = checked.spec
-    engine = SparkEngine(spark, source_of(spark, spec.source), spec.limits, spec.spark.counting)
+    engine: Engine = (
+        LocalEngine(files.source_of(spec.source), spec.limits)
+        if spark is None
+        else SparkEngine(spark, source_of(spark, spec.source), spec.limits, spec.spark.counting)
+    )
     return audit(spec, checked.window, engine, MemoryStore(), RunOptions())
 
 

@@ -85,6 +85,7 @@ def test_what_one_has_written_the_other_reads_verifies_supersedes_and_revives(
     assert_one_file_each_and_no_statistics(folder, [second])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", ["spark", "delta_rs"])
 def test_checks_hold_whoever_created_the_tables_and_whoever_writes(stores: Stores, tmp_path: Path, writer: str) -> None:
     place = Place.warehouse(tmp_path)

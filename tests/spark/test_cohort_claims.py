@@ -34,6 +34,7 @@ line,2,1,paid,2020-06-20,IP,J18,2020-06-10
 STANDS = "once twice anew lateback line"
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("version", "stands"), [("version", STANDS), (None, f"{STANDS} other")])
 def test_lines_that_are_replaced_taken_back_or_late_make_no_event(
     version: str | None, stands: str, spark: SparkSession, tmp_path: Path

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ANY_STAY: dict[str, Any] = {**STAY, "horizon": {"months": 3}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", [pytest.param("2018-09-30", marks=pytest.mark.slow), "2018-12-31"])
 def test_real_claims_have_the_events_that_pandas_finds(
     day: str, spark: SparkSession, data_folder: Path, tmp_path: Path

@@ -68,9 +68,8 @@ ROWS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=[] if case == "last commit emptied" else pytest.mark.slow) for case in ROWS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ROWS)
 def test_lost_rows_are_refused_and_force_writes_them_again(folder: Path, opened: Open, case: str) -> None:
     ROWS[case](folder / TABLE)
     with pytest.raises(StorageError, match=rf"{TABLE}.*run again with --force: `fairsweep audit"):

@@ -205,6 +205,7 @@ def test_many_tasks_sum_their_counts_in_spark(
     assert confusion(outcome.tables) == recounted_people(rows)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("separate", [False, True], ids=["joint", "separate"])
 @pytest.mark.parametrize(
     ("probed", "most"), [(1, 48), (1_000, 2), (1, 0)], ids=["levels not met", "levels too many", "nothing coded"]
@@ -236,6 +237,7 @@ def test_a_column_whose_first_values_are_null_keeps_the_later_ones(
     assert confusion(outcome.tables) == confusion(expected.tables)
 
 
+@pytest.mark.slow
 @pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("form", ["catalyst", "arrow", "local"])
 def test_rows_appended_while_a_delta_table_is_read_are_not_counted(

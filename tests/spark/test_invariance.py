@@ -65,6 +65,7 @@ def expected(spark: SparkSession, rows: pd.DataFrame) -> Tables:
     return _audited(spark, rows, Way())
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way)))
 def test_every_table_is_the_same_to_the_last_bit(
     spark: SparkSession, rows: pd.DataFrame, expected: Tables, way: Way
@@ -78,6 +79,7 @@ def test_every_table_is_the_same_to_the_last_bit(
     assert len(set(found["cells"]["grouping_set"].to_pylist())) == (1 if way.joint else 4)
 
 
+@pytest.mark.slow
 def test_the_version_of_a_frame_is_that_of_its_rows_however_they_come(
     spark: SparkSession, rows: pd.DataFrame, expected: Tables
 ) -> None:
