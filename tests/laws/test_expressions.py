@@ -159,6 +159,7 @@ def nodes(expression: Any) -> set[type]:
     return found
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("node", get_args(Expression), ids=lambda node: node.__name__)
 def test_every_node_appears_in_the_laws_and_compiles_to_a_column(spark: SparkSession, node: type) -> None:
     from pyspark.sql import Column

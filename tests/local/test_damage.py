@@ -141,6 +141,7 @@ def test_errors_of_the_querys_own_values_stay_its_own(folder: Path) -> None:
 # --- the log of a result table
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("table", TABLES_TRIED)
 @pytest.mark.parametrize(
     "harm", with_slow([damage.emptied, damage.deleted], [damage.emptied, damage.deleted, damage.cut_after_a_line])
@@ -295,6 +296,7 @@ def test_damage_of_runs_is_refused_by_every_reader(folder: Path, case: str) -> N
             assert "--force" in str(caught.value) or "docs/repair.md" in str(caught.value)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     "case",
     with_slow(["minimum_cell_size"], ["minimum_cell_size", "engine", "hidden", "record_checksum", "is_current"]),

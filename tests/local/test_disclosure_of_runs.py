@@ -76,6 +76,7 @@ def test_published_tables_show_no_count_of_one_to_ten(folder: Path) -> None:
     assert whole["events"].sum() + whole["non_events"].sum() == ROWS
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("condition", ["breach", "below_floor", "not_assessed"])
 def test_exit_codes_are_the_same_with_and_without_disclosure_control(
     folder: Path, condition: str, capsys: pytest.CaptureFixture[str]

@@ -40,6 +40,7 @@ def population(folder: Path, events: int, rows: int = 10) -> None:
     pq.write_table(pa.table(columns), folder / "scores.parquet")
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     ("rule", "events", "expected"),
     [

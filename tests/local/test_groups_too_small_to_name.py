@@ -125,6 +125,7 @@ def test_an_error_names_no_small_group() -> None:
     assert "Livonian" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_group_that_grows_stays_suppressed_where_it_was_before(tmp_path: Path) -> None:
     """The run before did not name it: that is not the same as having had no row of it."""
     audited(people()).write(tmp_path / "wh")

@@ -85,6 +85,7 @@ def test_runs_means_every_run_and_texts_can_be_compared(store: DeltaRsStore) -> 
     assert rows["started_at"].to_pylist()[0] == CURRENT.record["started_at"]
 
 
+@pytest.mark.quick_cases(6)
 @pytest.mark.parametrize("view", VIEWS)
 def test_views_show_what_they_show_over_the_current_rows_alone(store: DeltaRsStore, view: str) -> None:
     with duckdb.connect() as other:

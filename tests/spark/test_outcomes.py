@@ -119,6 +119,7 @@ CASES = [
 ]
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(("events", "changes"), CASES)
 def test_labels_are_those_of_a_loop(events: str, changes: dict[str, Any], spark: SparkSession) -> None:
     outcome = outcome_of(events, **changes)

@@ -73,6 +73,7 @@ def client(server: str, warehouse: Path) -> Iterator[Client]:
     assert client.end() == 0
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize(
     "failpoint", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in FAILPOINTS]
 )

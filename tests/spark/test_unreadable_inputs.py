@@ -64,6 +64,7 @@ def log_without_its_beginning(folder: Path, rows: pd.DataFrame) -> dict[str, Any
     return {"format": "delta", "path": str(folder / "t")}
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     ("made", "kind", "says"),
     [
@@ -86,6 +87,7 @@ def test_files_that_spark_cannot_read_are_named_with_a_next_step(
     assert str(tmp_path) in str(told.value)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("counting", ["arrow", "catalyst"])
 def test_a_delta_table_without_files_is_an_empty_run_however_it_is_counted(
     counting: str, spark: SparkSession, tmp_path: Path

@@ -38,7 +38,8 @@ class NewStore(Protocol):
     def __call__(self, behaviour: type = object) -> Any: ...
 
 
-@pytest.fixture(params=["memory", "delta_rs"])
+# tests/local/test_delta_rs_store.py tries the second one quickly.
+@pytest.fixture(params=["memory", pytest.param("delta_rs", marks=pytest.mark.slow)])
 def new_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewStore:
     def make(behaviour: type = object) -> Any:
         if request.param == "memory":

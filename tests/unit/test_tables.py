@@ -126,6 +126,7 @@ def test_a_query_opens_the_tables_behind_its_views_and_no_other() -> None:
     assert behind == {RUNS, "threshold_sweep", "group_metrics", "disparities", "operating_points"}
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 def test_made_up_rows_pass_every_check_and_keys_are_unique(table: Table) -> None:
     if table.name in COHORT_TABLES:

@@ -15,13 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fairsweep.delta_folders import dataset
-from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError, is_panic, quoted
+from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError, quoted
 from fairsweep.stores import damage, publishing, written_files
 from fairsweep.stores.access import create_private, keep_to_owner, open_to_others
 from fairsweep.stores.delta_logs import LOG, log_faults
+from fairsweep.stores.delta_rs_errors import BY_SPARK, own_errors
 from fairsweep.stores.places import Place, occupied, refuse_other_folders
-from fairsweep.stores.problems import FailedQueryError, check_version, unusable
-from fairsweep.stores.protocol import Checksums, Primitives, Run, RunRecord, WriteConflictError
+from fairsweep.stores.problems import FailedQueryError, check_version
+from fairsweep.stores.protocol import Checksums, Primitives, Run, RunRecord
 from fairsweep.stores.publishing import Publishing
 from fairsweep.tables.catalogue import RUNS, TABLES
 from fairsweep.tables.checksums import Checksum, by_run, combined, combined_by_run
@@ -39,9 +40,7 @@ _PROPERTIES = {"delta.minWriterVersion": "3"}
 _BATCH_ROWS = 1 << 16
 # delta-rs takes paths for URLs: it decodes what looks encoded, and ends the process at characters that URLs lack.
 _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\^|]")
-_CHECKED = "failed validation check"
 _ALWAYS = "run again; if the error stays, use another --warehouse"
-_BY_SPARK = "use --engine spark"
 
 
 def refusal(place: Place) -> Problem | None:
@@ -52,11 +51,11 @@ def refusal(place: Place) -> Problem | None:
     folder = place.local_folder
     if folder is None:
         flag, kind = ("--schema", "of a catalog") if place.folder is None else ("--warehouse", "not a local folder")
-        return Problem(flag, f"{quoted(place.text)}, {kind}", "a local folder with --engine local", _BY_SPARK)
+        return Problem(flag, f"{quoted(place.text)}, {kind}", "a local folder with --engine local", BY_SPARK)
     found = _MISREAD.search(str(folder))
     if found:
         value = f"{quoted(folder)}, with {quoted(found.group())} in it"
-        return Problem("--warehouse", value, r"a path without [ ] \ ^ | and %xx with --engine local", _BY_SPARK)
+        return Problem("--warehouse", value, r"a path without [ ] \ ^ | and %xx with --engine local", BY_SPARK)
     return None
 
 
@@ -102,7 +101,7 @@ class DeltaRsStore(Publishing):
     def bind(self) -> None:
         """Look for the tables in the folder; nothing is created."""
         damage.check_runs_are_there(self._place)
-        with _translated_errors(self.place):
+        with own_errors(self.place):
             refuse_other_folders(self._folder)
 
     def create_tables(self) -> None:
@@ -124,7 +123,7 @@ class DeltaRsStore(Publishing):
         if not all(publishing.RUN_ID.fullmatch(run_id) for run_id in run_ids):
             raise ValueError("a run id is 16 to 64 hexadecimal digits")
         listed = ", ".join(f"'{run_id}'" for run_id in run_ids)
-        with _translated_errors(f"table {table}"):
+        with own_errors(f"table {table}"):
             stored = self._open(table)
             whole = written_files.with_later_columns(rows, pa.schema(stored.schema().to_arrow()))
             write_deltalake(
@@ -233,7 +232,7 @@ class DeltaRsStore(Publishing):
         fault = next((fault for file in files if (fault := self._fault(table, file))), "")
         if fault:
             return fault
-        with _translated_errors(f"table {table}"):
+        with own_errors(f"table {table}"):
             paths = [self._folder / table / unquote(file["path"]) for file in files]
             return written_files.difference(map(pq.read_metadata, paths), rows)
 
@@ -243,7 +242,7 @@ class DeltaRsStore(Publishing):
 
         damage.check_runs(self._place)
         values = {name: f"change.{name}" for name in TABLES[RUNS].column_names}
-        with _translated_errors(f"table {RUNS}"):
+        with own_errors(f"table {RUNS}"):
             merge = self._open(RUNS).merge(
                 changes,
                 publishing.MATCHES,
@@ -300,7 +299,7 @@ class DeltaRsStore(Publishing):
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaProtocolError
 
-        with _translated_errors(f"table {table}"):
+        with own_errors(f"table {table}"):
             try:
                 return DeltaTable(str(self._folder / table))
             except DeltaProtocolError:
@@ -313,7 +312,7 @@ class DeltaRsStore(Publishing):
         """Name the damaged file where reading a table, or these runs in it, fails."""
         from deltalake.exceptions import DeltaProtocolError
 
-        with _translated_errors(f"table {table}"):
+        with own_errors(f"table {table}"):
             try:
                 yield
             except (FairsweepError, DeltaProtocolError):
@@ -354,7 +353,7 @@ class DeltaRsStore(Publishing):
             field.with_metadata({"comment": column.comment})
             for field, column in zip(ours.arrow_schema, ours.columns, strict=True)
         ]
-        with _translated_errors(f"table {table}"):
+        with own_errors(f"table {table}"):
             # Listed first: a table that is created and written meanwhile has its log by then.
             others = _other_entries(folder)
             if not DeltaTable.is_deltatable(str(folder)):
@@ -384,24 +383,3 @@ class DeltaRsStore(Publishing):
 
 def _other_entries(folder: Path) -> list[str]:
     return [entry.name for entry in folder.iterdir() if entry.name != LOG] if folder.is_dir() else []
-
-
-@contextmanager
-def _translated_errors(place: str) -> Iterator[None]:
-    """Turn errors of delta-rs into our own errors; its texts quote rows, so that only codes are reported."""
-    from deltalake.exceptions import CommitFailedError, DeltaProtocolError
-
-    try:
-        yield
-    except FairsweepError:
-        raise
-    except CommitFailedError as error:
-        raise WriteConflictError(place) from error
-    except DeltaProtocolError as error:
-        problem = Problem(place, "made with a feature of Delta that delta-rs lacks", "", _BY_SPARK)
-        raise StorageError(problem) from error
-    except BaseException as error:
-        if not isinstance(error, Exception) and not is_panic(error):
-            raise
-        code = "CHECK_VIOLATED" if _CHECKED in str(error) else type(error).__name__
-        raise StorageError(unusable(place, code, error, _ALWAYS)) from error

@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from fairsweep.errors import (
-    FairsweepError,
-    Problem,
-    StorageError,
-    UsageError,
-    quoted,
-)
+from fairsweep.errors import FairsweepError, Problem, StorageError, UsageError, quoted
 from fairsweep.stores import damage, publishing, query_gate, spark_queries
 from fairsweep.stores.access import create_private, is_ours, keep_to_owner, open_to_others
 from fairsweep.stores.delta_logs import LOG, log_faults
