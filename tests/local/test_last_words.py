@@ -175,7 +175,7 @@ class PanicException(BaseException):
 def test_a_panic_of_a_library_is_a_known_error_of_the_storage(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from fairsweep.stores import delta_rs
+    from fairsweep.stores.delta_rs_errors import own_errors
 
     def stopped(_: object) -> int:
         raise PanicException("member 123-45-6789")
@@ -183,7 +183,7 @@ def test_a_panic_of_a_library_is_a_known_error_of_the_storage(
     monkeypatch.setattr(cli, "_parsed_and_run", stopped)
     assert cli.run([]) == 5
     assert capfd.readouterr().err.startswith("error: a library of the storage is stopped by an internal error; run")
-    with pytest.raises(StorageError, match="PanicException"), delta_rs._translated_errors("table runs"):
+    with pytest.raises(StorageError, match="PanicException"), own_errors("table runs"):
         raise PanicException("member 123-45-6789")
 
 
