@@ -129,7 +129,7 @@ class DeltaRsStore(Publishing):
             write_deltalake(
                 stored,
                 # In small batches, because each is copied several times on its way to the file.
-                pa.RecordBatchReader.from_batches(whole.schema, whole.to_batches(max_chunksize=_BATCH_ROWS)),
+                whole.to_reader(max_chunksize=_BATCH_ROWS),
                 mode="overwrite",
                 predicate=f"run_id IN ({listed})",
                 target_file_size=publishing.FILE_BYTES,
