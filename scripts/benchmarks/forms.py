@@ -15,7 +15,6 @@ from fairsweep.auditing.loading import load_mapping
 from fairsweep.auditing.reported import summed
 from fairsweep.auditing.verb import count
 from fairsweep.config.attributes import JOINER
-from fairsweep.core.histogram import ScoreHistogram
 from fairsweep.errors import UsageError
 from fairsweep.input.intake import Window
 from scripts.benchmarks import shuffling
@@ -27,6 +26,7 @@ from scripts.benchmarks.sessions import LOCAL_MASTER, session
 if TYPE_CHECKING:
     from fairsweep.auditing.spec import AuditSpec
     from fairsweep.core.counts import ConfusionCounts
+    from fairsweep.core.histogram import ScoreHistogram
     from fairsweep.engines.protocol import Engine, Histogram
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -63,10 +63,7 @@ def swept(spec: AuditSpec, engine: Engine) -> Swept:
 
 def _histogram(histograms: Sequence[Histogram], attributes: tuple[str, ...]) -> ScoreHistogram:
     exact = next((histogram for histogram in histograms if histogram.attributes == attributes), None)
-    found = summed(histograms, attributes) if exact is None else exact
-    if not isinstance(found, ScoreHistogram):
-        raise TypeError("the benchmark counts what fits this process")
-    return found
+    return (summed(histograms, attributes) if exact is None else exact).whole()
 
 
 def job(work: Work, spec: AuditSpec, engine: Callable[[AuditSpec], Engine]) -> Job:

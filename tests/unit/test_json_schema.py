@@ -214,11 +214,10 @@ def test_what_the_loader_accepts_is_valid(case: Case, tmp_path: Path) -> None:
     validator(case.config).validate(changed(case))
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in ACCEPTED if case.config == "audit"], ids=lambda case: ", ".join(case.changes)
-)
+@pytest.mark.parametrize("case", AUDITS, ids=lambda case: ", ".join(case.changes))
 def test_an_audit_written_out_with_its_defaults_is_valid(case: Case, tmp_path: Path) -> None:
-    validator("audit").validate(loaded("audit", changed(case), tmp_path).as_mapping())
+    written_out = loaded("audit", changed(case), tmp_path).as_mapping()
+    assert [error.message for error in validator("audit").iter_errors(written_out)] == []
 
 
 def test_an_outcome_can_be_the_path_of_its_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""From the state of one model to all that it says: attributes, operating points, verdicts. No formula here."""
+"""From the state of one model to its results: attributes, operating points, verdicts. No formula here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Assessment:
-    """Everything that one model's state says, whatever of it may be shown; computed once, when it is first asked for.
+    """All results of one model's state, before disclosure control; each is computed once, on first access.
 
     Attributes:
         spec: the checked config.
