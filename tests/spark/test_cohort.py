@@ -221,7 +221,7 @@ def test_a_cohort_of_inputs_that_are_mostly_unusable_is_refused_and_leaves_its_r
     said = capsys.readouterr().err
     for part in (
         "claims is 4 of 7 rows cannot be used",
-        "predictions is none of 21 counts (horizon_not_over",
+        "predictions is none of 21 is included (horizon_not_over",
         "at most 5.0%",
     ):
         assert part in said, said

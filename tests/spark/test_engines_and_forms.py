@@ -16,6 +16,7 @@ import pytest
 from fairsweep.auditing.loading import load_mapping
 from fairsweep.auditing.spec import AuditSpec
 from fairsweep.auditing.verb import AuditOutcome, audit
+from fairsweep.engines import probing
 from fairsweep.engines.arrow import sources as files
 from fairsweep.engines.local import LocalEngine
 from fairsweep.engines.protocol import Engine
@@ -223,7 +224,7 @@ def test_levels_that_were_not_met_or_are_too_many_count_like_any_other(
     assert confusion(outcome.tables) == recounted_people(rows)
 
 
-@pytest.mark.parametrize("few", [0, counting_job.FEW_ROWS], ids=["first rows", "no look at them"])
+@pytest.mark.parametrize("few", [0, probing.FEW_ROWS], ids=["first rows", "no look at them"])
 def test_a_column_whose_first_values_are_null_keeps_the_later_ones(
     few: int, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

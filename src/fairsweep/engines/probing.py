@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Codes = NDArray[np.int64]
 
+# So few rows are counted at once: a look at the first of them would be a query of its own, which takes a second where
+# Spark has just started. Every engine counts them by one set of all attributes.
+FEW_ROWS = 4_000
 # Of fewer rows it means nothing that they are all different.
 FEWEST_PROBED = 1_000
 # The share of rows in groups with two rows, from which on the number of groups can be estimated.
@@ -49,6 +52,8 @@ class Sample(NamedTuple):
 
     def joint_is_small(self, cutoffs: int, limits: LimitsSpec) -> bool:
         """Whether one set of all attributes is likely to stay small."""
+        if self.rows_input is not None and self.rows_input <= FEW_ROWS:
+            return self.rows_input <= limits.joint_state_rows
         if len(self.groups) < 2:
             return True
         rows = len(self.bucket)

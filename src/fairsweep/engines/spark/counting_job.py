@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from fairsweep.engines import row_sums, states
 from fairsweep.engines.arrow.kernel import sample
-from fairsweep.engines.probing import Sample, refuse_above, refuse_results, too_large_for_one_process
+from fairsweep.engines.probing import FEW_ROWS, Sample, refuse_above, refuse_results, too_large_for_one_process
 from fairsweep.engines.spark import spilling, tasks
 from fairsweep.engines.spark.counting import FirstRows, Scan
 from fairsweep.engines.spark.spilling import Sets
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from fairsweep.engines.spark.columns import Compiler
     from fairsweep.engines.spark.sources import Source
     from fairsweep.input.intake import Intake
-
-
-# A look at the first rows is a query of its own, which takes a second where Spark has just started.
-FEW_ROWS = 4_000
 
 
 class TooManyForDriverError(Exception):
